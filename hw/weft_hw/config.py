@@ -1,0 +1,214 @@
+"""The one configuration object of a chip.
+
+``ChipConfig`` drives RTL, register map, driver, cycle model, energy table and fleet model: nothing downstream retypes a
+number. It is frozen, validated when built, and loads from and saves to TOML (``weft_hw.toml_config``).
+
+Capacities are in KiB (1,024 bytes), widths in bits or bytes as their names say, depths in entries.
+"""
+
+from dataclasses import dataclass, field, replace
+
+__all__ = ["ChipConfig", "HostConfig", "MeshConfig", "TileConfig", "FORMATS"]
+
+#: Operand formats the hardware can be built with: name -> bytes of one operand.
+FORMATS = {"int8": 1}
+
+#: Bytes of one encoded command (see ``weft_hw.isa``).
+COMMAND_BYTES = 64
+
+
+def _require(ok, message):
+    if not ok:
+        raise ValueError(message)
+
+
+def _integer(owner, name, low, high, *, power_of_two=False):
+    value = getattr(owner, name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    _require(low <= value <= high, f"{name} must be between {low} and {high}, not {value}")
+    if power_of_two:
+        _require(value & (value - 1) == 0, f"{name} must be a power of two, not {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileConfig:
+    """One compute tile: array, local memories, engines."""
+
+    array_rows: int
+    """Processing elements along K; also the operands in a scratchpad row."""
+    array_cols: int
+    """Processing elements along N; also the lanes of an accumulator row."""
+    formats: tuple[str, ...] = ("int8",)
+    """Operand formats built in, names from ``FORMATS``."""
+    scratchpad_kib: int
+    scratchpad_banks: int = 4
+    """Banks by high address bits; each serves one read and one write a cycle."""
+    accumulator_kib: int
+    accumulator_banks: int = 2
+    """Banks by high address bits; two let the vector engine drain one while the array fills the other."""
+    semaphores: int = 16
+    """Counting semaphores that join the engines (fixed by the width of the command's masks)."""
+    command_queue_depth: int = 8
+    """Commands an engine may hold, waiting and running; the control node keeps the credits."""
+    load_requests: int = 16
+    """Read requests one tile may have in flight."""
+    store_requests: int = 8
+    """Write requests one tile may have in flight."""
+
+    def __post_init__(self):
+        _integer(self, "array_rows", 2, 256, power_of_two=True)
+        _integer(self, "array_cols", 2, 256, power_of_two=True)
+        _require(self.array_rows == self.array_cols,
+                 f"array_rows must equal array_cols, because one scratchpad row feeds either side of the array, "
+                 f"not {self.array_rows} and {self.array_cols}")
+        _require(len(self.formats) > 0, "formats must name at least one operand format, not none")
+        for name in self.formats:
+            _require(name in FORMATS, f"formats must be among {', '.join(FORMATS)}, not {name!r}")
+        _require(len(set(self.formats)) == len(self.formats), f"formats must be distinct, not {self.formats}")
+        _integer(self, "scratchpad_kib", 1, 65536)
+        _integer(self, "scratchpad_banks", 1, 16, power_of_two=True)
+        _integer(self, "accumulator_kib", 1, 65536)
+        _integer(self, "accumulator_banks", 2, 16, power_of_two=True)
+        _integer(self, "semaphores", 16, 16)
+        _integer(self, "command_queue_depth", 2, 64, power_of_two=True)
+        _integer(self, "load_requests", 2, 64, power_of_two=True)
+        _integer(self, "store_requests", 2, 64, power_of_two=True)
+        for name, rows, banks in (("scratchpad", self.scratchpad_rows, self.scratchpad_banks),
+                                  ("accumulator", self.accumulator_rows, self.accumulator_banks)):
+            _require(rows & (rows - 1) == 0,
+                     f"{name}_kib must give a power of two of rows, not {rows}")
+            _require(rows >= banks * 2 * self.array_rows,
+                     f"{name}_kib must give every bank at least two blocks of {self.array_rows} rows, not "
+                     f"{rows // banks} rows a bank")
+
+    @property
+    def operand_bytes(self) -> int:
+        """Bytes of the widest operand format built in."""
+        return max(FORMATS[name] for name in self.formats)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a scratchpad row, of a flit and of an AXI beat."""
+        return self.array_rows * self.operand_bytes
+
+    @property
+    def accumulator_row_bytes(self) -> int:
+        """Bytes of an accumulator row: one 32-bit lane for each array column."""
+        return 4 * self.array_cols
+
+    @property
+    def scratchpad_rows(self) -> int:
+        return self.scratchpad_kib * 1024 // self.row_bytes
+
+    @property
+    def accumulator_rows(self) -> int:
+        return self.accumulator_kib * 1024 // self.accumulator_row_bytes
+
+    @property
+    def column_sum_bits(self) -> int:
+        """Bits of a partial sum inside the array: ``R`` products of two int8 fit, because
+        ``R * (-128 * -128) = R * 2**14 <= 2**(15 + log2(R)) - 1`` in two's complement."""
+        return 16 + (self.array_rows - 1).bit_length()
+
+    @property
+    def max_exact_k(self) -> int:
+        """Largest K whose int8 sum fits int32: ``K * 2**14 <= 2**31 - 1``. Above it the driver splits K and the hardware
+        would saturate; 65,535 is below it, so a matmul command never wraps."""
+        return (2**31 - 1) // 2**14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshConfig:
+    """The network: ``cols x rows`` routers, a tile at each, memory endpoints on the west edge."""
+
+    cols: int = 1
+    rows: int = 1
+    memory_endpoints: int = 1
+    """AXI4 managers to memory, one on the west edge of each of the first rows."""
+    router_fifo_depth: int = 4
+    """Flits buffered at each router input (the credits of its upstream)."""
+    max_packet_bytes: int = 512
+    """Largest data payload of one read or write request."""
+
+    def __post_init__(self):
+        _integer(self, "cols", 1, 16)
+        _integer(self, "rows", 1, 16)
+        _integer(self, "memory_endpoints", 1, 16)
+        _require(self.memory_endpoints <= self.rows,
+                 f"memory_endpoints must be at most rows ({self.rows}), because each sits on the west edge of a row, "
+                 f"not {self.memory_endpoints}")
+        _integer(self, "router_fifo_depth", 2, 64, power_of_two=True)
+        _integer(self, "max_packet_bytes", 64, 4096, power_of_two=True)
+
+    @property
+    def tiles(self) -> int:
+        return self.cols * self.rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostConfig:
+    """Host port: registers, command ring, protection."""
+
+    address_bits: int = 40
+    """Bits of a memory byte address."""
+    windows: int = 4
+    """Access windows (base, limit, read, write), in pages of 4 KiB."""
+    max_in_flight: int = 64
+    """Commands dispatched to tiles and not completed."""
+    max_ring_entries: int = 65536
+
+    def __post_init__(self):
+        _integer(self, "address_bits", 16, 64)
+        _integer(self, "windows", 1, 16)
+        _integer(self, "max_in_flight", 2, 1024, power_of_two=True)
+        _integer(self, "max_ring_entries", 2, 1 << 20, power_of_two=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChipConfig:
+    """A whole chip. ``replace_tile`` and ``replace_mesh`` derive variants; ``presets`` names the usual ones.
+
+    Raises
+    ------
+    TypeError, ValueError
+        naming the quantity, the rule and the value.
+    """
+
+    name: str
+    tile: TileConfig
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    host: HostConfig = field(default_factory=HostConfig)
+
+    def __post_init__(self):
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a string, not {self.name!r}")
+        _require(self.name.isidentifier(), f"name must be a word of letters, digits and _, not {self.name!r}")
+        for name, kind in (("tile", TileConfig), ("mesh", MeshConfig), ("host", HostConfig)):
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} must be a {kind.__name__}, not {getattr(self, name)!r}")
+        _require(self.tile.row_bytes <= 128,
+                 f"array_rows x operand bytes must be at most 128 (an AXI4 beat), not {self.tile.row_bytes}")
+        _require(self.mesh.max_packet_bytes % self.tile.row_bytes == 0,
+                 f"max_packet_bytes must be a multiple of the row of {self.tile.row_bytes} bytes, "
+                 f"not {self.mesh.max_packet_bytes}")
+        _require(self.mesh.max_packet_bytes // self.tile.row_bytes <= 255,
+                 f"max_packet_bytes must be at most 255 rows of {self.tile.row_bytes} bytes (an AXI4 burst), "
+                 f"not {self.mesh.max_packet_bytes}")
+
+    @property
+    def flit_bytes(self) -> int:
+        """Bytes of a flit and of an AXI4 beat: a scratchpad row."""
+        return self.tile.row_bytes
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        return self.mesh.tiles * self.tile.array_rows * self.tile.array_cols
+
+    def replace_tile(self, **changes) -> "ChipConfig":
+        """The same chip with other tile parameters."""
+        return replace(self, tile=replace(self.tile, **changes))
+
+    def replace_mesh(self, **changes) -> "ChipConfig":
+        """The same chip with other mesh parameters."""
+        return replace(self, mesh=replace(self.mesh, **changes))

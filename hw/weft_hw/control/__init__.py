@@ -1,0 +1,1 @@
+"""Control node: registers, command fetch, dispatch, completions, watchdog."""

@@ -1,0 +1,1 @@
+"""Memory endpoint: network requests to an AXI4 manager."""

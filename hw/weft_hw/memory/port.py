@@ -1,0 +1,39 @@
+"""Ports of the local memories, seen from the engine that uses them.
+
+A read is granted when ``request`` is accepted; its data appears on ``response`` exactly ``READ_LATENCY`` cycles later, in
+order. A write is done when accepted and seen by every read granted in a later cycle.
+"""
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+__all__ = ["READ_LATENCY", "ReadPort", "WriteBeat", "WritePort"]
+
+#: Cycles from an accepted read request to its data: memory, then an output register.
+READ_LATENCY = 2
+
+
+class ReadPort(wiring.Signature):
+    """Reads rows of ``row_bits`` from a memory of ``rows``. The response cannot be stalled."""
+
+    def __init__(self, *, rows, row_bits):
+        super().__init__({
+            "request": Out(stream.Signature(unsigned(ceil_log2(rows)))),
+            "response": In(stream.Signature(unsigned(row_bits), always_ready=True)),
+        })
+
+
+class WriteBeat(data.StructLayout):
+    """One row to write."""
+
+    def __init__(self, *, rows, row_bits):
+        super().__init__({"row": unsigned(ceil_log2(rows)), "data": unsigned(row_bits)})
+
+
+class WritePort(wiring.Signature):
+    """Writes whole rows."""
+
+    def __init__(self, *, rows, row_bits):
+        super().__init__({"request": Out(stream.Signature(WriteBeat(rows=rows, row_bits=row_bits)))})

@@ -1,0 +1,1 @@
+"""On-chip network: packets, routers, links, the mesh."""

@@ -1,0 +1,47 @@
+"""Named configurations. ``preset("base")`` returns one; ``PRESETS`` lists them."""
+
+from .config import ChipConfig, MeshConfig, TileConfig
+
+__all__ = ["PRESETS", "preset"]
+
+PRESETS = {
+    config.name: config
+    for config in (
+        # unit tests and the smallest FPGA
+        ChipConfig(name="nano", tile=TileConfig(
+            array_rows=4, array_cols=4, scratchpad_kib=16, accumulator_kib=4),
+            mesh=MeshConfig(max_packet_bytes=256)),
+        # an ECP5-85F's block RAM, on-chip memory and UART host
+        ChipConfig(name="ecp5", tile=TileConfig(
+            array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16)),
+        # the reference tile
+        ChipConfig(name="base", tile=TileConfig(
+            array_rows=16, array_cols=16, scratchpad_kib=256, accumulator_kib=64)),
+        # mesh verification
+        ChipConfig(name="quad", tile=TileConfig(
+            array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16),
+            mesh=MeshConfig(cols=2, rows=2, memory_endpoints=2)),
+        # scaling on RTL
+        ChipConfig(name="mesh16", tile=TileConfig(
+            array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16),
+            mesh=MeshConfig(cols=4, rows=4, memory_endpoints=4)),
+        # the ASIC that the fleet study prices; model and elaboration only
+        ChipConfig(name="fleet", tile=TileConfig(
+            array_rows=64, array_cols=64, scratchpad_kib=4096, accumulator_kib=1024, load_requests=64,
+            store_requests=32),
+            mesh=MeshConfig(cols=8, rows=8, memory_endpoints=8, max_packet_bytes=1024)),
+    )
+}
+
+
+def preset(name: str) -> ChipConfig:
+    """The configuration of that name.
+
+    Raises
+    ------
+    ValueError
+        if there is none, listing those there are.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
+    return PRESETS[name]

@@ -1,0 +1,1 @@
+"""The compute tile: engines, semaphores, command ingress."""
