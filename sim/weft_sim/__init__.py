@@ -1,0 +1,1 @@
+"""Weft's simulation: goldens, cycle model, compiled RTL, verification agents."""

@@ -1,0 +1,1 @@
+"""Goldens: pure functions on numpy arrays, bit-exact."""

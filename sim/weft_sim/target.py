@@ -1,0 +1,54 @@
+"""What the driver needs of a device: registers, memory, time. The cycle model and the compiled RTL both give it."""
+
+from typing import Protocol
+
+import numpy as np
+from weft_hw.config import ChipConfig
+
+from .dram import Dram
+
+__all__ = ["TRACE_DTYPE", "Target"]
+
+#: One engine event: ``kind`` 0 the engine took the command, 1 it is done. Arrays of these are sorted by cycle.
+TRACE_DTYPE = np.dtype(
+    [("cycle", "<u8"), ("tile", "<u2"), ("engine", "u1"), ("kind", "u1"), ("index", "<u4")]
+)
+
+
+class Target(Protocol):
+    """A device under the driver."""
+
+    config: ChipConfig
+    dram: Dram
+    memory: np.ndarray
+    """(size_bytes,) uint8: device memory, shared with the device without a copy."""
+
+    @property
+    def cycle(self) -> int:
+        """Cycles since reset."""
+
+    def read_register(self, offset: int) -> int:
+        """A 32-bit register read over AXI4-Lite (takes device cycles)."""
+
+    def write_register(self, offset: int, value: int) -> None:
+        """A 32-bit register write over AXI4-Lite (takes device cycles)."""
+
+    def run(self, max_cycles: int) -> bool:
+        """Runs until the interrupt line is high or ``max_cycles`` have passed; says whether it is high."""
+
+    def set_tracing(self, enabled: bool) -> None:
+        """Records engine events from now on, or stops."""
+
+    def trace(self) -> np.ndarray:
+        """Engine events recorded, (n,) TRACE_DTYPE."""
+
+    def statistics(self) -> dict[str, int]:
+        """Integer counts since reset: ``bytes_read``, ``bytes_written`` (on memory endpoints' AXI ports, useful bytes as
+        strobed or asked for), ``beats_read``, ``beats_written``, ``last_write_response_cycle``, ``host_bytes_read``,
+        ``host_bytes_written``."""
+
+    def reset(self) -> None:
+        """Chip reset. Memory keeps its bytes."""
+
+    def close(self) -> None:
+        """Frees the device."""

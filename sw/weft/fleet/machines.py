@@ -1,0 +1,207 @@
+"""Machines: what one chip and its links can do, built from constants; one class for GPUs and Weft.
+
+`gpu("h100_sxm")` reads `gpu.<name>.*` and the fitted curve `eff.<name>.*`; a GPU without fitted rows
+takes the H100 curve, rescaled by its own measured best GEMM. `weft.fleet.weft_chip` builds the other
+kind. Every field may be an array of Monte Carlo draws.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from weft.fleet.constants import Constants, default_constants
+from weft.fleet.errors import FleetError
+from weft.fleet.quantity import Num
+
+__all__ = ["GPU_NAMES", "GemmCurve", "Link", "Machine", "VectorCurve", "WeftArray", "gpu"]
+
+GPU_NAMES = (
+    "a100_sxm",
+    "h100_sxm",
+    "h200_sxm",
+    "b200_sxm",
+    "b300_sxm",
+    "gb200",
+    "gb300",
+    "mi300x",
+    "mi325x",
+    "mi355x",
+)
+
+PRECISION_BYTES = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
+"""Bytes of one operand; fp4 without its block scales (1/16 more with MX scales)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A level of the network seen by one chip."""
+
+    bandwidth_bytes_per_s: Num
+    """One way, per chip, line rate."""
+    latency_s: Num
+    """One step of a collective between two chips of this level."""
+    chips: int
+    """Chips in the largest group joined at this level (0: unbounded)."""
+    efficiency: Num
+    """Largest share of line rate that a large collective reaches."""
+    in_network_gain: Num = 1.0
+    """All-reduce speed-up from reduction in the switch (NVLS, SHARP); 1 without."""
+    half_size_bytes: Num = 0.0
+    """Message size at which a collective reaches half of its bandwidth beyond the latency term."""
+
+
+@dataclass(frozen=True, slots=True)
+class GemmCurve:
+    """Efficiency of a GPU's matrix kernels over shape; see `operators.gemm_gpu`."""
+
+    peak_fraction: Num
+    k_fill: Num
+    memory_fraction: Num
+    overhead_s: Num
+    small_tile_loss: Num
+    tiny_tile_loss: Num
+    wave_softness: Num
+    sharpness: Num
+
+
+@dataclass(frozen=True, slots=True)
+class VectorCurve:
+    """Efficiency of memory-bound kernels: share of memory bandwidth, and cost of a launch."""
+
+    memory_fraction: Num
+    overhead_s: Num
+
+
+@dataclass(frozen=True, slots=True)
+class WeftArray:
+    """What the closed form of Weft's matmul needs; numbers from `ChipConfig` and the clock."""
+
+    tiles: int
+    rows: int
+    cols: int
+    clock_hz: Num
+    scratchpad_bytes: int
+    accumulator_bytes: int
+    command_cycles: Num
+    """Cycles from command to first operand, per matmul command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One chip with its memory, links, and how well it uses them. Rates in SI units per second."""
+
+    name: str
+    kind: str
+    """`gpu` or `weft`."""
+    peak_flops: Mapping[str, Num]
+    """Dense operations per second (2 per multiply-accumulate) by precision; never the sparse peak."""
+    memory_bytes: Num
+    memory_bandwidth_bytes_per_s: Num
+    compute_units: int
+    gemm: Mapping[str, GemmCurve]
+    """By precision; empty for Weft."""
+    vector: VectorCurve
+    scaleup: Link
+    scaleout: Link
+    board_power_max_w: Num
+    idle_power_w: Num
+    array: WeftArray | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def peak(self, precision: str) -> Num:
+        """Dense peak of a precision, operations per second."""
+        if precision not in self.peak_flops:
+            raise FleetError(
+                f"{self.name} has no {precision} peak; it has {', '.join(sorted(self.peak_flops))}"
+            )
+        return self.peak_flops[precision]
+
+
+def operand_bytes(precision: str) -> float:
+    """Bytes of one operand of a precision."""
+    if precision not in PRECISION_BYTES:
+        raise FleetError(
+            f"precision must be one of {', '.join(PRECISION_BYTES)}, not {precision!r}"
+        )
+    return PRECISION_BYTES[precision]
+
+
+def _curves(name: str, c: Constants, peaks: Mapping[str, Num]) -> dict[str, GemmCurve]:
+    """The GEMM curve of every precision of a GPU (see the module docstring for the fallback)."""
+    own = f"eff.{name}.gemm_peak_fraction" in c
+    base = name if own else "h100_sxm"
+    best = f"gpu.{name}.gemm_best_bf16_efficiency"
+    fraction = c[f"eff.{base}.gemm_peak_fraction"]
+    scale: Num = 1.0
+    if not own:
+        if best not in c:
+            raise FleetError(f"{name} has neither fitted GEMM rows nor a measured best GEMM ({best})")
+        fraction = fraction * c[best] / c[f"gpu.{base}.gemm_best_bf16_efficiency"]
+    curves = {}
+    for precision in peaks:
+        scale = 1.0
+        fp8 = f"gpu.{name}.gemm_best_fp8_efficiency"
+        if precision in ("fp8", "int8", "fp4") and fp8 in c and best in c:
+            scale = c[fp8] / c[best]
+        curves[precision] = GemmCurve(
+            peak_fraction=fraction * scale,
+            k_fill=c[f"eff.{base}.gemm_k_fill"],
+            memory_fraction=c[f"eff.{base}.gemm_memory_fraction"],
+            overhead_s=c[f"eff.{base}.kernel_overhead_us"] * 1e-6,
+            small_tile_loss=c[f"eff.{base}.gemm_small_tile_loss"],
+            tiny_tile_loss=c[f"eff.{base}.gemm_tiny_tile_loss"],
+            wave_softness=c[f"eff.{base}.gemm_wave_softness"],
+            sharpness=c["eff.any.gemm_sharpness"],
+        )
+    return curves
+
+
+def gpu(name: str, constants: Constants | None = None) -> Machine:
+    """A GPU by name (`GPU_NAMES`); numbers from `constants` (default: the frozen set)."""
+    c = constants if constants is not None else default_constants()
+    if f"gpu.{name}.peak_bf16_tflops" not in c:
+        raise FleetError(f"there is no GPU {name!r}; there are {', '.join(GPU_NAMES)}")
+    g = f"gpu.{name}."
+    peaks = {}
+    for precision, key in (
+        ("fp32", "peak_fp32_tflops"),
+        ("bf16", "peak_bf16_tflops"),
+        ("fp8", "peak_fp8_tflops"),
+        ("int8", "peak_int8_tops"),
+        ("fp4", "peak_fp4_tflops"),
+    ):
+        if g + key in c:
+            peaks[precision] = c[g + key] * 1e12
+    peaks["fp16"] = peaks["bf16"]
+    vec = name if f"eff.{name}.vector_memory_fraction" in c else "a100_sxm"
+    net = name if f"net.{name}.scaleup_efficiency" in c else "h200_sxm"
+    return Machine(
+        name=name,
+        kind="gpu",
+        peak_flops=peaks,
+        memory_bytes=c[g + "hbm_gb"] * 1e9,
+        memory_bandwidth_bytes_per_s=c[g + "hbm_bandwidth_tb_per_s"] * 1e12,
+        compute_units=int(c.quantity(g + "compute_units").value)
+        if g + "compute_units" in c
+        else int(c.quantity("gpu.h100_sxm.compute_units").value),
+        gemm=_curves(name, c, peaks),
+        vector=VectorCurve(
+            memory_fraction=c[f"eff.{vec}.vector_memory_fraction"],
+            overhead_s=c[f"eff.{vec}.kernel_overhead_us"] * 1e-6,
+        ),
+        scaleup=Link(
+            bandwidth_bytes_per_s=c[g + "scaleup_gb_per_s"] * 1e9,
+            latency_s=c[f"net.{net}.scaleup_latency_us"] * 1e-6,
+            chips=int(c.quantity(g + "scaleup_chips").value) if g + "scaleup_chips" in c else 8,
+            efficiency=c[f"net.{net}.scaleup_efficiency"],
+            in_network_gain=c[f"net.{net}.scaleup_in_network_gain"],
+            half_size_bytes=c[f"net.{net}.scaleup_half_size_mb"] * 1e6,
+        ),
+        scaleout=Link(
+            bandwidth_bytes_per_s=c.get(g + "scaleout_gb_per_s", 50.0) * 1e9,
+            latency_s=c["net.any.scaleout_latency_us"] * 1e-6,
+            chips=0,
+            efficiency=c["net.any.scaleout_efficiency"],
+        ),
+        board_power_max_w=c[g + "board_power_max_w"],
+        idle_power_w=c.get(g + "idle_power_w", c["gpu.h100_sxm.idle_power_w"]),
+    )

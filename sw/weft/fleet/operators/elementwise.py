@@ -1,0 +1,127 @@
+"""Operators that memory bounds: norms, softmax, activations, dropout, residuals, embedding, attention."""
+
+import numpy as np
+
+from weft.fleet.errors import FleetError
+from weft.fleet.machines import Machine, operand_bytes
+from weft.fleet.operators.cost import OpCost
+from weft.fleet.operators.gemm import gemm
+from weft.fleet.quantity import Num
+
+__all__ = ["VECTOR_OPS", "attention", "elementwise", "embedding", "vector_op"]
+
+VECTOR_OPS: dict[str, tuple[float, float]] = {
+    "copy": (2.0, 0.0),
+    "add": (3.0, 1.0),
+    "gelu": (2.0, 8.0),
+    "swiglu": (3.0, 6.0),
+    "layernorm": (2.0, 8.0),
+    "rmsnorm": (2.0, 5.0),
+    "softmax": (2.0, 5.0),
+    "dropout_add": (3.5, 2.0),
+    "rope": (2.0, 6.0),
+}
+"""Operator -> (operands moved per element, arithmetic per element); dropout moves a mask byte."""
+
+
+def elementwise(
+    machine: Machine, memory_bytes: Num, flops: Num = 0.0, *, name: str = "elementwise"
+) -> OpCost:
+    """A kernel that streams `memory_bytes` and does `flops` scalar operations on the vector units."""
+    memory = memory_bytes / (machine.memory_bandwidth_bytes_per_s * machine.vector.memory_fraction)
+    if machine.array is not None:
+        array = machine.array
+        compute = flops / (array.tiles * array.cols * array.clock_hz)
+    else:
+        compute = flops / machine.peak_flops["fp32"] if "fp32" in machine.peak_flops else 0.0
+    time = machine.vector.overhead_s + np.maximum(compute, memory)
+    return OpCost(name, flops, memory_bytes, 0.0, time, compute, memory)
+
+
+def vector_op(
+    machine: Machine, op: str, elements: Num, *, width_bytes: float = 2.0, name: str | None = None
+) -> OpCost:
+    """A named vector operator over `elements` (see `VECTOR_OPS`)."""
+    if op not in VECTOR_OPS:
+        raise FleetError(f"vector operator must be one of {', '.join(VECTOR_OPS)}, not {op!r}")
+    moved, work = VECTOR_OPS[op]
+    return elementwise(
+        machine, moved * width_bytes * elements, work * elements, name=name or op
+    )
+
+
+def embedding(
+    machine: Machine, lookups: Num, row_bytes: Num, *, random: bool = False, name: str = "embedding"
+) -> OpCost:
+    """Gather of `lookups` rows; `random` rows under 512 bytes pay for whole 512-byte DRAM pages' worth."""
+    touched = np.maximum(row_bytes, 64.0) if not random else np.ceil(row_bytes / 64.0) * 64.0
+    return elementwise(machine, lookups * (touched + row_bytes), 0.0, name=name)
+
+
+def attention(
+    machine: Machine,
+    *,
+    batch: int,
+    queries: int,
+    keys: int,
+    heads: int,
+    kv_heads: int,
+    head_dim: int,
+    precision: str = "bf16",
+    kv_bytes: float | None = None,
+    causal: bool = False,
+    fused: bool = True,
+    name: str = "attention",
+) -> OpCost:
+    """Scaled dot-product attention: scores, softmax, weighted sum.
+
+    `fused` keeps the scores on chip (FlashAttention on a GPU, the tile's scratchpad on Weft): DRAM
+    sees only Q, K, V and the result. Otherwise scores go out and come back around a softmax kernel.
+    `causal` halves the work of a fused prefill. `kv_bytes` is the width of the cache (default: the
+    operands').
+    """
+    if heads % kv_heads:
+        raise FleetError(f"heads ({heads}) must be a multiple of kv_heads ({kv_heads})")
+    width = operand_bytes(precision)
+    kv_width = width if kv_bytes is None else kv_bytes
+    share = (keys + 1) / (2.0 * keys) if causal and fused and queries == keys else 1.0
+    if not fused:
+        pairs = batch * heads
+        return _unfused(machine, pairs, queries, keys, head_dim, precision, name)
+    group = heads // kv_heads
+    scores = gemm(
+        machine, queries * group, head_dim, keys, precision=precision, batch=batch * kv_heads,
+        resident=True,
+    )
+    values = gemm(
+        machine, queries * group, keys, head_dim, precision=precision, batch=batch * kv_heads,
+        resident=True,
+    )
+    flops = share * (scores.flops + values.flops)
+    arithmetic = share * (scores.compute_s + values.compute_s)
+    exps = share * 5.0 * batch * heads * queries * keys
+    vector = elementwise(machine, 0.0, exps).compute_s
+    moved = batch * (
+        2.0 * kv_width * kv_heads * keys * head_dim + 2.0 * width * heads * queries * head_dim
+    )
+    memory = moved / (machine.memory_bandwidth_bytes_per_s * machine.vector.memory_fraction)
+    compute = arithmetic + vector
+    time = machine.vector.overhead_s + np.maximum(compute, memory)
+    return OpCost(name, flops, moved, 0.0, time, compute, memory)
+
+
+def _unfused(
+    machine: Machine, pairs: int, queries: int, keys: int, dim: int, precision: str, name: str
+) -> OpCost:
+    """Scores written out, softmax over them, read back."""
+    from weft.fleet.operators.cost import total
+
+    width = operand_bytes(precision)
+    return total(
+        [
+            gemm(machine, queries, dim, keys, precision=precision, batch=pairs),
+            vector_op(machine, "softmax", 1.0 * pairs * queries * keys, width_bytes=width),
+            gemm(machine, queries, keys, dim, precision=precision, batch=pairs),
+        ],
+        name,
+    )
