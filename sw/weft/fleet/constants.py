@@ -1,8 +1,8 @@
 """The registry of constants: every CSV file in `data/constants/`, looked up by key.
 
-A file has exactly the columns `COLUMNS`; each row is one `Quantity`. A key is dotted and ends in its
-unit (`gpu.h100_sxm.hbm_bandwidth_tb_per_s`). Model code asks `Constants` for numbers; `sample` gives
-the same interface with one array entry per Monte Carlo draw.
+A file has exactly the columns `COLUMNS`; each row is one `Quantity`. A key is dotted and ends in
+its unit (`gpu.h100_sxm.hbm_bandwidth_tb_per_s`). Model code asks `Constants` for numbers; `sample`
+gives the same interface with one array entry per Monte Carlo draw.
 """
 
 import csv
@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +20,7 @@ from weft.fleet.quantity import Num, Quantity
 
 __all__ = ["COLUMNS", "Constants", "OldPriceWarning", "default_constants", "load_file"]
 
-COLUMNS = (
-    "key value low high unit source locator date confidence group note".split()
-)
+COLUMNS = "key value low high unit source locator date confidence group note".split()
 """`group`: constants of one group move together in a Monte Carlo draw (empty: independently)."""
 
 GROUP_CORRELATION = 0.7
@@ -54,9 +53,10 @@ def load_file(path: Path) -> list[Quantity]:
             where = f"{path.name}:{reader.line_num}"
             if None in row or None in row.values():
                 raise ConstantError(f"{where}: needs exactly {len(COLUMNS)} fields")
-            numbers = {n: _number(row[n], n, where) for n in ("value", "low", "high")}
-            texts = {n: row[n] for n in COLUMNS if n not in numbers}
-            rows.append(Quantity(**texts, **numbers, origin=where))
+            record: dict[str, Any] = dict(row)
+            for name in ("value", "low", "high"):
+                record[name] = _number(row[name], name, where)
+            rows.append(Quantity(**record, origin=where))
     return rows
 
 
@@ -160,9 +160,7 @@ class Constants:
     def audit(self, keys: Iterable[str] | None = None) -> list[dict[str, object]]:
         """One record per constant (all, or `keys`) for printing: `weft fleet --audit`."""
         names = sorted(keys) if keys is not None else self.keys()
-        return [
-            {column: getattr(self.quantity(k), column) for column in COLUMNS} for k in names
-        ]
+        return [{column: getattr(self.quantity(k), column) for column in COLUMNS} for k in names]
 
     def warn_old_prices(self, today: str, keys: Iterable[str] | None = None) -> list[str]:
         """Warn about prices (unit starts with USD) whose date is over a year before `today`."""

@@ -1,8 +1,8 @@
 """Machines: what one chip and its links can do, built from constants; one class for GPUs and Weft.
 
-`gpu("h100_sxm")` reads `gpu.<name>.*` and the fitted curve `eff.<name>.*`; a GPU without fitted rows
-takes the H100 curve, rescaled by its own measured best GEMM. `weft.fleet.weft_chip` builds the other
-kind. Every field may be an array of Monte Carlo draws.
+`gpu("h100_sxm")` reads `gpu.<name>.*` and the fitted curve `eff.<name>.*`; a GPU without fitted
+rows takes the H100 curve, rescaled by its own measured best GEMM. `weft.fleet.weft_chip` builds the
+other kind. Every field may be an array of Monte Carlo draws.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,12 @@ GPU_NAMES = (
     "mi355x",
 )
 
+SIBLINGS = {"gb300": "b300_sxm", "gb200": "b200_sxm"}
+"""Same silicon in another package: stands in for measurements the name itself lacks."""
+
+NETWORK_SIBLINGS = {"b300_sxm": "b200_sxm", "gb200": "b200_sxm", "gb300": "b200_sxm"}
+"""Same scale-up links (NVLink 5)."""
+
 PRECISION_BYTES = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
 """Bytes of one operand; fp4 without its block scales (1/16 more with MX scales)."""
 
@@ -45,8 +51,10 @@ class Link:
     """Largest share of line rate that a large collective reaches."""
     in_network_gain: Num = 1.0
     """All-reduce speed-up from reduction in the switch (NVLS, SHARP); 1 without."""
-    half_size_bytes: Num = 0.0
-    """Message size at which a collective reaches half of its bandwidth beyond the latency term."""
+    ramp_s: Num = 0.0
+    """Extra time of large messages beyond latency and bandwidth."""
+    half_size_bytes: Num = 1.0
+    """Bytes sent at which half of `ramp_s` is paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,8 @@ class Machine:
     kind: str
     """`gpu` or `weft`."""
     peak_flops: Mapping[str, Num]
-    """Dense operations per second (2 per multiply-accumulate) by precision; never the sparse peak."""
+    """Dense operations per second (2 per multiply-accumulate) by precision; never the sparse peak.
+    """
     memory_bytes: Num
     memory_bandwidth_bytes_per_s: Num
     compute_units: int
@@ -125,23 +134,31 @@ def operand_bytes(precision: str) -> float:
     return PRECISION_BYTES[precision]
 
 
+def _best_gemm(c: Constants, name: str, kind: str) -> Num:
+    """Best measured GEMM of a GPU as a share of peak; the missing format from the H100's ratio."""
+    key = "gpu.{}.gemm_best_{}_efficiency"
+    other = "bf16" if kind == "fp8" else "fp8"
+    if key.format(name, kind) in c:
+        return c[key.format(name, kind)]
+    ratio = c[key.format("h100_sxm", kind)] / c[key.format("h100_sxm", other)]
+    if key.format(name, other) in c:
+        return c[key.format(name, other)] * ratio
+    if f"eff.{name}.gemm_peak_fraction" in c:
+        return c[f"eff.{name}.gemm_peak_fraction"] * (ratio if kind == "fp8" else 1.0)
+    if name in SIBLINGS:
+        return _best_gemm(c, SIBLINGS[name], kind)
+    raise FleetError(f"{name} has neither fitted GEMM rows nor a measured best GEMM")
+
+
 def _curves(name: str, c: Constants, peaks: Mapping[str, Num]) -> dict[str, GemmCurve]:
     """The GEMM curve of every precision of a GPU (see the module docstring for the fallback)."""
     own = f"eff.{name}.gemm_peak_fraction" in c
     base = name if own else "h100_sxm"
-    best = f"gpu.{name}.gemm_best_bf16_efficiency"
     fraction = c[f"eff.{base}.gemm_peak_fraction"]
-    scale: Num = 1.0
-    if not own:
-        if best not in c:
-            raise FleetError(f"{name} has neither fitted GEMM rows nor a measured best GEMM ({best})")
-        fraction = fraction * c[best] / c[f"gpu.{base}.gemm_best_bf16_efficiency"]
     curves = {}
     for precision in peaks:
-        scale = 1.0
-        fp8 = f"gpu.{name}.gemm_best_fp8_efficiency"
-        if precision in ("fp8", "int8", "fp4") and fp8 in c and best in c:
-            scale = c[fp8] / c[best]
+        kind = "fp8" if precision in ("fp8", "int8", "fp4") else "bf16"
+        scale = _best_gemm(c, name, kind) / _best_gemm(c, base, "bf16")
         curves[precision] = GemmCurve(
             peak_fraction=fraction * scale,
             k_fill=c[f"eff.{base}.gemm_k_fill"],
@@ -172,8 +189,9 @@ def gpu(name: str, constants: Constants | None = None) -> Machine:
         if g + key in c:
             peaks[precision] = c[g + key] * 1e12
     peaks["fp16"] = peaks["bf16"]
-    vec = name if f"eff.{name}.vector_memory_fraction" in c else "a100_sxm"
-    net = name if f"net.{name}.scaleup_efficiency" in c else "h200_sxm"
+    vec = name if f"eff.{name}.vector_memory_fraction" in c else "h100_sxm"
+    net = NETWORK_SIBLINGS.get(name, name)
+    net = net if f"net.{net}.scaleup_efficiency" in c else "h200_sxm"
     return Machine(
         name=name,
         kind="gpu",
@@ -194,6 +212,7 @@ def gpu(name: str, constants: Constants | None = None) -> Machine:
             chips=int(c.quantity(g + "scaleup_chips").value) if g + "scaleup_chips" in c else 8,
             efficiency=c[f"net.{net}.scaleup_efficiency"],
             in_network_gain=c[f"net.{net}.scaleup_in_network_gain"],
+            ramp_s=c[f"net.{net}.scaleup_ramp_us"] * 1e-6,
             half_size_bytes=c[f"net.{net}.scaleup_half_size_mb"] * 1e6,
         ),
         scaleout=Link(

@@ -16,8 +16,8 @@ CONFIDENCES = ("published", "measured", "derived", "assumed", "fitted", "unconfi
 """What kind of statement a constant is.
 
 `published` read in the cited document · `measured` an observation · `derived` arithmetic on other
-rows · `assumed` a choice of this project, with a range that admits it · `fitted` from the rows named
-in `locator` · `unconfirmed` may be listed, never used as truth.
+rows · `assumed` a choice of this project, with a range that admits it · `fitted` from the rows
+named in `locator` · `unconfirmed` may be listed, never used as truth.
 """
 
 Z95 = 1.6448536269514722

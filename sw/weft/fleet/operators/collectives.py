@@ -1,7 +1,7 @@
 """Collectives: latency, size-dependent bandwidth, two levels (scale-up links, then scale-out).
 
-Bandwidths are "bus bandwidth" as NCCL reports it: bytes of the buffer times `2 (n-1)/n` (all-reduce)
-or `(n-1)/n` (all-gather, reduce-scatter), divided by the time.
+Bandwidths are "bus bandwidth" as NCCL reports it: bytes of the buffer times `2 (n-1)/n`
+(all-reduce) or `(n-1)/n` (all-gather, reduce-scatter), divided by the time.
 """
 
 import numpy as np
@@ -11,14 +11,21 @@ from weft.fleet.machines import Link, Machine
 from weft.fleet.operators.cost import OpCost
 from weft.fleet.quantity import Num
 
-__all__ = ["all_gather", "all_reduce", "all_to_all", "link_time", "point_to_point", "reduce_scatter"]
+__all__ = [
+    "all_gather",
+    "all_reduce",
+    "all_to_all",
+    "link_time",
+    "point_to_point",
+    "reduce_scatter",
+]
 
 
 def link_time(link: Link, sent_bytes: Num, steps: Num, gain: Num = 1.0) -> Num:
     """Seconds to send `sent_bytes` per chip in `steps` dependent steps over one level."""
     rate = link.bandwidth_bytes_per_s * link.efficiency * gain
-    ramp = link.half_size_bytes * sent_bytes / (sent_bytes + link.half_size_bytes + 1.0)
-    return steps * link.latency_s + (sent_bytes + ramp) / rate
+    ramp = link.ramp_s * sent_bytes / (sent_bytes + link.half_size_bytes)
+    return steps * link.latency_s + ramp + sent_bytes / rate
 
 
 def _check(chips: int) -> None:
@@ -27,7 +34,9 @@ def _check(chips: int) -> None:
 
 
 def _split(machine: Machine, chips: int, scaleup_chips: int | None) -> tuple[int, int]:
-    """(chips inside a scale-up domain, domains); `scaleup_chips` is how many of the group share one."""
+    """(chips inside a scale-up domain, domains); `scaleup_chips` is how many of the group share
+    one.
+    """
     inside = machine.scaleup.chips if scaleup_chips is None else scaleup_chips
     inside = max(1, min(inside, chips))
     return inside, -(-chips // inside)
@@ -43,8 +52,8 @@ def all_reduce(
 ) -> OpCost:
     """Sum a buffer of `size_bytes` over `chips` chips, result everywhere.
 
-    `scaleup_chips`: how many chips of the group sit in one scale-up domain (default: as many as fit).
-    Larger groups reduce-scatter inside, all-reduce the shards across, all-gather inside.
+    `scaleup_chips`: how many chips of the group sit in one scale-up domain (default: as many as
+    fit). Larger groups reduce-scatter inside, all-reduce the shards across, all-gather inside.
     """
     _check(chips)
     inside, domains = _split(machine, chips, scaleup_chips)

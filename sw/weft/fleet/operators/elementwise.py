@@ -1,4 +1,6 @@
-"""Operators that memory bounds: norms, softmax, activations, dropout, residuals, embedding, attention."""
+"""Operators that memory bounds: norms, softmax, activations, dropout, residuals, embedding,
+attention.
+"""
 
 import numpy as np
 
@@ -45,16 +47,12 @@ def vector_op(
     if op not in VECTOR_OPS:
         raise FleetError(f"vector operator must be one of {', '.join(VECTOR_OPS)}, not {op!r}")
     moved, work = VECTOR_OPS[op]
-    return elementwise(
-        machine, moved * width_bytes * elements, work * elements, name=name or op
-    )
+    return elementwise(machine, moved * width_bytes * elements, work * elements, name=name or op)
 
 
-def embedding(
-    machine: Machine, lookups: Num, row_bytes: Num, *, random: bool = False, name: str = "embedding"
-) -> OpCost:
-    """Gather of `lookups` rows; `random` rows under 512 bytes pay for whole 512-byte DRAM pages' worth."""
-    touched = np.maximum(row_bytes, 64.0) if not random else np.ceil(row_bytes / 64.0) * 64.0
+def embedding(machine: Machine, lookups: Num, row_bytes: Num, *, name: str = "embedding") -> OpCost:
+    """Gather of `lookups` rows at random: each row costs whole 64-byte bursts in, itself out."""
+    touched = np.ceil(row_bytes / 64.0) * 64.0
     return elementwise(machine, lookups * (touched + row_bytes), 0.0, name=name)
 
 
@@ -90,11 +88,21 @@ def attention(
         return _unfused(machine, pairs, queries, keys, head_dim, precision, name)
     group = heads // kv_heads
     scores = gemm(
-        machine, queries * group, head_dim, keys, precision=precision, batch=batch * kv_heads,
+        machine,
+        queries * group,
+        head_dim,
+        keys,
+        precision=precision,
+        batch=batch * kv_heads,
         resident=True,
     )
     values = gemm(
-        machine, queries * group, keys, head_dim, precision=precision, batch=batch * kv_heads,
+        machine,
+        queries * group,
+        keys,
+        head_dim,
+        precision=precision,
+        batch=batch * kv_heads,
         resident=True,
     )
     flops = share * (scores.flops + values.flops)

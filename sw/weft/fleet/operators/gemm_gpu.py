@@ -1,11 +1,11 @@
 """GPU matrix kernels: tiles in waves over the compute units, against memory traffic.
 
-A kernel covers the result with tiles (256x128 .. 64x64); `ceil(M/tm) ceil(N/tn)` of them run in waves
-on the compute units. A wave costs `2 tm tn (K + k_fill)` operations at `peak_fraction` of the unit's
-peak, smaller tiles losing some. Partial waves cost between a share and a whole wave
-(`wave_softness`: libraries split K and change tiles). The kernel takes the best tile, joined with the
-memory time by a p-norm, plus an overhead. Seven numbers per GPU family, fitted on a subset of the
-measured rows (`weft validate` names them); no number belongs to one shape.
+A kernel covers the result with tiles (256x128 .. 64x64); `ceil(M/tm) ceil(N/tn)` of them run in
+waves on the compute units. A wave costs `2 tm tn (K + k_fill)` operations at `peak_fraction` of the
+unit's peak, smaller tiles losing some. Partial waves cost between a share and a whole wave
+(`wave_softness`: libraries split K and change tiles). The kernel takes the best tile, joined with
+the memory time by a p-norm, plus an overhead. Seven numbers per GPU family, fitted on a subset of
+the measured rows (`weft validate` names them); no number belongs to one shape.
 """
 
 import numpy as np

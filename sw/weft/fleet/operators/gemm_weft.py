@@ -2,9 +2,9 @@
 
 One tile, weight-stationary, `R x C`, double-buffered weights: each of `ceil(K/R) ceil(N/C)` weight
 blocks takes `max(M, R)` cycles (R to load the next block behind it), plus one fill of `R + C - 1`
-cycles per command. A chip splits M and N over its tiles on the grid that finishes first. This is the
-ceiling of the array, exact when DRAM keeps up; the cycle model replaces `weft_tile_cycles` by passing
-another function of the same signature.
+cycles per command. A chip splits M and N over its tiles on the grid that finishes first. This is
+the ceiling of the array, exact when DRAM keeps up; the cycle model replaces `weft_tile_cycles` by
+passing another function of the same signature.
 """
 
 import math
