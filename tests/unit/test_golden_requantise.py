@@ -59,6 +59,9 @@ def _one(acc: int, scale: float, zero: int = 0, low: int = -128, high: int = 127
         (INT32_MIN, -1.0, 127),
         (INT32_MAX, 2.0**-25, 64),  # float32(2**31 - 1) is 2**31
         (2**24 + 1, 2.0**-18, 64),
+        (2**24 + 1, 2.0**-25, 0),  # float32(acc) is 2**24, so this is a tie
+        (2**24 + 3, 2.0**-25, 1),
+        (3, 1.0 / 6.0, 0),  # just above a half, but a half once rounded to float32
         (100, 0.0, 0),
         (100, 1e-45, 0),
         (INT32_MIN, -1.1754942e-38, 0),
@@ -125,6 +128,11 @@ def test_random_against_rational_arithmetic(seed: int) -> None:
     acc[0, tie] = rng.integers(-300, 300, acc[0, tie].shape)
     bias[tie] = 0
     scale[tie] = np.float32(0.5)
+    # and every third one as near a tie as float32 comes, so that each rounding to float32 decides
+    near = slice(1, None, 3)
+    goal = rng.integers(-140, 140, acc[0, near].shape) + 0.5
+    total = vector_int32(acc, bias)[0, near].astype(np.float64)
+    scale[near] = (goal / np.where(total == 0, 1, total)).astype(np.float32)
     residual = rng.integers(-128, 128, (1, count)).astype(np.int8)
     zero, low, high = int(rng.integers(-128, 128)), -100, 101
     got = requantise(acc, scale, zero, low, high, bias, residual)

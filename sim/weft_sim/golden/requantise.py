@@ -76,10 +76,10 @@ def requantise(
         y = min(max(v, clamp_min), clamp_max)
 
     ``q`` is unbounded here; hardware may saturate it to -512..511, because ``zero_point +
-    residual``, at most 256 in size, cannot bring it back into int8. Subnormal scales and products count as zero or not,
-    whichever: ``|p|`` is then below ``2**-95`` and ``q`` zero. An infinite ``p`` saturates by its
-    sign. A ``p`` that is not a number (a NaN scale, or zero times infinity) gives ``q = 0``. Where
-    ``clamp_min > clamp_max``, every ``y`` is ``clamp_max``.
+    residual``, at most 256 in size, cannot bring it back into int8. Subnormal scales and products
+    count as zero or not, whichever: ``q`` is zero in either case, as ``p`` is below ``2**-95``. An
+    infinite ``p`` saturates by its sign. A ``p`` that is not a number (a NaN scale, or zero times
+    infinity) gives ``q = 0``. Where ``clamp_min > clamp_max``, every ``y`` is ``clamp_max``.
 
     Examples
     --------
