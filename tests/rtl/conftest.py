@@ -1,4 +1,6 @@
-"""RTL tests: the progress line goes past pytest's capture, so that a long run shows what it is doing."""
+"""RTL tests: the progress line goes past pytest's capture, so that a long run shows what it is
+doing.
+"""
 
 import pytest
 from weft_sim.bench import progress

@@ -25,8 +25,13 @@ class Slice(wiring.Component):
 
     def __init__(self, broken=False):
         self.broken = broken
-        super().__init__({"i": In(stream.Signature(Word)), "o": Out(stream.Signature(Word)),
-                          "taken": Out(unsigned(16))})
+        super().__init__(
+            {
+                "i": In(stream.Signature(Word)),
+                "o": Out(stream.Signature(Word)),
+                "taken": Out(unsigned(16)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -44,8 +49,11 @@ class Slice(wiring.Component):
 
 
 def word(rng):
-    return {"colour": Colour.GREEN, "level": int(rng.integers(-16, 16)),
-            "bytes": rng.integers(0, 256, 2).tolist()}
+    return {
+        "colour": Colour.GREEN,
+        "level": int(rng.integers(-16, 16)),
+        "bytes": rng.integers(0, 256, 2).tolist(),
+    }
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -89,11 +97,12 @@ async def a_stuck_wait_says_who_waits(dut):
     StreamSink(bench, "o", Word, pause=pattern("1110"))
     await bench.reset()
     source.send(*[word(bench.rng) for _ in range(9)])
-    with pytest.raises(AssertionError, match=r"drained must happen within 9 cycles(.|\n)*i: \d transfers, [1-9]"):
+    stuck = r"drained must happen within 9 cycles(.|\n)*i: \d transfers, [1-9]"
+    with pytest.raises(AssertionError, match=stuck):
         await source.drained(cycles=9)
     with pytest.raises(ValueError, match="stream must be a port of the design, not 'x'"):
         StreamSink(bench, "x")
-    with pytest.raises(ValueError, match="must be an output of the design"):
+    with pytest.raises(ValueError, match="must be an output"):
         StreamSink(bench, "i")
 
 
@@ -117,7 +126,9 @@ def test_bench():
 def test_a_broken_design_fails():
     """The stream rules catch the slice that lets go of items, and the failure reaches pytest."""
     with pytest.raises(AssertionError, match=r"1 of 1 failed; .* repeat with WEFT_SEED=\d+"):
-        run_bench(Slice(broken=True), "slice_broken", __name__, testcase="z_valid_holds_until_ready")
+        run_bench(
+            Slice(broken=True), "slice_broken", __name__, testcase="z_valid_holds_until_ready"
+        )
 
 
 def test_pack_and_unpack():

@@ -1,4 +1,6 @@
-"""Benches for blocks: build and run (``run_bench``), clock and reset (``Bench``), stream agents, payloads."""
+"""Benches for blocks: build and run (``run_bench``), clock and reset (``Bench``), stream agents,
+payloads.
+"""
 
 from .clocking import Bench
 from .payload import pack, unpack

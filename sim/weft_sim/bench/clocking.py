@@ -1,8 +1,9 @@
 """Clock, reset and the stepping of agents. The timing contract of every bench:
 
 * The clock is the top-level port ``clk``, driven here and nowhere else; one cycle is ``PERIOD_NS``.
-* Everything acts right after the rising edge: what it reads are the values before that edge, what it writes the design
-  sees at the next one. Nothing awaits an edge of a signal the design drives, nor other simulation phases.
+* Everything acts right after the rising edge: what it reads are the values before that edge, what
+  it writes the design sees at the next one. Nothing awaits an edge of a signal the design drives,
+  nor other simulation phases.
 * ``Bench`` steps all agents from one task, in the order they were made, once a cycle.
 * A test makes its own ``Bench`` and resets: state outlives tests of the same simulator process.
 """
@@ -24,7 +25,8 @@ __all__ = ["ENVIRONMENT", "PERIOD_NS", "Agent", "Bench"]
 
 PERIOD_NS = 2
 
-#: Variable that names the description (JSON) of the bench: parameters, ports and streams. Set by ``run_bench``.
+#: Variable that names the description (JSON) of the bench: parameters, ports and streams. Set by
+#: ``run_bench``.
 ENVIRONMENT = "WEFT_BENCH"
 
 
@@ -97,7 +99,9 @@ class Bench:
         self._agents.append(agent)
 
     async def reset(self, cycles: int = 3) -> None:
-        """Holds reset for ``cycles`` rising edges; agents forget what they hold. On return ``cycle`` is 0."""
+        """Holds reset for ``cycles`` rising edges; agents forget what they hold. On return
+        ``cycle`` is 0.
+        """
         self._running = False
         self.dut.rst.value = 1
         for agent in self._agents:

@@ -1,4 +1,6 @@
-"""Pause patterns for stream agents: endless iterators of bool, true for a cycle in which the agent holds back."""
+"""Pause patterns for stream agents: endless iterators of bool, true for a cycle in which the agent
+holds back.
+"""
 
 from collections.abc import Iterator
 from itertools import chain, cycle, repeat

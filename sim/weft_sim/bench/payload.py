@@ -1,4 +1,5 @@
-"""Payloads to and from integers through the hardware's own layouts, with every value checked against its range.
+"""Payloads to and from integers through the hardware's own layouts, with every value checked
+against its range.
 
 ``layout.const`` of Amaranth wraps a value that does not fit; here that is an error.
 """
@@ -17,9 +18,10 @@ __all__ = ["pack", "unpack"]
 def pack(layout: Any, value: Any, where: str = "payload") -> int:
     """The bits of ``value`` laid out as ``layout`` says, as a non-negative integer.
 
-    ``layout`` is anything with a shape: a layout, a ``data.Struct`` class, an enum, an Amaranth shape or a width.
-    Structures take mappings (fields left out are zero), arrays take sequences, enums take members or their values,
-    integers take anything with ``__index__`` (numpy too) or ``bytes`` of exactly the field's size, little-endian.
+    ``layout`` is anything with a shape: a layout, a ``data.Struct`` class, an enum, an Amaranth
+    shape or a width. Structures take mappings (fields left out are zero), arrays take sequences,
+    enums take members or their values, integers take anything with ``__index__`` (numpy too) or
+    ``bytes`` of exactly the field's size, little-endian.
 
     Raises
     ------
@@ -70,8 +72,8 @@ def _pack_fields(fields: data.Layout, value: Any, where: str) -> int:
 
 
 def unpack(layout: Any, bits: int) -> Any:
-    """The value whose bits are ``bits``: dicts for structures, lists for arrays, members for enums (the number itself if
-    it names none), integers with their sign otherwise.
+    """The value whose bits are ``bits``: dicts for structures, lists for arrays, members for enums
+    (the number itself if it names none), integers with their sign otherwise.
 
     Raises
     ------
@@ -93,7 +95,8 @@ def unpack(layout: Any, bits: int) -> Any:
     if Shape.cast(layout).signed and bits >> (width - 1):
         bits -= 1 << width
     if isinstance(layout, enum.EnumMeta):
-        return layout(bits) if bits in {member.value for member in layout} else bits
+        members: dict[int, Any] = {member.value: member for member in layout}
+        return members.get(bits, bits)
     return bits
 
 

@@ -1,4 +1,6 @@
-"""The progress line: what is being built or run now. ``set_sink`` sends it elsewhere (pytest's terminal, a widget)."""
+"""The progress line: what is being built or run now. ``set_sink`` sends it elsewhere (pytest's
+terminal, a widget).
+"""
 
 import sys
 from collections.abc import Callable

@@ -1,7 +1,8 @@
 """``run_bench``: from a component to a finished cocotb run, in one call from a pytest function.
 
-A build lives in ``build/sim/<name>-<hash of Verilog and flags>`` and is made once, under a lock, however many tests and
-processes want it. The part of Verilator's runtime that is the same for all designs is compiled once and shared.
+A build lives in ``build/sim/<name>-<hash of Verilog and flags>`` and is made once, under a lock,
+however many tests and processes want it. The part of Verilator's runtime that is the same for all
+designs is compiled once and shared.
 """
 
 import hashlib
@@ -40,7 +41,9 @@ class BenchRun:
 
 
 def build_root() -> Path:
-    """Where builds go: ``WEFT_BUILD``, or ``build`` of the checkout, or ``build`` here if this is no checkout."""
+    """Where builds go: ``WEFT_BUILD``, or ``build`` of the checkout, or ``build`` here if this is
+    no checkout.
+    """
     if "WEFT_BUILD" in os.environ:
         return Path(os.environ["WEFT_BUILD"]).resolve()
     checkout = Path(__file__).resolve().parents[3]
@@ -57,7 +60,8 @@ def run_bench(
     testcase: str | list[str] | None = None,
     waves: bool = False,
 ) -> BenchRun:
-    """Builds ``component`` as the Verilog module ``name`` and runs the cocotb tests of ``test_module`` on it.
+    """Builds ``component`` as the Verilog module ``name`` and runs the cocotb tests of
+    ``test_module`` on it.
 
     Parameters
     ----------
@@ -79,7 +83,8 @@ def run_bench(
     Raises
     ------
     AssertionError
-        if a test failed, none ran, or the simulator stopped; names the tests and how to repeat the run.
+        if a test failed, none ran, or the simulator stopped; names the tests and how to repeat the
+        run.
     RuntimeError
         if the build failed, with the end of its log.
     """
@@ -175,8 +180,8 @@ def _build(component: wiring.Component, name: str, waves: bool) -> Path:
         except (SystemExit, RuntimeError, OSError) as error:
             tail = "\n".join(log.read_text().splitlines()[-30:]) if log.exists() else str(error)
             raise RuntimeError(
-                f"the Verilog of {name} must compile, but Verilator or the C++ compiler stopped; the end of "
-                f"{log}:\n{tail}"
+                f"the Verilog of {name} must compile, but Verilator or the C++ compiler stopped; "
+                f"the end of {log}:\n{tail}"
             ) from error
         runner.keep_runtime()
         done.touch()

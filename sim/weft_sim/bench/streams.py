@@ -1,6 +1,7 @@
 """Agents for ready/valid streams, bound by the name of the port.
 
-All three check the stream rules on what the design drives: once valid, ``valid`` and ``payload`` hold until ``ready``.
+All three check the stream rules on what the design drives: once valid, ``valid`` and ``payload``
+hold until ``ready``.
 """
 
 from collections import deque
@@ -8,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .clocking import Bench
-from .payload import pack, unpack
 from .pauses import never
+from .payload import pack, unpack
 
 __all__ = ["StreamMonitor", "StreamSink", "StreamSource"]
 
@@ -54,6 +55,9 @@ class _Stream:
         self.raw.clear()
         self.at.clear()
 
+    def step(self) -> None:
+        raise NotImplementedError("a stream agent must say what it does in a cycle")
+
     def describe(self) -> str:
         return f"{self.name}: {len(self.raw)} transfers"
 
@@ -61,8 +65,9 @@ class _Stream:
 class StreamSource(_Stream):
     """Drives an input stream of the design from a queue.
 
-    ``send`` puts items in the queue; ``drained`` waits until all are taken. Between items ``valid`` is low as long as
-    ``pause`` says; an item once offered stays. The first item is offered one cycle after ``send``.
+    ``send`` puts items in the queue; ``drained`` waits until all are taken. Between items ``valid``
+    is low as long as ``pause`` says; an item once offered stays. The first item is offered one
+    cycle after ``send``.
     """
 
     def __init__(
@@ -136,7 +141,8 @@ class StreamMonitor(_Stream):
         if self._valid is not None and not self._valid.value:
             if self._held is not None:
                 raise AssertionError(
-                    f"{self.name}: valid must hold until ready, not fall, in cycle {self.bench.cycle}"
+                    f"{self.name}: valid must hold until ready, not fall, in cycle "
+                    f"{self.bench.cycle}"
                 )
             return
         if not ready and self._held is None:
@@ -145,8 +151,8 @@ class StreamMonitor(_Stream):
             bits = self._read()
             if self._held is not None and self._held != bits:
                 raise AssertionError(
-                    f"{self.name}: payload must hold until ready, not change from {self._held:#x} to "
-                    f"{bits:#x}, in cycle {self.bench.cycle}"
+                    f"{self.name}: payload must hold until ready, not change from {self._held:#x} "
+                    f"to {bits:#x}, in cycle {self.bench.cycle}"
                 )
             if ready:
                 self._held = None
@@ -161,7 +167,9 @@ class StreamMonitor(_Stream):
 
 
 class StreamSink(StreamMonitor):
-    """Takes the items of a stream the design drives: ``ready`` is high except when ``pause`` says otherwise."""
+    """Takes the items of a stream the design drives: ``ready`` is high except when ``pause`` says
+    otherwise.
+    """
 
     def __init__(
         self, bench: Bench, name: str, shape: Any = None, *, pause: Iterator[bool] | None = None
@@ -171,7 +179,9 @@ class StreamSink(StreamMonitor):
         super().__init__(bench, name, shape)
 
     async def take(self, count: int, cycles: int = 100_000) -> list[Any]:
-        """Waits until ``count`` items have come since reset or the last ``clear``, and returns them unpacked."""
+        """Waits until ``count`` items have come since reset or the last ``clear``, and returns them
+        unpacked.
+        """
         what = f"{count} items on {self.name}"
         await self.bench.until(lambda: len(self.raw) >= count, cycles=cycles, what=what)
         return [self._unpack(bits) for bits in self.raw[:count]]

@@ -1,4 +1,6 @@
-"""The lean Verilator runner: only top-level ports visible, named lint waivers, shared modules kept, shared runtime."""
+"""The lean Verilator runner: only top-level ports visible, named lint waivers, shared modules kept,
+shared runtime.
+"""
 
 import os
 import platform
@@ -26,7 +28,9 @@ WAIVERS = {
 
 
 def control_file(verilog: Verilog) -> str:
-    """Verilator's control file: waivers, the ports of the top made visible, shared modules kept as modules."""
+    """Verilator's control file: waivers, the ports of the top made visible, shared modules kept as
+    modules.
+    """
     lines = ["`verilator_config"]
     lines += [f"lint_off -rule {rule}" for rule in WAIVERS]
     lines += [f'public_flat_rw -module "{verilog.top}" -port "*"']
@@ -42,8 +46,8 @@ def fingerprint() -> str:
 class LeanVerilator(Verilator):
     """cocotb's runner, with what is wrong for us removed.
 
-    ``runtime`` is a folder for the compiled parts of Verilator's runtime that are equal for all designs built with the
-    same flags; it spares each build most of its time.
+    ``runtime`` is a folder for the compiled parts of Verilator's runtime that are equal for all
+    designs built with the same flags; it spares each build most of its time.
     """
 
     def __init__(self, runtime: Path | None = None):
@@ -52,11 +56,9 @@ class LeanVerilator(Verilator):
 
     def _simulator_in_path_build_only(self) -> None:
         self.executable = str(Path(verilator.__file__).parent / "bin" / "verilator")
-        for tool, package in (("perl", "perl"), ("make", "make"), ("g++", "g++")):
+        for tool in ("perl", "make", "g++"):
             if shutil.which(tool) is None:
-                raise RuntimeError(
-                    f"{tool} must be installed to compile RTL: apt install {package}"
-                )
+                raise RuntimeError(f"{tool} must be installed to compile RTL: apt install {tool}")
 
     def _set_env_build(self) -> None:
         super()._set_env_build()
@@ -80,7 +82,9 @@ class LeanVerilator(Verilator):
         return [generate, make]
 
     def keep_runtime(self) -> None:
-        """Copies the runtime's objects of the build just made to ``runtime``, if they are not there yet."""
+        """Copies the runtime's objects of the build just made to ``runtime``, if they are not there
+        yet.
+        """
         if self.runtime is None or self.runtime.exists():
             return
         fresh = self.runtime.with_name(f"{self.runtime.name}.{os.getpid()}")
