@@ -1,0 +1,10 @@
+"""The four engines of a tile, and the front end before each."""
+
+from .base import Engine
+from .frontend import FrontEnd
+from .load import LoadEngine
+from .matmul import MatmulEngine
+from .store import StoreEngine
+from .vector import VectorEngine
+
+__all__ = ["Engine", "FrontEnd", "LoadEngine", "MatmulEngine", "StoreEngine", "VectorEngine"]

@@ -1,0 +1,53 @@
+"""The local memories of a tile: row ranges, strided views, and which banks a walk touches."""
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from weft_hw.config import ChipConfig
+
+__all__ = ["LocalMemory", "local_memories"]
+
+
+class LocalMemory:
+    """``rows`` rows of ``lanes`` elements, split into ``banks`` by high address bits.
+
+    ``data`` is (rows, lanes) of ``dtype``.
+    """
+
+    def __init__(self, rows: int, lanes: int, dtype: type[np.generic], banks: int) -> None:
+        self.rows = rows
+        self.banks = banks
+        self.bank_rows = rows // banks
+        self.data = np.zeros((rows, lanes), dtype)
+
+    def last_row(self, row: int, *walks: tuple[int, int]) -> int:
+        """Last row of a nest of loops from ``row``; a walk is (steps, stride)."""
+        return row + sum((steps - 1) * stride for steps, stride in walks)
+
+    def holds(self, row: int, *walks: tuple[int, int]) -> bool:
+        """Whether every row of the nest of loops exists."""
+        return self.last_row(row, *walks) < self.rows
+
+    def view(self, row: int, *walks: tuple[int, int]) -> np.ndarray:
+        """(steps of walk 0, ..., lanes) view of the rows of a nest of loops, which must exist."""
+        pitch, lane = self.data.strides
+        return as_strided(
+            self.data[row:],
+            shape=(*(steps for steps, _ in walks), self.data.shape[1]),
+            strides=(*(stride * pitch for _, stride in walks), lane),
+        )
+
+    def bank(self, row: int) -> int:
+        return row // self.bank_rows
+
+    def banks_of(self, first: int, last: int) -> range:
+        """The banks of rows ``first..last``."""
+        return range(first // self.bank_rows, last // self.bank_rows + 1)
+
+
+def local_memories(config: ChipConfig) -> tuple[LocalMemory, LocalMemory]:
+    """Scratchpad (uint8 bytes) and accumulator (int32 lanes) of one tile."""
+    tile = config.tile
+    return (
+        LocalMemory(tile.scratchpad_rows, tile.row_bytes, np.uint8, tile.scratchpad_banks),
+        LocalMemory(tile.accumulator_rows, tile.array_cols, np.int32, tile.accumulator_banks),
+    )
