@@ -1,0 +1,154 @@
+"""Arrays in device memory that numpy sees without a copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .device import Device
+
+__all__ = ["DeviceBuffer", "check_array"]
+
+
+def check_array(array: object, what: str) -> np.ndarray:
+    """``array`` if it can be copied to a device as it is: a non-empty C-contiguous ndarray of numbers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        saying what is wrong with ``what`` and what to do.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{what} must be a numpy array or a DeviceBuffer, not {type(array).__name__}")
+    if array.dtype.hasobject or not array.dtype.isnative:
+        raise TypeError(f"{what} must hold numbers in native byte order, not dtype {array.dtype}")
+    if array.size == 0:
+        raise ValueError(f"{what} must not be zero-sized, not of shape {array.shape}")
+    if not array.flags.c_contiguous:
+        raise ValueError(
+            f"{what} must be C-contiguous, not strided by {array.strides} bytes; "
+            f"pass numpy.ascontiguousarray({what})"
+        )
+    return array
+
+
+class DeviceBuffer:
+    """A C-contiguous array in device memory; made by ``Device.empty``, ``zeros`` and ``array``.
+
+    ``numpy()`` and numpy's own conversions wait for the device, then give a view of device memory, not a copy. A view
+    taken before ``free`` must not be used after it. A buffer that nobody refers to any more is freed by itself.
+    """
+
+    def __init__(self, device: Device, address: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._device = device
+        self._address = address
+        self.shape = shape
+        self.dtype = dtype
+        self._freed = False
+
+    @property
+    def device(self) -> Device:
+        return self._device
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
+    def is_freed(self) -> bool:
+        return self._freed
+
+    @property
+    def address(self) -> int:
+        """Byte address in device memory.
+
+        Raises
+        ------
+        ValueError
+            if the buffer was freed or its device closed.
+        """
+        if self._freed:
+            raise ValueError(
+                f"buffer of shape {self.shape} was freed; allocate a new one with device.empty"
+            )
+        self._device.require_open()
+        return self._address
+
+    def numpy(self) -> np.ndarray:
+        """A view of device memory, after everything submitted has finished."""
+        address = self.address
+        self._device.synchronize()
+        raw = self._device.target.memory[address : address + self.nbytes]
+        return raw.view(self.dtype).reshape(self.shape)
+
+    def copy_from(self, array: np.ndarray) -> DeviceBuffer:
+        """Copies ``array`` (same shape and dtype) into the buffer.
+
+        Raises
+        ------
+        TypeError, ValueError
+            if kind, dtype or shape differ.
+        """
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"array must be a numpy array, not {type(array).__name__}")
+        if array.dtype != self.dtype:
+            raise TypeError(f"array must have dtype {self.dtype}, not {array.dtype}")
+        if array.shape != self.shape:
+            raise ValueError(f"array must have shape {self.shape}, not {array.shape}")
+        self.numpy()[...] = array
+        return self
+
+    def free(self) -> None:
+        """Gives the memory back, after everything submitted has finished.
+
+        Raises
+        ------
+        ValueError
+            if it was freed before.
+        """
+        if self._freed:
+            raise ValueError(f"buffer of shape {self.shape} was freed twice; free a buffer once")
+        self._device.require_open()
+        self._device.synchronize()
+        self._release()
+
+    def _release(self) -> None:
+        self._freed = True
+        self._device.allocator.free(self._address)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        view = self.numpy()
+        if dtype is not None and np.dtype(dtype) != self.dtype:
+            if copy is False:
+                raise ValueError(f"dtype {np.dtype(dtype)} needs a copy of this {self.dtype} buffer")
+            return view.astype(dtype)
+        return view.copy() if copy else view
+
+    def __dlpack__(self, **arguments: Any) -> Any:
+        return self.numpy().__dlpack__(**arguments)
+
+    def __dlpack_device__(self) -> Any:
+        return self.numpy().__dlpack_device__()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        state = "freed" if self._freed else f"at 0x{self._address:x}"
+        return f"DeviceBuffer(shape={self.shape}, dtype={self.dtype}, {state})"
+
+    def __del__(self) -> None:
+        # commands in flight keep their buffers alive, so nothing on the device uses this one
+        if not getattr(self, "_freed", True) and self._device.is_open:
+            self._release()
