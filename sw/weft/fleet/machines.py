@@ -63,6 +63,7 @@ class GemmCurve:
 
     peak_fraction: Num
     k_fill: Num
+    k_fill_batched: Num
     memory_fraction: Num
     overhead_s: Num
     small_tile_loss: Num
@@ -76,6 +77,8 @@ class VectorCurve:
     """Efficiency of memory-bound kernels: share of memory bandwidth, and cost of a launch."""
 
     memory_fraction: Num
+    softmax_fraction: Num
+    """The same for softmax, which reads its rows more than once."""
     overhead_s: Num
 
 
@@ -161,12 +164,13 @@ def _curves(name: str, c: Constants, peaks: Mapping[str, Num]) -> dict[str, Gemm
         scale = _best_gemm(c, name, kind) / _best_gemm(c, base, "bf16")
         curves[precision] = GemmCurve(
             peak_fraction=fraction * scale,
-            k_fill=c[f"eff.{base}.gemm_k_fill"],
+            k_fill=c["eff.any.gemm_k_fill"],
+            k_fill_batched=c["eff.any.gemm_k_fill_batched"],
             memory_fraction=c[f"eff.{base}.gemm_memory_fraction"],
             overhead_s=c[f"eff.{base}.kernel_overhead_us"] * 1e-6,
-            small_tile_loss=c[f"eff.{base}.gemm_small_tile_loss"],
-            tiny_tile_loss=c[f"eff.{base}.gemm_tiny_tile_loss"],
-            wave_softness=c[f"eff.{base}.gemm_wave_softness"],
+            small_tile_loss=c["eff.any.gemm_small_tile_loss"],
+            tiny_tile_loss=c["eff.any.gemm_tiny_tile_loss"],
+            wave_softness=c["eff.any.gemm_wave_softness"],
             sharpness=c["eff.any.gemm_sharpness"],
         )
     return curves
@@ -204,6 +208,7 @@ def gpu(name: str, constants: Constants | None = None) -> Machine:
         gemm=_curves(name, c, peaks),
         vector=VectorCurve(
             memory_fraction=c[f"eff.{vec}.vector_memory_fraction"],
+            softmax_fraction=c[f"eff.{vec}.softmax_memory_fraction"],
             overhead_s=c[f"eff.{vec}.kernel_overhead_us"] * 1e-6,
         ),
         scaleup=Link(

@@ -9,7 +9,7 @@ from weft.fleet.errors import ConstantError
 
 __all__ = ["CONFIDENCES", "Num", "Quantity"]
 
-Num: TypeAlias = "float | np.ndarray"
+Num: TypeAlias = float | np.ndarray
 """A float, or an array with one entry per Monte Carlo draw (always the first axis)."""
 
 CONFIDENCES = ("published", "measured", "derived", "assumed", "fitted", "unconfirmed")

@@ -66,6 +66,7 @@ def weft_chip(
         gemm={},
         vector=VectorCurve(
             memory_fraction=c["weft.fleet.memory_fraction"],
+            softmax_fraction=c["weft.fleet.softmax_memory_fraction"],
             overhead_s=c["weft.fleet.vector_overhead_us"] * 1e-6,
         ),
         scaleup=Link(

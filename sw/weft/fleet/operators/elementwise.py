@@ -21,16 +21,23 @@ VECTOR_OPS: dict[str, tuple[float, float]] = {
     "rmsnorm": (2.0, 5.0),
     "softmax": (2.0, 5.0),
     "dropout_add": (3.5, 2.0),
+    "attention_dropout": (2.5, 2.0),
     "rope": (2.0, 6.0),
 }
 """Operator -> (operands moved per element, arithmetic per element); dropout moves a mask byte."""
 
 
 def elementwise(
-    machine: Machine, memory_bytes: Num, flops: Num = 0.0, *, name: str = "elementwise"
+    machine: Machine,
+    memory_bytes: Num,
+    flops: Num = 0.0,
+    *,
+    name: str = "elementwise",
+    fraction: Num | None = None,
 ) -> OpCost:
     """A kernel that streams `memory_bytes` and does `flops` scalar operations on the vector units."""
-    memory = memory_bytes / (machine.memory_bandwidth_bytes_per_s * machine.vector.memory_fraction)
+    share = machine.vector.memory_fraction if fraction is None else fraction
+    memory = memory_bytes / (machine.memory_bandwidth_bytes_per_s * share)
     if machine.array is not None:
         array = machine.array
         compute = flops / (array.tiles * array.cols * array.clock_hz)
@@ -47,7 +54,10 @@ def vector_op(
     if op not in VECTOR_OPS:
         raise FleetError(f"vector operator must be one of {', '.join(VECTOR_OPS)}, not {op!r}")
     moved, work = VECTOR_OPS[op]
-    return elementwise(machine, moved * width_bytes * elements, work * elements, name=name or op)
+    softmax = machine.vector.softmax_fraction if op == "softmax" else None
+    return elementwise(
+        machine, moved * width_bytes * elements, work * elements, name=name or op, fraction=softmax
+    )
 
 
 def embedding(machine: Machine, lookups: Num, row_bytes: Num, *, name: str = "embedding") -> OpCost:

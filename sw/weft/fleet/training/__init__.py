@@ -1,0 +1,15 @@
+"""Training: layouts, memory fit, step time, goodput and layout search, for GPUs and Weft alike."""
+
+from weft.fleet.training.layout import Layout, check_layout
+from weft.fleet.training.memory import MemoryUse, check_memory, memory_use
+from weft.fleet.training.step import StepResult, train_step
+
+__all__ = [
+    "Layout",
+    "MemoryUse",
+    "StepResult",
+    "check_layout",
+    "check_memory",
+    "memory_use",
+    "train_step",
+]

@@ -1,0 +1,154 @@
+"""Time of one training step: pipeline, bubble, tensor/data/context/expert traffic, optimizer.
+
+All stages run `microbatches x (forward + backward + recomputation + exposed traffic)`; the pipeline
+adds a bubble of `(p - 1) / v` such units (interleaved schedule, Narayanan 2021). The stage with the
+head is compared with the others and the slowest sets the pace.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from weft.fleet.constants import Constants, default_constants
+from weft.fleet.machines import Machine
+from weft.fleet.models import ModelShape
+from weft.fleet.operators import all_gather, all_reduce, elementwise, point_to_point
+from weft.fleet.quantity import Num
+from weft.fleet.training.layer import head_cost, layer_cost
+from weft.fleet.training.layout import Layout, check_layout, layers_per_stage
+from weft.fleet.training.memory import MemoryUse, check_memory, memory_use, stage_params
+
+__all__ = ["StepResult", "train_step"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One step and where its time goes (seconds; parts add up to `step_s`)."""
+
+    step_s: Num
+    compute_s: Num
+    recompute_s: Num
+    tensor_network_s: Num
+    pipeline_send_s: Num
+    bubble_s: Num
+    data_network_s: Num
+    optimizer_s: Num
+    slowdown_s: Num
+    """Stragglers, jitter and framework: the fitted factors."""
+    model_flops: float
+    """Of the step: 3 x forward, attention counted in full (Megatron's convention), no recompute."""
+    hardware_flops: float
+    """`model_flops` plus recomputation."""
+    mfu: Num
+    """`model_flops` / (chips x dense peak x step)."""
+    hfu: Num
+    tflops_per_chip: Num
+    """`hardware_flops` per chip and second, 1e12."""
+    tokens_per_s: Num
+    memory: MemoryUse
+    chips: int
+    layout: Layout
+
+
+def _data_traffic(machine: Machine, model: ModelShape, layout: Layout, inside: int) -> Num:
+    """Seconds of gradient (and sharded-weight) traffic of one step, before overlap."""
+    dense, experts = stage_params(model, layout)
+    group = layout.data * layout.context
+    near = max(1, inside // layout.tensor)
+    time: Num = 0.0
+    for params, chips in ((dense, group), (experts, group // layout.expert)):
+        if params == 0 or chips == 1:
+            continue
+        near_here = max(1, min(near, chips))
+        if layout.zero == 0:
+            time = time + all_reduce(machine, 2.0 * params, chips, scaleup_chips=near_here).time_s
+            continue
+        one = all_gather(machine, 2.0 * params, chips, scaleup_chips=near_here).time_s
+        rounds = 2 if layout.zero < 3 else 1 + 2 * layout.microbatches
+        time = time + rounds * one
+    return time
+
+
+def train_step(
+    machine: Machine,
+    model: ModelShape,
+    layout: Layout,
+    constants: Constants | None = None,
+    *,
+    check_fit: bool = True,
+) -> StepResult:
+    """Cost of one step of `layout`; refuses layouts that do not divide or (by default) do not fit."""
+    c = constants if constants is not None else default_constants()
+    check_layout(model, layout)
+    use = check_memory(machine, model, layout) if check_fit else memory_use(model, layout)
+    inside = machine.scaleup.chips
+    layer = layer_cost(machine, model, layout, inside)
+    head = head_cost(machine, model, layout)
+    p, v, m = layout.pipeline, layout.interleave, layout.microbatches
+    layers = layers_per_stage(model, layout)
+    last_layers = model.layers - (p - 1) * layers if model.layers % p else layers
+    if model.layers % p:
+        last_layers = layers - 1
+    hide = c["train.any.tensor_overlap"]
+    network = layer.network.time_s * (1.0 - hide)
+    compute = layer.forward.time_s + layer.backward.time_s
+    unit = compute + layer.recomputed.time_s + network
+    last = last_layers * unit + head.time_s
+    slowest = last if p == 1 else np.maximum(layers * unit, last)
+    share = {
+        "compute": layers * compute,
+        "recompute": layers * layer.recomputed.time_s,
+        "network": layers * network,
+    }
+    rest = slowest - layers * unit
+    tokens = layout.microbatch * layout.seq // layout.context
+    send: Num = 0.0
+    if p > 1:
+        size = 2.0 * tokens * model.d_model / layout.tensor
+        within = layout.tensor * p <= inside
+        send = 2.0 * v * point_to_point(machine, size, inside=within).time_s
+        send = send * (1.0 - c["train.any.pipeline_overlap"])
+    busy = m * (slowest + send)
+    bubble = (p - 1) / v * (slowest + send)
+    data = _data_traffic(machine, model, layout, inside)
+    if layout.overlap_data and layout.data * layout.context > 1:
+        window = m * layers * layer.backward.time_s * c["train.any.data_overlap"]
+        data = np.maximum(data - window, 0.1 * data)
+    dense, experts = stage_params(model, layout)
+    shard = layout.data * layout.context if layout.zero >= 1 else 1
+    # Adam: read gradient, master, two moments; write master, two moments, weights
+    optimizer = elementwise(machine, 30.0 * (dense + experts) / shard).time_s
+    ideal = busy + bubble + data + optimizer
+    slow = c["train.any.framework_slowdown"] + c["train.any.straggler_per_doubling"] * np.log2(
+        max(1, layout.chips / 8)
+    )
+    step = ideal * (1.0 + slow)
+    per_token = model.model_flops_per_token(layout.seq)
+    flops = per_token * layout.tokens_per_step
+    extra = {"none": 0.0, "full": 1.0 / 3.0, "selective": 0.0}[layout.recompute]
+    head_flops = 6.0 * model.vocab * model.d_model * layout.tokens_per_step
+    hardware = flops + extra * (flops - head_flops)
+    if layout.recompute == "selective" and not layout.fused_attention:
+        hardware += 4.0 * model.layers * model.q_width * layout.seq * layout.tokens_per_step
+    peak = machine.peak(layout.precision)
+    rate = hardware / layout.chips / step
+    return StepResult(
+        step_s=step,
+        compute_s=m * (share["compute"] + rest),
+        recompute_s=m * share["recompute"],
+        tensor_network_s=m * share["network"],
+        pipeline_send_s=m * send,
+        bubble_s=bubble,
+        data_network_s=data,
+        optimizer_s=optimizer,
+        slowdown_s=step - ideal,
+        model_flops=flops,
+        hardware_flops=hardware,
+        mfu=flops / layout.chips / step / peak,
+        hfu=rate / peak,
+        tflops_per_chip=rate / 1e12,
+        tokens_per_s=layout.tokens_per_step / step,
+        memory=use,
+        chips=layout.chips,
+        layout=layout,
+    )
