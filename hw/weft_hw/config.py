@@ -57,8 +57,8 @@ class TileConfig:
     """Write requests one tile may have in flight."""
 
     def __post_init__(self):
-        _integer(self, "array_rows", 2, 256, power_of_two=True)
-        _integer(self, "array_cols", 2, 256, power_of_two=True)
+        _integer(self, "array_rows", 4, 256, power_of_two=True)
+        _integer(self, "array_cols", 4, 256, power_of_two=True)
         _require(self.array_rows == self.array_cols,
                  f"array_rows must equal array_cols, because one scratchpad row feeds either side of the array, "
                  f"not {self.array_rows} and {self.array_cols}")

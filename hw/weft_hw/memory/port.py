@@ -16,12 +16,13 @@ READ_LATENCY = 2
 
 
 class ReadPort(wiring.Signature):
-    """Reads rows of ``row_bits`` from a memory of ``rows``. The response cannot be stalled."""
+    """Reads rows of ``row_bits`` from a memory of ``rows``."""
 
     def __init__(self, *, rows, row_bits):
         super().__init__({
             "request": Out(stream.Signature(unsigned(ceil_log2(rows)))),
-            "response": In(stream.Signature(unsigned(row_bits), always_ready=True)),
+            # no ready: the response cannot be stalled (and a constant ready cannot be a port of a module)
+            "response": In(wiring.Signature({"payload": Out(unsigned(row_bits)), "valid": Out(1)})),
         })
 
 

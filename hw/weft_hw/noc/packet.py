@@ -12,7 +12,7 @@ byte ``i`` of the payload is byte ``i % flit_bytes`` of data flit ``i // flit_by
 |---|---|---|---|---|---|
 | request | READ | load engine, control | requester's, returned | memory byte address; tile register byte address | none |
 | request | WRITE | store engine | requester's, returned | memory byte address | ``length`` bytes |
-| request | COMMAND | control | - | command index in the low 32 bits | 64 bytes |
+| request | COMMAND | control | engine (`isa.Engine`) | command index in the low 32 bits | 64 bytes |
 | response | READ_DATA | endpoint, tile | of the request | | ``length`` bytes of the request, none on error |
 | response | WRITE_ACK | endpoint | of the request | | none |
 | response | COMPLETION | tile | the command's index | | none |

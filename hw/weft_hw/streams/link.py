@@ -1,11 +1,16 @@
-"""``link``: connects two interfaces and insists that their signatures agree to the shape.
+"""``link``: connects two interfaces and insists that their members agree to the shape.
 
-``wiring.connect`` compares widths only, so two different structs of equal width would pass.
+``wiring.connect`` compares widths only, so two different structs of equal width would pass; and subclasses of
+``Signature`` compare by identity, so members are compared one by one.
 """
 
 from amaranth.lib import wiring
 
 __all__ = ["link"]
+
+
+def _members(signature, interface):
+    return {path: (member.flow, member.shape) for path, member, _ in signature.flatten(interface)}
 
 
 def link(m, source, sink):
@@ -14,9 +19,12 @@ def link(m, source, sink):
     Raises
     ------
     TypeError
-        if the signatures differ in any member's shape.
+        if the interfaces differ in a member or its shape, naming the first.
     """
-    if source.signature != sink.signature.flip():
-        raise TypeError(f"linked interfaces must have the same signature, not {source.signature!r} and "
-                        f"{sink.signature.flip()!r}")
+    ours = _members(source.signature, source)
+    theirs = _members(sink.signature.flip(), sink)
+    for path in ours.keys() | theirs.keys():
+        if ours.get(path) != theirs.get(path):
+            raise TypeError(f"linked interfaces must agree in {'.'.join(map(str, path))}, not {ours.get(path)} and "
+                            f"{theirs.get(path)}")
     wiring.connect(m, source, sink)

