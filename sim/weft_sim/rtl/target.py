@@ -1,0 +1,144 @@
+"""``RtlTarget``: the compiled chip as a device under the driver.
+
+Timing contract. The harness is a synchronous circuit beside the chip: in each cycle it drives inputs that depend on its state
+alone, lets combinational logic settle, samples the chip's outputs and takes the handshakes, then gives the clock edge.
+Cycle 0 is the first after reset. ``cycle`` counts edges since then; an event (a handshake, an engine's start) carries the number
+of the cycle in which it was sampled. The interrupt line is looked at between cycles.
+"""
+
+import operator
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
+from weft_hw.config import ChipConfig
+from weft_hw.verilog import to_verilog
+
+from ..dram import Dram
+from .build import build
+from .errors import RtlError
+from .library import Chip
+
+__all__ = ["RtlTarget"]
+
+_TOP = "weft_chip"
+#: Cycles between two looks at pending signals: Ctrl-C is served within a fraction of a second.
+_SLICE_CYCLES = 4096
+
+
+class RtlTarget:
+    """A compiled chip with its memory; ``weft_sim.target.Target`` says what each method means.
+
+    Parameters
+    ----------
+    config : ChipConfig
+        The chip, built if it is not in the cache (a progress line tells).
+    dram : Dram
+        The memory behind its ports.
+    build_dir : path or None
+        Where builds are kept; None is ``weft_sim.rtl.cache.build_root()``.
+    vcd : path or None
+        Write a waveform of everything to this file (its own build, much slower).
+    component : wiring.Component or None
+        Another chip with the same top-level ports in place of ``weft_hw.chip.Chip(config)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for a wrong argument.
+    ToolchainError, BuildError
+        if it cannot be built.
+    AxiProtocolError, HardwareAssertionError, RegisterError
+        later, from the methods that run cycles. After one of the first two the chip must be reset.
+    """
+
+    def __init__(self, config, dram, *, build_dir=None, vcd=None, component=None) -> None:
+        if not isinstance(config, ChipConfig):
+            raise TypeError(f"config must be a ChipConfig, not {config!r}")
+        if not isinstance(dram, Dram):
+            raise TypeError(f"dram must be a Dram, not {dram!r}")
+        self.config: ChipConfig = config
+        self.dram: Dram = dram
+        if component is None:
+            from weft_hw.chip import Chip as WholeChip
+
+            component = WholeChip(config)
+        library = build(
+            to_verilog(component, _TOP),
+            config.name,
+            vcd=vcd is not None,
+            folder=None if build_dir is None else Path(build_dir),
+        )
+        self.memory: np.ndarray = np.zeros(dram.size_bytes, np.uint8)
+        self._lock = threading.Lock()
+        self._chip: Chip | None = Chip(
+            library, self.memory, dram, None if vcd is None else Path(vcd)
+        )
+        self._finalizer = weakref.finalize(self, self._chip.close)
+
+    @property
+    def cycle(self) -> int:
+        return self._open().cycle()
+
+    def read_register(self, offset: int) -> int:
+        with self._lock:
+            return self._open().read_register(_offset(offset))
+
+    def write_register(self, offset: int, value: int) -> None:
+        value = operator.index(value)
+        if not 0 <= value < 2**32:
+            raise ValueError(f"value must be between 0 and 2**32 - 1, not {value}")
+        with self._lock:
+            self._open().write_register(_offset(offset), value)
+
+    def run(self, max_cycles: int) -> bool:
+        left = operator.index(max_cycles)
+        if left < 0:
+            raise ValueError(f"max_cycles must be at least 0, not {left}")
+        with self._lock:
+            chip = self._open()
+            while True:
+                interrupted = chip.run(min(left, _SLICE_CYCLES))
+                left -= _SLICE_CYCLES
+                if interrupted or left <= 0:
+                    return interrupted
+
+    def set_tracing(self, enabled: bool) -> None:
+        with self._lock:
+            self._open().set_tracing(enabled)
+
+    def trace(self) -> np.ndarray:
+        with self._lock:
+            return self._open().trace()
+
+    def statistics(self) -> dict[str, int]:
+        with self._lock:
+            return self._open().statistics()
+
+    def reset(self) -> None:
+        with self._lock:
+            self._open().reset()
+
+    def close(self) -> None:
+        with self._lock:
+            self._chip = None
+            self._finalizer()
+
+    def __enter__(self) -> "RtlTarget":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self) -> Chip:
+        if self._chip is None:
+            raise RtlError("the target is closed; make another one")
+        return self._chip
+
+
+def _offset(offset: int) -> int:
+    offset = operator.index(offset)
+    if not 0 <= offset < 2**32 or offset % 4:
+        raise ValueError(f"offset must be a multiple of 4 between 0 and 2**32 - 4, not {offset}")
+    return offset

@@ -1,0 +1,66 @@
+"""Verilog to C++: what Verilator is told.
+
+The lint waivers are the ones that Yosys' Verilog gives rise to, each named with its reason; any other warning stops the build.
+Shared modules are kept as modules: identical rows and tiles are then compiled once instead of once an instance.
+"""
+
+import subprocess
+from pathlib import Path
+
+from weft_hw.verilog import Verilog
+
+from .errors import BuildError
+from .toolchain import verilator
+
+__all__ = ["WAIVERS", "control_file", "options", "verilate"]
+
+#: Verilator warning -> why it is harmless here.
+WAIVERS = {
+    "WIDTHEXPAND": "Yosys leaves operands of an operator at their own widths, as the language allows",
+    "WIDTHTRUNC": "Yosys assigns a wider sum to a narrower wire to drop its carry",
+    "SYMRSVDWORD": "a signal of the hardware may be named like a word of C++",
+}
+
+_MAX_ERROR_LINES = 6
+
+
+def control_file(shared: tuple[str, ...]) -> str:
+    """The Verilator control file: waivers, and the modules to keep."""
+    lines = ["`verilator_config"]
+    lines += [f"lint_off -rule {rule}" for rule in WAIVERS]
+    lines += [f'no_inline -module "{name}"' for name in shared]
+    return "\n".join(lines) + "\n"
+
+
+def options(top: str, *, vcd: bool) -> list[str]:
+    """Verilator's options: C++ in pieces that two compilers can share, assertions on, no delays."""
+    return [
+        "--cc", "--top-module", top, "--prefix", f"V{top}", "--assert", "--no-timing", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+        "--output-split", "20000", "--output-split-cfuncs", "5000",
+        *(["--trace-vcd"] if vcd else []),
+    ]  # fmt: skip
+
+
+def verilate(design: Verilog, folder: Path, *, vcd: bool) -> list[Path]:
+    """Writes the C++ of ``design`` to ``folder`` and returns its source files.
+
+    Raises
+    ------
+    BuildError
+        with Verilator's first messages.
+    """
+    tool = verilator()
+    source, control = folder / f"{design.top}.v", folder / f"{design.top}.vlt"
+    source.write_text(design.text)
+    control.write_text(control_file(design.shared))
+    command = [
+        str(tool.binary), *options(design.top, vcd=vcd), "-Mdir", str(folder),
+        str(control), str(source),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, env=tool.environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("%")]
+        raise BuildError(f"Verilator refused {design.top}: " + "\n".join(lines[:_MAX_ERROR_LINES]))
+    return sorted(folder.glob(f"V{design.top}*.cpp"))
