@@ -1,0 +1,102 @@
+"""Completions of a tile: ends of commands become semaphore signals and packets to the control node.
+
+One end a cycle, round robin over the engines. The first error since ``clear`` is kept for the status page.
+
+Latency: end to signal 0 cycles, to the packet's header 1 cycle.
+"""
+
+from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+from ..isa import Engine, Status
+from ..noc.packet import Headed, NodeAddress, ResponseHeader, ResponseKind, RouterPort
+from .engine import Done
+
+__all__ = ["Completions"]
+
+_QUEUE = 4
+
+
+class Completions(wiring.Component):
+    """Collects ``Done`` of the front ends.
+
+    Members
+    -------
+    done_<engine> : In(stream of Done)
+    signal, signal_mask, overflow
+        To ``Semaphores``.
+    header : Out(stream of Headed(ResponseHeader))
+        COMPLETION packets.
+    node : In(NodeAddress)
+        Of this tile.
+    fault_status, fault_address : Out
+        Of the first failed command since ``clear``.
+    finish, finish_index : Out
+        Per engine: a command ended in this cycle (observation).
+    clear : In(1)
+    """
+
+    def __init__(self, config):
+        self.config = config
+        done = Done(address_bits=config.host.address_bits)
+        self.address_bits = max(32, config.host.address_bits)
+        super().__init__({
+            **{f"done_{engine.name.lower()}": In(stream.Signature(done)) for engine in Engine},
+            "signal": Out(1), "signal_mask": Out(16), "overflow": In(1),
+            "header": Out(stream.Signature(Headed(ResponseHeader))),
+            "node": In(NodeAddress),
+            "fault_status": Out(Status), "fault_address": Out(self.address_bits),
+            "finish": Out(len(Engine)), "finish_index": Out(32),
+            "clear": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        dones = [getattr(self, f"done_{engine.name.lower()}") for engine in Engine]
+        count = len(dones)
+        m.submodules.queue = queue = SyncFIFO(width=Headed(ResponseHeader).size, depth=_QUEUE)
+
+        last, chosen = Signal(range(count)), Signal(range(count))
+        with m.Switch(last):
+            for n in range(count):
+                with m.Case(n):
+                    for distance in reversed(range(1, count + 1)):
+                        with m.If(dones[(n + distance) % count].valid):
+                            m.d.comb += chosen.eq((n + distance) % count)
+        done = Signal(Done(address_bits=self.config.host.address_bits))
+        taken = Signal()
+        m.d.comb += [
+            done.eq(Array(port.payload for port in dones)[chosen]),
+            taken.eq(Array(port.valid for port in dones)[chosen] & queue.w_rdy),
+            self.finish_index.eq(done.index),
+        ]
+        for n, port in enumerate(dones):
+            m.d.comb += [port.ready.eq(queue.w_rdy & (chosen == n)), self.finish[n].eq(taken & (chosen == n))]
+        with m.If(taken):
+            m.d.sync += last.eq(chosen)
+
+        status = Signal(Status)
+        packet = Headed(ResponseHeader)(queue.w_data)
+        m.d.comb += [
+            self.signal_mask.eq(done.signal),
+            self.signal.eq(taken & (done.status == Status.OK)),
+            status.eq(Mux((done.status == Status.OK) & self.overflow, Status.SEMAPHORE_OVERFLOW, done.status)),
+            queue.w_en.eq(taken),
+            packet.header.destination.x.eq(0), packet.header.destination.y.eq(0),
+            packet.header.destination.port.eq(RouterPort.NORTH),
+            packet.header.source.eq(self.node),
+            packet.header.kind.eq(ResponseKind.COMPLETION),
+            packet.header.status.eq(status),
+            packet.header.engine.eq(chosen),
+            packet.header.tag.eq(done.index),
+            self.header.payload.as_value().eq(queue.r_data),
+            self.header.valid.eq(queue.r_rdy), queue.r_en.eq(self.header.ready),
+        ]
+        failed = (status != Status.OK) & (status != Status.ABORTED)
+        with m.If(self.clear):
+            m.d.sync += [self.fault_status.eq(Status.OK), self.fault_address.eq(0)]
+        with m.Elif(taken & failed & (self.fault_status == Status.OK)):
+            m.d.sync += [self.fault_status.eq(status), self.fault_address.eq(done.address)]
+        return m

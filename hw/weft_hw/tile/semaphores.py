@@ -1,0 +1,64 @@
+"""The counting semaphores that join a tile's engines.
+
+One acquisition and one signal a cycle; among engines whose whole mask is satisfied the first in ``isa.Engine`` order wins.
+
+Latency: a signal in one cycle satisfies a wait in the next.
+"""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..isa import SEMAPHORE_MAX, Engine
+
+__all__ = ["Semaphores"]
+
+
+class Semaphores(wiring.Component):
+    """``count`` counters of 8 bits.
+
+    Members
+    -------
+    request, mask, grant : one for each engine
+        All counters in ``mask`` are at least one when ``grant``; they are then decremented.
+    signal, signal_mask : In
+        Increments.
+    overflow : Out(1)
+        A counter in ``signal_mask`` is at its maximum: nothing is changed.
+    values : Out
+        For the status page.
+    clear : In(1)
+        All to zero.
+    """
+
+    def __init__(self, *, count):
+        self.count = count
+        engines = len(Engine)
+        super().__init__({
+            "request": In(engines),
+            "mask": In(data.ArrayLayout(count, engines)),
+            "grant": Out(engines),
+            "signal": In(1), "signal_mask": In(count), "overflow": Out(1),
+            "values": Out(data.ArrayLayout(8, count)),
+            "clear": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        nonzero, full, taken, given = (Signal(self.count) for _ in range(4))
+        m.d.comb += [
+            nonzero.eq(Cat(self.values[i] != 0 for i in range(self.count))),
+            full.eq(Cat(self.values[i] == SEMAPHORE_MAX for i in range(self.count))),
+            self.overflow.eq((self.signal_mask & full).any()),
+            given.eq(Mux(self.signal & ~self.overflow, self.signal_mask, 0)),
+        ]
+        # last assignment wins: the first engine has priority
+        for engine in reversed(range(len(Engine))):
+            with m.If(self.request[engine] & ~(self.mask[engine] & ~nonzero).any()):
+                m.d.comb += [self.grant.eq(1 << engine), taken.eq(self.mask[engine])]
+        for i in range(self.count):
+            with m.If(self.clear):
+                m.d.sync += self.values[i].eq(0)
+            with m.Elif(taken[i] ^ given[i]):
+                m.d.sync += self.values[i].eq(Mux(given[i], self.values[i] + 1, self.values[i] - 1))
+        return m
