@@ -1,0 +1,70 @@
+"""The network of a chip: two planes that connect tiles, memory endpoints and control."""
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from .deadlock import check_network
+from .packet import MeshPort
+from .plane import Plane
+from .routing import dimension_order
+from .topology import NodeKind, nodes
+
+__all__ = ["Mesh"]
+
+
+class Mesh(wiring.Component):
+    """Request and response plane of ``config``; each member is the far side of a node's ``MeshPort``, to be connected by
+    ``link(m, node.mesh, mesh.<member>)``.
+
+    Packets between one source and one destination keep their order on each plane. That no cycle of waiting can arise is
+    checked when the mesh is made (``deadlock``).
+
+    Latency: 2 cycles for each router on the way (``hops + 1`` of them), from a flit's acceptance at the source to its
+    first offer at the destination.
+
+    Parameters
+    ----------
+    config : ChipConfig
+    routing : function
+        see ``routing``
+
+    Members
+    -------
+    tile : In(MeshPort) x rows * cols
+        index ``y * cols + x``
+    endpoint : In(MeshPort) x memory_endpoints
+        west of router (0, index)
+    control : In(MeshPort)
+        north of router (0, 0)
+
+    Raises
+    ------
+    DeadlockError
+        if the routing could deadlock, misroute or not end, with the way that shows it.
+    """
+
+    def __init__(self, config, *, routing=dimension_order):
+        check_network(config.mesh, routing)
+        self.config = config
+        self.routing = routing
+        port = MeshPort(flit_bytes=config.flit_bytes)
+        super().__init__({
+            "tile": In(port).array(config.mesh.tiles),
+            "endpoint": In(port).array(config.mesh.memory_endpoints),
+            "control": In(port),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        planes = {}
+        for name in ("request", "response"):
+            m.submodules[name] = planes[name] = Plane(
+                self.config.mesh, flit_bytes=self.config.flit_bytes, routing=self.routing)
+        ports = {NodeKind.TILE: self.tile, NodeKind.ENDPOINT: self.endpoint, NodeKind.CONTROL: [self.control]}
+        for index, node in enumerate(nodes(self.config.mesh)):
+            port = ports[node.kind][node.index]
+            for name, plane in planes.items():
+                wiring.connect(m, wiring.flipped(getattr(port, f"{name}_o")), plane.i[index])
+                wiring.connect(m, plane.o[index], wiring.flipped(getattr(port, f"{name}_i")))
+        return m

@@ -1,0 +1,69 @@
+"""The output side of a router: arbitration between inputs and the output register."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .packet import Flit
+
+__all__ = ["OutputPort"]
+
+
+class OutputPort(wiring.Component):
+    """Passes packets of several inputs on, whole and in turn.
+
+    Round-robin between packets: the input served last comes last next time, so a packet waits for at most one packet of
+    each other input. A packet once begun keeps the output until its ``last`` flit.
+
+    Latency: 1 cycle.  Throughput: 1 flit a cycle, also from packet to packet.
+
+    Parameters
+    ----------
+    flit_bytes : int
+    inputs : int
+        a power of two
+
+    Members
+    -------
+    i : In(stream of Flit) x inputs
+    o : Out(stream of Flit)
+        from registers
+    """
+
+    def __init__(self, *, flit_bytes, inputs):
+        self.inputs = inputs
+        flits = stream.Signature(Flit(flit_bytes=flit_bytes))
+        super().__init__({"i": In(flits).array(inputs), "o": Out(flits)})
+
+    def elaborate(self, platform):
+        m = Module()
+        owner = Signal(range(self.inputs))
+        locked = Signal()
+        chosen = Signal.like(owner)
+        take = Signal()
+        valid = Signal(self.inputs)
+        last = Signal()
+        m.d.comb += valid.eq(Cat(i.valid for i in self.i))
+
+        # who is next: the owner while its packet lasts, else the first waiting after it
+        m.d.comb += chosen.eq(owner)
+        with m.If(~locked), m.Switch(owner):
+            for k in range(self.inputs):
+                with m.Case(k):
+                    for step in reversed(range(1, self.inputs)):
+                        other = (k + step) % self.inputs
+                        with m.If(valid[other]):
+                            m.d.comb += chosen.eq(other)
+        m.d.comb += take.eq(valid.bit_select(chosen, 1) & (~self.o.valid | self.o.ready))
+
+        m.d.comb += last.eq(Cat(i.payload.last for i in self.i).bit_select(chosen, 1))
+        m.d.comb += [i.ready.eq(take & (chosen == k)) for k, i in enumerate(self.i)]
+        with m.If(take):
+            m.d.sync += [owner.eq(chosen), locked.eq(~last), self.o.valid.eq(1)]
+            with m.Switch(chosen):
+                for k, i in enumerate(self.i):
+                    with m.Case(k):
+                        m.d.sync += self.o.payload.eq(i.payload)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        return m

@@ -1,0 +1,72 @@
+"""One plane of the mesh: routers, links between them, nodes at their free ports."""
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..shared import share
+from .credit import CreditLink
+from .packet import Flit, RouterPort
+from .router import Router
+from .routing import dimension_order
+from .topology import neighbour, nodes
+
+__all__ = ["Plane"]
+
+
+class Plane(wiring.Component):
+    """A mesh of routers. Free ports at the edge discard what is sent there.
+
+    Latency: 2 cycles for each router on the way.
+
+    Parameters
+    ----------
+    mesh : MeshConfig
+    flit_bytes : int
+    routing : function
+        see ``routing``
+
+    Members
+    -------
+    i, o : In, Out(stream of Flit) x nodes
+        from and to each node, in the order of ``topology.nodes``
+    """
+
+    def __init__(self, mesh, *, flit_bytes, routing=dimension_order):
+        self.mesh = mesh
+        self.flit_bytes = flit_bytes
+        self.routing = routing
+        flits = stream.Signature(Flit(flit_bytes=flit_bytes))
+        count = len(nodes(mesh))
+        super().__init__({"i": In(flits).array(count), "o": Out(flits).array(count)})
+
+    def elaborate(self, platform):
+        m = Module()
+        depth = self.mesh.router_fifo_depth
+        routers = {}
+        for y in range(self.mesh.rows):
+            for x in range(self.mesh.cols):
+                routers[x, y] = router = Router(
+                    flit_bytes=self.flit_bytes, depth=depth, routing=self.routing)
+                m.submodules[f"router_{x}_{y}"] = share(router)
+                m.d.comb += [router.x.eq(x), router.y.eq(y)]
+
+        held = {(node.x, node.y, node.port): index for index, node in enumerate(nodes(self.mesh))}
+        for (x, y), router in routers.items():
+            for port in RouterPort:
+                far = neighbour(self.mesh, x, y, port)
+                if (x, y, port) in held:
+                    index = held[x, y, port]
+                    wiring.connect(m, wiring.flipped(self.i[index]), router.i[port.value])
+                    wiring.connect(m, router.o[port.value], wiring.flipped(self.o[index]))
+                elif far is not None:
+                    far_x, far_y, far_port = far
+                    target = routers[far_x, far_y]
+                    name = f"link_{x}_{y}_{port.name.lower()}"
+                    m.submodules[name] = credit = CreditLink(flit_bytes=self.flit_bytes, depth=depth)
+                    m.d.comb += credit.credit.eq(target.credit[far_port.value])
+                    wiring.connect(m, router.o[port.value], credit.i)
+                    wiring.connect(m, credit.o, target.i[far_port.value])
+                else:
+                    m.d.comb += router.o[port.value].ready.eq(1)
+        return m
