@@ -18,6 +18,7 @@ __all__ = ["LINT_WAIVERS", "UNINITIALISED", "Verilog", "to_verilog"]
 LINT_WAIVERS = {
     "WIDTHEXPAND": "Amaranth widens operands by its own rules before Verilator sees them",
     "WIDTHTRUNC": "Amaranth truncates on assignment by its own rules",
+    "SYMRSVDWORD": "a port may be called abort; Verilator renames it in its C++ only",
     "CASEINCOMPLETE": "a state machine lists the states it has; every signal has its default before the case",
 }
 
