@@ -12,7 +12,7 @@ from amaranth.lib import enum
 from ..config import FORMATS, ChipConfig
 
 __all__ = ["ADDRESS_BITS", "IDENTITY", "PROBE_WORDS", "Access", "Interrupt", "QueueState", "Register", "VERSION",
-           "WINDOW_PAGE_BYTES", "WINDOW_READ", "WINDOW_WRITE", "capabilities", "register_map"]
+           "WINDOW_PAGE_BYTES", "WINDOW_READ", "WINDOW_WRITE", "capabilities", "constants", "register_map"]
 
 #: Bits of a register byte address.
 ADDRESS_BITS = 12
@@ -83,6 +83,11 @@ def capabilities(config: ChipConfig) -> dict[str, int]:
         | (host.max_ring_entries.bit_length() - 1) << 16 | config.flit_bytes << 24,
         "CAP_NETWORK": mesh.max_packet_bytes | mesh.router_fifo_depth << 16,
     }
+
+
+def constants(config: ChipConfig) -> dict[str, int]:
+    """Registers whose value never changes: identity, version and capabilities."""
+    return {"IDENTITY": IDENTITY, "VERSION": VERSION, **capabilities(config)}
 
 
 def register_map(config: ChipConfig) -> tuple[Register, ...]:

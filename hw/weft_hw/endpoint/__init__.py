@@ -1,1 +1,1 @@
-"""Memory endpoint: network requests to an AXI4 manager."""
+"""Memory endpoint: read and write packets to AXI4 bursts."""
