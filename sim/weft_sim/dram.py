@@ -1,27 +1,33 @@
 """The memory behind the chip's AXI ports: one description for the cycle model and the compiled RTL.
 
-All ports (memory endpoints ``0 .. n-1``, then the host port as number ``n``) see the same bytes. Each port has its own data
-bus and is a synchronous circuit: what it drives in a cycle depends on what happened in earlier cycles. In each cycle, in this
-order (ports in the order of their numbers):
+All ports (memory endpoints ``0 .. n-1``, then the host port as number ``n``) see the same
+bytes. Each port has its own data bus and is a synchronous circuit: what it drives in a cycle
+depends on what happened in earlier cycles. In each cycle, in this order (ports in the order of
+their numbers):
 
-1. If ``stall_probability`` is not zero, the port draws the next number of its xorshift32 generator (shifts 13, 17, 5; state
-   ``stall_seed ^ (0x9E3779B9 * (port + 1) mod 2**32)``, or 1 if that is zero; the first draw is for cycle 0). A draw below
-   ``stall_threshold`` stalls the cycle: no beat crosses the bus, no response is raised, and AR, AW and W are not ready.
-2. One beat crosses the bus if the bus is free, and occupies it for ``beat_cycles`` cycles, this one included. Candidates are
-   the next read beat, if its burst's ``latency_cycles`` are over and the R channel is empty, and the write beat in the
-   one-beat buffer behind W, if its burst's address has come. If both wait, the kind that did not cross last does.
-   A read beat is on the R channel in this very cycle. A write beat changes the memory now.
+1. If ``stall_probability`` is not zero, the port draws the next number of its xorshift32
+   generator (shifts 13, 17, 5; state ``stall_seed ^ (0x9E3779B9 * (port + 1) mod 2**32)``, or 1
+   if that is zero; the first draw is for cycle 0). A draw below ``stall_threshold`` stalls the
+   cycle: no beat crosses the bus, no response is raised, and AR, AW and W are not ready.
+2. One beat crosses the bus if the bus is free, and occupies it for ``beat_cycles`` cycles, this
+   one included. Candidates are the next read beat, if its burst's ``latency_cycles`` are over
+   and the R channel is empty, and the write beat in the one-beat buffer behind W, if its
+   burst's address has come. If both wait, the kind that did not cross last does. A read beat is
+   on the R channel in this very cycle. A write beat changes the memory now.
 3. The first response that is due is put on the B channel if that is empty.
-4. AR and AW are ready (any number of bursts wait, served in order); W is ready if its buffer is empty.
-5. The handshakes of the cycle are taken. A read burst accepted in cycle ``t`` may cross from ``t + latency_cycles`` on; a
-   write beat accepted in cycle ``t`` from ``t + 1`` on; the response is due ``latency_cycles`` after the last beat crossed.
+4. AR and AW are ready (any number of bursts wait, served in order); W is ready if its buffer is
+   empty.
+5. The handshakes of the cycle are taken. A read burst accepted in cycle ``t`` may cross from
+   ``t + latency_cycles`` on; a write beat accepted in cycle ``t`` from ``t + 1`` on; the
+   response is due ``latency_cycles`` after the last beat crossed.
 
-So, without contention or stalls: a read burst of ``b`` beats accepted in cycle ``t`` delivers beat ``i`` in cycle
-``t + latency_cycles + i * beat_cycles``, and a write burst whose last beat is accepted in cycle ``t`` is answered in cycle
-``t + 1 + latency_cycles``. Reads and writes together move ``bytes_per_cycle``, rounded down to a beat every so many cycles.
+So, without contention or stalls: a read burst of ``b`` beats accepted in cycle ``t`` delivers
+beat ``i`` in cycle ``t + latency_cycles + i * beat_cycles``, and a write burst whose last beat
+is accepted in cycle ``t`` is answered in cycle ``t + 1 + latency_cycles``. Reads and writes
+together move ``bytes_per_cycle``, rounded down to a beat every so many cycles.
 
-A burst whose beats touch ``[error_base, error_limit)`` or lie beyond the memory answers SLVERR: reads give zeros, writes change
-nothing. It takes the same time.
+A burst whose beats touch ``[error_base, error_limit)`` or lie beyond the memory answers SLVERR:
+reads give zeros, writes change nothing. It takes the same time.
 """
 
 from dataclasses import dataclass

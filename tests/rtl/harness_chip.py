@@ -1,7 +1,8 @@
-"""A chip for the tests of the compiled target's harness: registers and a copy engine on every AXI port.
+"""A chip for the harness's tests: registers and a copy engine on every AXI port.
 
-It has the top-level ports of ``weft_hw.chip.Chip`` with port widths of one's choice, so that the harness is tested on
-its own and at all widths. Fault bits make it break the AXI rules on purpose.
+It has the top-level ports of ``weft_hw.chip.Chip`` with port widths of one's choice, so that
+the harness is tested on its own and at all widths. Fault bits make it break the AXI rules on
+purpose.
 """
 
 from amaranth.hdl import Assert, Cat, Module, Signal, unsigned
@@ -124,7 +125,7 @@ class _Registers(wiring.Component):
 
 
 class _CopyEngine(wiring.Component):
-    """Copies ``beats`` whole beats with bursts of ``burst + 1`` beats; reads run ahead of writes."""
+    """Copies ``beats`` beats in bursts of ``burst + 1``; reads run ahead of writes."""
 
     def __init__(self, *, address_bits, data_bytes):
         super().__init__(
@@ -236,7 +237,9 @@ class _CopyEngine(wiring.Component):
 
 
 class CopyChip(wiring.Component):
-    """``memory_ports`` copy engines of ``memory_bytes`` a beat and one of ``host_bytes`` on the host port."""
+    """``memory_ports`` copy engines of ``memory_bytes`` a beat, one of ``host_bytes`` for the
+    host.
+    """
 
     def __init__(self, *, memory_ports, memory_bytes, host_bytes, address_bits=32):
         self.memory_ports = memory_ports

@@ -1,7 +1,7 @@
 """The generated header ``chip.h``: which pins of the compiled model are which port of the harness.
 
-It is written from the ports of the Verilog, so the harness fits any chip that has the top-level ports of ``hw/README.md``,
-whatever their widths and numbers.
+It is written from the ports of the Verilog, so the harness fits any chip that has the top-level
+ports of ``hw/README.md``, whatever their widths and numbers.
 """
 
 import re
@@ -118,7 +118,7 @@ def _port(ports: dict[str, Port], name: str) -> Port:
 
 
 def _pin(name: str) -> str:
-    # how Verilator writes a Verilog name in C++: a double underscore and a word of C++ compilers need another spelling
+    # Verilator spells words of C++ compilers and double underscores in its own way
     mangled = f"__SYM__{name}" if name in _CPP_WORDS else name.replace("__", "___05F")
     return f"model.{mangled}"
 
@@ -153,7 +153,7 @@ def _axi4_type(ports: dict[str, Port], prefix: str) -> str:
 
 def _engines(ports: dict[str, Port]) -> list[str]:
     """An initialiser for each engine, by tile and engine number."""
-    numbers = {engine.name.lower(): engine.value for engine in Engine}
+    numbers = {engine.name.lower(): engine.value for engine in Engine.__members__.values()}
     found = []
     for name in ports:
         match = _TRACE.match(name)

@@ -1,9 +1,10 @@
 """Builds of compiled chips, kept by content.
 
-A build is the folder ``<name>-<hash>`` with the shared library, the Verilog it came from and ``build.json`` (seconds of each
-phase, options). The hash covers the Verilog, the harness, all options and Verilator's version, so a build is never stale.
-It is made in a ``.partial`` folder under a file lock and renamed when whole: users beside each other share it, and an
-interrupted build is made again.
+A build is the folder ``<name>-<hash>`` with the shared library, the Verilog it came from and
+``build.json`` (seconds of each phase, options). The hash covers the Verilog, the harness, all
+options and Verilator's version, so a build is never stale. It is made in a ``.partial`` folder
+under a file lock and renamed when whole: users beside each other share it, and an interrupted
+build is made again.
 """
 
 import hashlib
@@ -18,7 +19,6 @@ from filelock import FileLock, Timeout
 from weft_hw.verilog import Verilog
 
 from .bindings import bindings
-from .cache import build_root
 from .compile import Jobs, Unit
 from .errors import BuildError
 from .progress import Progress
@@ -38,7 +38,7 @@ _FAST = ("-O2",)
 _SLOW = ("-O0",)
 
 
-def build(design: Verilog, name: str, *, vcd: bool = False, folder: Path | None = None) -> Path:
+def build(design: Verilog, name: str, *, root: Path, vcd: bool = False) -> Path:
     """The shared library of ``design``, built if need be.
 
     Parameters
@@ -47,10 +47,10 @@ def build(design: Verilog, name: str, *, vcd: bool = False, folder: Path | None 
         The chip; its top module has the ports of ``hw/README.md``.
     name : str
         What to call it in the folder's name and in progress lines.
+    root : Path
+        Where builds are kept.
     vcd : bool
         Whether it can write waveforms (a build of its own, and slower).
-    folder : Path or None
-        Where builds are kept; None is ``cache.build_root()``.
 
     Raises
     ------
@@ -62,7 +62,6 @@ def build(design: Verilog, name: str, *, vcd: bool = False, folder: Path | None 
         if a top-level port is missing or too wide.
     """
     header = bindings(design.text, design.top)
-    root = folder if folder is not None else build_root()
     kind = name + ("-vcd" if vcd else "")
     home = root / f"{kind}-{_hash(design, header, vcd=vcd)}"
     if (home / LIBRARY).is_file():

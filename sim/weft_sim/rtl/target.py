@@ -1,28 +1,31 @@
 """``RtlTarget``: the compiled chip as a device under the driver.
 
-Timing contract. The harness is a synchronous circuit beside the chip: in each cycle it drives inputs that depend on its state
-alone, lets combinational logic settle, samples the chip's outputs and takes the handshakes, then gives the clock edge.
-Cycle 0 is the first after reset. ``cycle`` counts edges since then; an event (a handshake, an engine's start) carries the number
+Timing contract. The harness is a synchronous circuit beside the chip: in each cycle it drives
+inputs that depend on its state alone, lets combinational logic settle, samples the chip's
+outputs and takes the handshakes, then gives the clock edge. Cycle 0 is the first after reset.
+``cycle`` counts edges since then; an event (a handshake, an engine's start) carries the number
 of the cycle in which it was sampled. The interrupt line is looked at between cycles.
 """
 
 import operator
+import os
 import threading
 import weakref
 from pathlib import Path
 
 import numpy as np
 from weft_hw.config import ChipConfig
-from weft_hw.verilog import to_verilog
+from weft_hw.verilog import Verilog
 
 from ..dram import Dram
 from .build import build
+from .cache import build_root
+from .design import chip_design
 from .errors import RtlError
 from .library import Chip
 
 __all__ = ["RtlTarget"]
 
-_TOP = "weft_chip"
 #: Cycles between two looks at pending signals: Ctrl-C is served within a fraction of a second.
 _SLICE_CYCLES = 4096
 
@@ -40,7 +43,7 @@ class RtlTarget:
         Where builds are kept; None is ``weft_sim.rtl.cache.build_root()``.
     vcd : path or None
         Write a waveform of everything to this file (its own build, much slower).
-    component : wiring.Component or None
+    design : Verilog or None
         Another chip with the same top-level ports in place of ``weft_hw.chip.Chip(config)``.
 
     Raises
@@ -53,24 +56,29 @@ class RtlTarget:
         later, from the methods that run cycles. After one of the first two the chip must be reset.
     """
 
-    def __init__(self, config, dram, *, build_dir=None, vcd=None, component=None) -> None:
+    def __init__(
+        self,
+        config: ChipConfig,
+        dram: Dram,
+        *,
+        build_dir: str | os.PathLike | None = None,
+        vcd: str | os.PathLike | None = None,
+        design: Verilog | None = None,
+    ) -> None:
         if not isinstance(config, ChipConfig):
             raise TypeError(f"config must be a ChipConfig, not {config!r}")
         if not isinstance(dram, Dram):
             raise TypeError(f"dram must be a Dram, not {dram!r}")
-        self.config: ChipConfig = config
-        self.dram: Dram = dram
-        if component is None:
-            from weft_hw.chip import Chip as WholeChip
-
-            component = WholeChip(config)
+        self.config = config
+        self.dram = dram
+        root = build_root() if build_dir is None else Path(build_dir)
         library = build(
-            to_verilog(component, _TOP),
+            chip_design(config, root) if design is None else design,
             config.name,
             vcd=vcd is not None,
-            folder=None if build_dir is None else Path(build_dir),
+            root=root,
         )
-        self.memory: np.ndarray = np.zeros(dram.size_bytes, np.uint8)
+        self.memory = np.zeros(dram.size_bytes, np.uint8)
         self._lock = threading.Lock()
         self._chip: Chip | None = Chip(
             library, self.memory, dram, None if vcd is None else Path(vcd)

@@ -1,25 +1,22 @@
 """Verilog to C++: what Verilator is told.
 
-The lint waivers are the ones that Yosys' Verilog gives rise to, each named with its reason; any other warning stops the build.
-Shared modules are kept as modules: identical rows and tiles are then compiled once instead of once an instance.
+Lint warnings stop the build but for the named waivers.
+Shared modules are kept as modules: identical rows and tiles are then compiled once instead of
+once an instance.
 """
 
 import subprocess
 from pathlib import Path
 
-from weft_hw.verilog import Verilog
+from weft_hw.verilog import LINT_WAIVERS, Verilog
 
 from .errors import BuildError
 from .toolchain import verilator
 
-__all__ = ["WAIVERS", "control_file", "options", "verilate"]
+__all__ = ["control_file", "options", "verilate"]
 
-#: Verilator warning -> why it is harmless here.
-WAIVERS = {
-    "WIDTHEXPAND": "Yosys leaves operands of an operator at their own widths, as the language allows",
-    "WIDTHTRUNC": "Yosys assigns a wider sum to a narrower wire to drop its carry",
-    "SYMRSVDWORD": "a signal of the hardware may be named like a word of C++",
-}
+#: Lint classes waived only here.
+_WAIVERS = {"SYMRSVDWORD": "the chip's port ``interrupt`` is a word of some C++ compilers"}
 
 _MAX_ERROR_LINES = 6
 
@@ -27,18 +24,18 @@ _MAX_ERROR_LINES = 6
 def control_file(shared: tuple[str, ...]) -> str:
     """The Verilator control file: waivers, and the modules to keep."""
     lines = ["`verilator_config"]
-    lines += [f"lint_off -rule {rule}" for rule in WAIVERS]
+    lines += [f"lint_off -rule {rule}" for rule in (*LINT_WAIVERS, *_WAIVERS)]
     lines += [f'no_inline -module "{name}"' for name in shared]
     return "\n".join(lines) + "\n"
 
 
 def options(top: str, *, vcd: bool) -> list[str]:
     """Verilator's options: C++ in pieces that two compilers can share, assertions on, no delays."""
-    return [
-        "--cc", "--top-module", top, "--prefix", f"V{top}", "--assert", "--no-timing", "-O3", "--x-assign", "fast", "--x-initial", "fast",
-        "--output-split", "20000", "--output-split-cfuncs", "5000",
-        *(["--trace-vcd"] if vcd else []),
-    ]  # fmt: skip
+    fixed = (
+        f"--cc --top-module {top} --prefix V{top} --assert --no-timing -O3 "
+        "--x-assign fast --x-initial fast --output-split 20000 --output-split-cfuncs 5000"
+    )
+    return [*fixed.split(), *(["--trace-vcd"] if vcd else [])]
 
 
 def verilate(design: Verilog, folder: Path, *, vcd: bool) -> list[Path]:
@@ -53,12 +50,13 @@ def verilate(design: Verilog, folder: Path, *, vcd: bool) -> list[Path]:
     source, control = folder / f"{design.top}.v", folder / f"{design.top}.vlt"
     source.write_text(design.text)
     control.write_text(control_file(design.shared))
-    command = [
-        str(tool.binary), *options(design.top, vcd=vcd), "-Mdir", str(folder),
-        str(control), str(source),
-    ]  # fmt: skip
+    arguments = [*options(design.top, vcd=vcd), "-Mdir", str(folder), str(control), str(source)]
     done = subprocess.run(
-        command, env=tool.environment, capture_output=True, text=True, check=False
+        [str(tool.binary), *arguments],
+        env=tool.environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith("%")]
