@@ -1,0 +1,148 @@
+"""The load engine: memory to scratchpad.
+
+```
+ Transfer --> request (READs)          response_header: tag -> scratchpad row (table written at issue)
+     ^------- complete <-- write <---- response_data: a flit is a scratchpad row
+```
+
+Every request's data begins at a scratchpad row, so a data flit is written as it comes; the network fills the last one
+with zeros. Responses of different endpoints may overtake each other.
+
+Latency: command taken in cycle t, first request offered in t + 4; data flit taken in t, its row written in t + 1; the
+last row of a command written in t, its ``done`` offered in t + 1. Throughput: a request a cycle, a row a cycle; a
+header and the data of the response before it take one cycle each, as on the link.
+"""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..isa import Status
+from ..memory.port import WritePort
+from ..noc.packet import (
+    DataFlit,
+    Headed,
+    NodeAddress,
+    RequestHeader,
+    RequestKind,
+    ResponseHeader,
+    RouterPort,
+)
+from ..streams.link import link
+from ..tile.engine import EnginePort
+from .transfer import Transfer
+
+__all__ = ["LoadEngine"]
+
+
+class LoadEngine(wiring.Component):
+    """Runs LOAD commands, ``load_requests`` READs in flight.
+
+    Members
+    -------
+    engine : In(EnginePort)
+    node : In(NodeAddress)
+        of this tile, constant
+    request : Out(stream.Signature(RequestHeader))
+        READs; no data follows
+    response_header, response_data : In
+        READ_DATA only; stall for nothing but the scratchpad
+    write : Out(WritePort)
+        rows of the scratchpad
+    busy : Out(1)
+        a command was taken and is not done
+    bytes : Out(13)
+        bytes loaded, to be added to a counter each cycle
+    """
+
+    def __init__(self, config):
+        self.config = config
+        address_bits, flit_bytes = config.host.address_bits, config.flit_bytes
+        super().__init__({
+            "engine": In(EnginePort(address_bits=address_bits)),
+            "node": In(NodeAddress),
+            "request": Out(stream.Signature(RequestHeader(address_bits=address_bits))),
+            "response_header": In(stream.Signature(Headed(ResponseHeader))),
+            "response_data": In(stream.Signature(DataFlit(flit_bytes=flit_bytes))),
+            "write": Out(WritePort(rows=config.tile.scratchpad_rows, row_bits=8 * flit_bytes)),
+            "busy": Out(1),
+            "bytes": Out(13),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        requests = self.config.tile.load_requests
+        m.submodules.transfer = transfer = Transfer(self.config, requests=requests)
+        link(m, wiring.flipped(self.engine), transfer.engine)
+        m.d.comb += [self.busy.eq(transfer.busy), self.bytes.eq(transfer.bytes)]
+
+        # requests; the table keeps the scratchpad row of each
+        access, tag = transfer.access.payload.access, transfer.access.payload.tag
+        m.submodules.rows = rows = Memory(shape=access.row.shape(), depth=requests, init=[])
+        row_write, row_read = rows.write_port(), rows.read_port(domain="comb")
+        request = self.request.payload
+        m.d.comb += [
+            self.request.valid.eq(transfer.access.valid),
+            transfer.access.ready.eq(self.request.ready),
+            request.destination.y.eq(access.endpoint),
+            request.destination.port.eq(RouterPort.WEST),
+            request.source.eq(self.node),
+            request.kind.eq(RequestKind.READ),
+            request.tag.eq(tag),
+            request.length.eq(access.length),
+            request.address.eq(access.address),
+            row_write.addr.eq(tag),
+            row_write.data.eq(access.row),
+            row_write.en.eq(self.request.valid & self.request.ready),
+        ]
+
+        # s0: the response whose data comes in
+        header = self.response_header.payload
+        s0_valid, s0_has_data = Signal(), Signal()
+        s0_tag, s0_status, s0_row = Signal(range(requests)), Signal(Status), Signal(access.row.shape())
+        moves, last = Signal(), Signal()
+        m.d.comb += [
+            self.response_header.ready.eq(~s0_valid),
+            row_read.addr.eq(header.header.tag[:len(s0_tag)]),
+            last.eq(self.response_data.payload.last | ~s0_has_data),
+        ]
+        with m.If(moves):
+            m.d.sync += [s0_row.eq(s0_row + 1), s0_valid.eq(~last)]
+        with m.If(self.response_header.valid & self.response_header.ready):
+            m.d.sync += [
+                s0_valid.eq(1),
+                s0_has_data.eq(header.has_data),
+                s0_tag.eq(header.header.tag[:len(s0_tag)]),
+                s0_status.eq(header.header.status),
+                s0_row.eq(row_read.data),
+            ]
+
+        # s1: the row to write; a response without data passes too, so that completions have one source
+        s1_valid, s1_has_data, s1_last = Signal(), Signal(), Signal()
+        s1_tag, s1_status = Signal.like(s0_tag), Signal(Status)
+        s1_beat = Signal(self.write.request.payload.shape())
+        s1_leaves = Signal()
+        m.d.comb += [
+            moves.eq(s0_valid & (self.response_data.valid | ~s0_has_data) & (~s1_valid | s1_leaves)),
+            self.response_data.ready.eq(s0_valid & s0_has_data & (~s1_valid | s1_leaves)),
+            s1_leaves.eq(s1_valid & (self.write.request.ready | ~s1_has_data)),
+            self.write.request.valid.eq(s1_valid & s1_has_data),
+            self.write.request.payload.eq(s1_beat),
+            transfer.complete.valid.eq(s1_leaves & s1_last),
+            transfer.complete.payload.tag.eq(s1_tag),
+            transfer.complete.payload.status.eq(s1_status),
+        ]
+        with m.If(s1_leaves):
+            m.d.sync += s1_valid.eq(0)
+        with m.If(moves):
+            m.d.sync += [
+                s1_valid.eq(1),
+                s1_has_data.eq(s0_has_data),
+                s1_last.eq(last),
+                s1_tag.eq(s0_tag),
+                s1_status.eq(s0_status),
+                s1_beat.row.eq(s0_row),
+                s1_beat.data.eq(self.response_data.payload.data),
+            ]
+        return m

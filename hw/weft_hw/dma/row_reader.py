@@ -1,0 +1,121 @@
+"""Reads the data of WRITE packets from the scratchpad, ahead of sending it.
+
+```
+ access --> s0 (row, flits left) --> read.request  ... READ_LATENCY ...  read.response --> mask --> FIFO --> data
+```
+
+A read is asked for only if the FIFO has room for its answer, which cannot be stalled. Bytes after the last one of the
+access are zero.
+
+Latency: access taken in cycle t, first read offered in t + 1; read granted in t, its flit offered in t + READ_LATENCY + 1.
+Throughput: a flit a cycle, across accesses too.
+"""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..memory.port import READ_LATENCY, ReadPort
+from ..noc.packet import DataFlit
+
+__all__ = ["FIFO_FLITS", "ReadJob", "RowReader"]
+
+#: Flits the reader may be ahead. Enough to cover READ_LATENCY and the headers between short packets.
+FIFO_FLITS = 16
+
+
+class ReadJob(data.StructLayout):
+    """Rows ``row`` to ``row + flits_less_one``, of the last one the first ``tail_less_one + 1`` bytes."""
+
+    def __init__(self, config):
+        super().__init__({
+            "row": range(config.tile.scratchpad_rows),
+            "flits_less_one": range(config.mesh.max_packet_bytes // config.flit_bytes),
+            "tail_less_one": range(config.flit_bytes),
+        })
+
+
+class RowReader(wiring.Component):
+    """Scratchpad rows to data flits.
+
+    Members
+    -------
+    job : In(stream.Signature(ReadJob))
+    read : Out(ReadPort)
+    data : Out(stream.Signature(DataFlit))
+    waiting : Out
+        flits that ``data`` can deliver from the next cycle on without a pause
+    smooth : Out(1)
+        reads have not been refused lately
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "job": In(stream.Signature(ReadJob(config))),
+            "read": Out(ReadPort(rows=config.tile.scratchpad_rows, row_bits=8 * config.flit_bytes)),
+            "data": Out(stream.Signature(DataFlit(flit_bytes=config.flit_bytes))),
+            "waiting": Out(range(FIFO_FLITS + 1)),
+            "smooth": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        job = self.job.payload
+        m.submodules.flits = flits = fifo.SyncFIFO(width=self.data.payload.shape().size, depth=FIFO_FLITS)
+
+        # s0: one read a cycle
+        s0_valid = Signal()
+        s0_row, s0_left = Signal.like(job.row), Signal.like(job.flits_less_one)
+        s0_tail_less_one = Signal.like(job.tail_less_one)
+        granted, pops = Signal(), Signal()
+        room = Signal(range(FIFO_FLITS + 1), init=FIFO_FLITS)
+        m.d.comb += [
+            self.read.request.valid.eq(s0_valid & (room != 0)),
+            self.read.request.payload.eq(s0_row),
+            granted.eq(self.read.request.valid & self.read.request.ready),
+            self.job.ready.eq(~s0_valid | (granted & (s0_left == 0))),
+            pops.eq(self.data.valid & self.data.ready),
+        ]
+        m.d.sync += room.eq(room - granted + pops)
+        with m.If(granted):
+            m.d.sync += [s0_row.eq(s0_row + 1), s0_left.eq(s0_left - 1)]
+        with m.If(self.job.ready):
+            m.d.sync += s0_valid.eq(self.job.valid)
+        with m.If(self.job.ready & self.job.valid):
+            m.d.sync += [
+                s0_row.eq(job.row),
+                s0_left.eq(job.flits_less_one),
+                s0_tail_less_one.eq(job.tail_less_one),
+            ]
+
+        # beside the memory's own latency: what to make of the answer
+        last, tail_less_one = granted & (s0_left == 0), s0_tail_less_one
+        for stage in range(1, READ_LATENCY + 1):
+            next_last = Signal(name=f"s{stage}_last")
+            next_tail_less_one = Signal.like(job.tail_less_one, name=f"s{stage}_tail_less_one")
+            m.d.sync += [next_last.eq(last), next_tail_less_one.eq(tail_less_one)]
+            last, tail_less_one = next_last, next_tail_less_one
+
+        answer = self.read.response
+        flit = Signal(self.data.payload.shape())
+        m.d.comb += [flit.last.eq(last), flits.w_data.eq(flit), flits.w_en.eq(answer.valid)]
+        for byte in range(self.config.flit_bytes):
+            kept = ~last | (byte <= tail_less_one)
+            m.d.comb += flit.data.word_select(byte, 8).eq(Mux(kept, answer.payload.word_select(byte, 8), 0))
+
+        m.d.comb += [
+            self.data.valid.eq(flits.r_rdy),
+            self.data.payload.eq(flits.r_data),
+            flits.r_en.eq(self.data.ready),
+            self.waiting.eq(Mux(answer.valid & (flits.level != FIFO_FLITS), flits.level + 1, flits.level)),
+        ]
+
+        # three cycles without a refusal are smooth
+        calm = Signal(2, init=3)
+        m.d.comb += self.smooth.eq(calm == 3)
+        with m.If(self.read.request.valid & ~self.read.request.ready):
+            m.d.sync += calm.eq(0)
+        with m.Elif(~self.smooth):
+            m.d.sync += calm.eq(calm + 1)
+        return m

@@ -1,0 +1,155 @@
+"""The store engine: scratchpad to memory.
+
+```
+ Transfer --> RowReader --> data FIFO ----------------> request_data (WRITE packets)
+     |   `--> header FIFO ----> (data is there) ------> request
+     ^------- complete <------------------------------- response_header (WRITE_ACKs)
+```
+
+A packet's header is sent when its data will follow without a pause as far as can be told: its first flit is there and
+reads are granted smoothly, or else the whole packet (or a full FIFO of it) is there. So a scratchpad bank that is busy
+for long does not leave an unfinished packet in the mesh. Reads and requests of the next command overlap the
+acknowledgements of the previous ones.
+
+Latency: command taken in cycle t, first read offered in t + 5, first request header offered in t + 7 if the read was
+granted at once; the last WRITE_ACK of a command taken in t, its ``done`` offered in t + 1. Throughput: a data flit a
+cycle; one cycle between packets, for the header.
+"""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..memory.port import ReadPort
+from ..noc.packet import (
+    DataFlit,
+    Headed,
+    NodeAddress,
+    RequestHeader,
+    RequestKind,
+    ResponseHeader,
+    RouterPort,
+)
+from ..streams.link import link
+from ..tile.engine import EnginePort
+from .row_reader import FIFO_FLITS, RowReader
+from .transfer import Transfer
+
+__all__ = ["StoreEngine"]
+
+#: Packets whose data may be read ahead of their headers: READ_LATENCY and two register stages of one-flit packets.
+_HEADERS = 4
+
+
+class _Header(data.StructLayout):
+    """What the FIFO of headers keeps of a request."""
+
+    def __init__(self, *, address_bits):
+        super().__init__({
+            "endpoint": unsigned(4),
+            "tag": unsigned(8),
+            "length": unsigned(13),
+            "address": unsigned(max(address_bits, 32)),
+        })
+
+
+class StoreEngine(wiring.Component):
+    """Runs STORE commands, ``store_requests`` WRITEs in flight.
+
+    Members
+    -------
+    engine : In(EnginePort)
+    node : In(NodeAddress)
+        of this tile, constant
+    request, request_data : Out
+        WRITEs: a header, then its data up to ``last``
+    response_header : In(stream.Signature(Headed(ResponseHeader)), always accepted)
+        WRITE_ACKs only
+    read : Out(ReadPort)
+        rows of the scratchpad; may be refused for any time
+    busy : Out(1)
+        a command was taken and is not done
+    bytes : Out(13)
+        bytes stored, to be added to a counter each cycle
+    """
+
+    def __init__(self, config):
+        self.config = config
+        address_bits, flit_bytes = config.host.address_bits, config.flit_bytes
+        super().__init__({
+            "engine": In(EnginePort(address_bits=address_bits)),
+            "node": In(NodeAddress),
+            "request": Out(stream.Signature(Headed(RequestHeader(address_bits=address_bits)))),
+            "request_data": Out(stream.Signature(DataFlit(flit_bytes=flit_bytes))),
+            "response_header": In(stream.Signature(Headed(ResponseHeader))),
+            "read": Out(ReadPort(rows=config.tile.scratchpad_rows, row_bits=8 * flit_bytes)),
+            "busy": Out(1),
+            "bytes": Out(13),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        flit_bits = ceil_log2(self.config.flit_bytes)
+        header_shape = _Header(address_bits=self.config.host.address_bits)
+        m.submodules.transfer = transfer = Transfer(self.config, requests=self.config.tile.store_requests)
+        m.submodules.reader = reader = RowReader(self.config)
+        m.submodules.headers = headers = fifo.SyncFIFO(width=header_shape.size, depth=_HEADERS)
+        link(m, wiring.flipped(self.engine), transfer.engine)
+        link(m, reader.read, wiring.flipped(self.read))
+        m.d.comb += [self.busy.eq(transfer.busy), self.bytes.eq(transfer.bytes)]
+
+        # an access goes to the reader and, as a header, to the FIFO
+        access, tag = transfer.access.payload.access, transfer.access.payload.tag
+        header_in, header_out = Signal(header_shape), data.View(header_shape, headers.r_data)
+        m.d.comb += [
+            reader.job.valid.eq(transfer.access.valid & headers.w_rdy),
+            reader.job.payload.row.eq(access.row),
+            reader.job.payload.flits_less_one.eq(access.flits_less_one),
+            reader.job.payload.tail_less_one.eq(access.length[:flit_bits] - 1),
+            transfer.access.ready.eq(reader.job.ready & headers.w_rdy),
+            header_in.endpoint.eq(access.endpoint),
+            header_in.tag.eq(tag),
+            header_in.length.eq(access.length),
+            header_in.address.eq(access.address),
+            headers.w_data.eq(header_in),
+            headers.w_en.eq(transfer.access.valid & transfer.access.ready),
+        ]
+
+        # header, then data
+        request = self.request.payload
+        in_data, offered, flows = Signal(), Signal(), Signal()
+        flits = Signal(range((1 << len(access.length)) >> flit_bits))
+        enough = Mux(flits > FIFO_FLITS, FIFO_FLITS, flits)
+        m.d.comb += [
+            flits.eq((header_out.length + (self.config.flit_bytes - 1)) >> flit_bits),
+            flows.eq(((reader.waiting != 0) & reader.smooth) | (reader.waiting >= enough)),
+            self.request.valid.eq(headers.r_rdy & ~in_data & (flows | offered)),
+            request.has_data.eq(1),
+            request.header.destination.y.eq(header_out.endpoint),
+            request.header.destination.port.eq(RouterPort.WEST),
+            request.header.source.eq(self.node),
+            request.header.kind.eq(RequestKind.WRITE),
+            request.header.tag.eq(header_out.tag),
+            request.header.length.eq(header_out.length),
+            request.header.address.eq(header_out.address),
+            headers.r_en.eq(self.request.valid & self.request.ready),
+            self.request_data.valid.eq(reader.data.valid & in_data),
+            self.request_data.payload.eq(reader.data.payload),
+            reader.data.ready.eq(self.request_data.ready & in_data),
+        ]
+        m.d.sync += offered.eq(self.request.valid & ~self.request.ready)
+        with m.If(self.request.valid & self.request.ready):
+            m.d.sync += in_data.eq(1)
+        with m.If(self.request_data.valid & self.request_data.ready & self.request_data.payload.last):
+            m.d.sync += in_data.eq(0)
+
+        # acknowledgements
+        answer = self.response_header.payload.header
+        m.d.comb += [
+            self.response_header.ready.eq(1),
+            transfer.complete.valid.eq(self.response_header.valid),
+            transfer.complete.payload.tag.eq(answer.tag[:len(transfer.complete.payload.tag)]),
+            transfer.complete.payload.status.eq(answer.status),
+        ]
+        return m

@@ -1,0 +1,347 @@
+"""The load engine against a memory in Python: any transfer, any stall, errors, abort, latencies."""
+
+from itertools import islice
+
+import cocotb
+import numpy as np
+import pytest
+from harness_dma import (
+    Access,
+    Command,
+    Content,
+    Fault,
+    Responder,
+    accesses,
+    check_ends,
+    drive_node,
+    random_batch,
+    response_source,
+    rows_of,
+    span,
+)
+from weft_hw.dma.load import LoadEngine
+from weft_hw.isa import CommandWord, Opcode, Status
+from weft_hw.memory.port import WriteBeat
+from weft_hw.noc.packet import DataFlit, RequestHeader, RequestKind
+from weft_hw.presets import preset
+from weft_hw.tile.engine import Done
+from weft_sim.bench import Bench, StreamSink, StreamSource, run_bench, unpack
+from weft_sim.bench.pauses import random_pauses
+
+
+class Setup:
+    """The engine between a front end, a memory and a scratchpad. ``stall`` is the probability of a
+    pause on every stream.
+    """
+
+    def __init__(self, dut, stall=0.0, latency=(20, 20)):
+        self.bench = bench = Bench(dut)
+        self.config = config = preset(bench.parameters["preset"])
+        bits, flit = config.host.address_bits, config.flit_bytes
+
+        def pause():
+            return random_pauses(bench.rng, stall)
+
+        self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pause())
+        self.done = StreamSink(bench, "engine__done", Done(address_bits=bits), pause=pause())
+        self.requests = StreamSink(
+            bench, "request", RequestHeader(address_bits=bits), pause=pause()
+        )
+        beat = WriteBeat(rows=config.tile.scratchpad_rows, row_bits=8 * flit)
+        self.writes = StreamSink(bench, "write__request", beat, pause=pause())
+        shape = DataFlit(flit_bytes=flit)
+        self.headers = response_source(bench, pause())
+        self.data = StreamSource(bench, "response_data", shape, pause=pause())
+        self.content = Content(bench.rng)
+        self.memory = Responder(
+            bench,
+            config,
+            RequestKind.READ,
+            config.tile.load_requests,
+            self.headers,
+            lambda: int(bench.rng.integers(latency[0], latency[1] + 1)),
+            content=self.content,
+            data=self.data,
+            data_shape=shape,
+        )
+        bench.add(self)
+
+    async def start(self):
+        """Resets and tells the engine where it is."""
+        await self.bench.reset()
+        drive_node(self.bench)
+
+    def reset(self):
+        self.counted_bytes = 0
+        self.handed = 0
+
+    def step(self):
+        """Hands requests to the memory, and counts what the counter would."""
+        for bits in self.requests.raw[self.handed :]:
+            self.memory.schedule(self.memory.accept(unpack(self.requests.shape, bits)))
+        self.handed = len(self.requests.raw)
+        self.counted_bytes += int(self.bench.port("bytes").value)
+
+    def describe(self):
+        return f"{self.counted_bytes} bytes counted"
+
+    async def run(self, commands, cycles=60_000):
+        """Sends commands and waits for all their ends."""
+        ended = len(self.done.raw)
+        self.commands.send(*[command.bits(Opcode.LOAD) for command in commands])
+        await self.done.take(ended + len(commands), cycles=cycles)
+        await self.bench.cycles(2)
+        assert not self.bench.port("busy").value
+        assert not self.data.pending
+        assert not self.headers.pending
+
+    def scratchpad(self):
+        """(rows, row bytes) uint8 after the writes so far; what nobody wrote is 0xA5."""
+        rows, flit = self.config.tile.scratchpad_rows, self.config.flit_bytes
+        image = np.full((rows, flit), 0xA5, dtype=np.uint8)
+        for beat in self.writes.items:
+            image[beat["row"]] = np.frombuffer(beat["data"].to_bytes(flit, "little"), np.uint8)
+        return image
+
+    def golden(self, commands):
+        """The scratchpad that legal ``commands`` leave, row by row of the definition."""
+        rows, flit = self.config.tile.scratchpad_rows, self.config.flit_bytes
+        image = np.full((rows, flit), 0xA5, dtype=np.uint8)
+        for command in commands:
+            for addresses, row in rows_of(self.config, command):
+                flits = -(-len(addresses) // flit)
+                line = np.zeros(flits * flit, dtype=np.uint8)
+                line[: len(addresses)] = self.content.bytes_at(command.endpoint, addresses)
+                image[row : row + flits] = line.reshape(flits, flit)
+        return image
+
+    def check_requests(self, commands):
+        """Exactly the requests of ``commands``, in order."""
+        want = [
+            (item.address, item.length, command.endpoint)
+            for command in commands
+            for item in accesses(self.config, command)
+            if isinstance(item, Access)
+        ]
+        got = [(r.header["address"], r.header["length"], r.endpoint) for r in self.memory.requests]
+        assert got == want
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def transfers_match_under_any_stall(dut):
+    """A row in the wrong place, lost or repeated when responses overtake or a stream pauses."""
+    for stall, latency in ((0.0, (5, 5)), (0.4, (1, 60)), (0.7, (10, 300)), (0.2, (1, 1))):
+        setup = Setup(dut, stall, latency)
+        await setup.start()
+        rng = setup.bench.rng
+        commands = random_batch(rng, setup.config, 12, setup.config.tile.scratchpad_rows // 20)
+        await setup.run(commands)
+        check_ends(setup.done, commands)
+        setup.check_requests(commands)
+        np.testing.assert_array_equal(setup.scratchpad(), setup.golden(commands))
+        assert setup.counted_bytes == sum(c.rows * c.row_bytes for c in commands)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def sizes_around_flit_and_packet(dut):
+    """An edge of a row that is cut, merged with its neighbour or not padded with zeros."""
+    setup = Setup(dut)
+    await setup.start()
+    flit, packet = setup.config.flit_bytes, setup.config.mesh.max_packet_bytes
+    sizes = [1, flit - 1, flit, flit + 1, packet - 1, packet, packet + 1, 3 * packet, 3 * packet + 5]
+    commands, row = [], 0
+    for size in sizes:
+        # (memory stride less size, local stride less flits): linear, gaps on either side
+        for gap, local_gap in ((0, 0), (3, 0), (0, 1)):
+            flits = -(-size // flit)
+            command = Command(
+                memory_address=0x12345 + 13 * row,
+                memory_stride=size + gap,
+                row_bytes=size,
+                rows=3 if size < packet else 2,
+                local_row=row,
+                local_stride=flits + local_gap,
+                endpoint=len(commands) % setup.config.mesh.memory_endpoints,
+                index=len(commands),
+            )
+            row += span(setup.config, command)
+            commands.append(command)
+    assert row <= setup.config.tile.scratchpad_rows
+    await setup.run(commands)
+    check_ends(setup.done, commands)
+    setup.check_requests(commands)
+    np.testing.assert_array_equal(setup.scratchpad(), setup.golden(commands))
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def faults_end_their_command_only(dut):
+    """A fault that reads or writes out of range, gets the wrong status, or spoils the next command."""
+    setup = Setup(dut, 0.2, (1, 30))
+    await setup.start()
+    config, flit = setup.config, setup.config.flit_bytes
+    rows, top = config.tile.scratchpad_rows, 1 << config.host.address_bits
+    packet = config.mesh.max_packet_bytes
+    good = Command(memory_address=77, memory_stride=99, row_bytes=9, rows=3, local_row=8, local_stride=3)
+    bad = [
+        Command(rows=0),
+        Command(row_bytes=0),
+        Command(endpoint=config.mesh.memory_endpoints),
+        Command(local_row=rows),
+        Command(local_row=rows - 1, row_bytes=flit + 1),
+        Command(local_row=(1 << 32) - 1),
+        Command(local_row=(1 << 32) - 1, rows=3, local_stride=1),
+        Command(local_row=rows - 2, rows=4, memory_stride=flit, row_bytes=flit - 1, local_stride=1),
+        Command(local_row=rows - 40, rows=9, row_bytes=1, local_stride=0xFFFF),
+        Command(local_row=rows - 3, rows=200, row_bytes=flit, memory_stride=flit, local_stride=1),
+        Command(local_row=rows - packet // flit, rows=2 * packet // flit, row_bytes=flit,
+                memory_stride=flit, local_stride=1),
+        Command(memory_address=top),
+        Command(memory_address=(1 << 64) - 1),
+        Command(memory_address=top - 1, row_bytes=2),
+        Command(memory_address=top - 5, row_bytes=5, rows=2, memory_stride=3),
+        Command(memory_address=top - 0xFFFF_0000, rows=3, memory_stride=0xFFFF_0000),
+        Command(memory_address=top - 2 * packet - 1, row_bytes=3 * packet),
+    ]
+    for i, command in enumerate(bad):
+        command.index, command.signal = i, i
+    commands = [c for command in bad for c in (command, good)]
+    await setup.run(commands)
+    want = []
+    for command in commands:
+        end = list(islice(accesses(config, command), 100))[-1]
+        fault = isinstance(end, Fault)
+        want.append((end.status, end.address) if fault else (Status.OK, None))
+    assert sum(status is not Status.OK for status, _ in want) == len(bad)
+    check_ends(setup.done, commands, want)
+    setup.check_requests(commands)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def errors_of_the_memory_are_reported(dut):
+    """A response's error that is lost, told of the wrong command or address, or does not stop it."""
+    setup = Setup(dut, 0.3, (10, 40))
+    await setup.start()
+    config, packet = setup.config, setup.config.mesh.max_packet_bytes
+    statuses = {}
+    setup.memory.answer = lambda request: statuses.get(request.header["address"], Status.OK)
+    commands, want = [], []
+    for i in range(24):
+        rows = int(setup.bench.rng.integers(1, 60))
+        command = Command(memory_address=i << 24, memory_stride=0x101, row_bytes=packet // 8, rows=rows,
+                          local_row=i * 8, local_stride=0, index=i,
+                          endpoint=i % config.mesh.memory_endpoints)
+        commands.append(command)
+        want.append((Status.OK, None))
+        if i % 3:
+            wrong = sorted(setup.bench.rng.integers(0, rows, 2).tolist())
+            for row, status in zip(wrong[::-1], (Status.BUS, Status.WINDOW), strict=True):
+                statuses[command.memory_address + row * 0x101] = status
+            want[-1] = (Status.WINDOW, command.memory_address + wrong[0] * 0x101)
+    await setup.run(commands)
+    check_ends(setup.done, commands, want)
+    # what a failed command asked for after its error was in flight before the error came
+    for command, (status, address) in zip(commands, want, strict=True):
+        if status is not Status.OK:
+            asked = [r.header["address"] for r in setup.memory.requests
+                     if r.header["address"] >> 24 == command.memory_address >> 24]
+            assert asked == sorted(asked)
+            assert sum(a > address for a in asked) <= config.tile.load_requests + 1
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def abort_drains_and_the_engine_goes_on(dut):
+    """An abort that leaves requests unanswered, loses an end, or leaves the engine stuck."""
+    setup = Setup(dut, 0.2, (20, 60))
+    await setup.start()
+    rng = setup.bench.rng
+    first = 0
+    for delay in (0, 3, 4, 5, 6, 40, 150, 400):
+        commands = [Command(memory_address=i << 24, memory_stride=64, row_bytes=33, rows=30, index=i)
+                    for i in range(first, first + 5)]
+        first += 5
+        setup.commands.send(*[command.bits() for command in commands])
+        await setup.bench.cycles(delay + int(rng.integers(3)))
+        dut.engine__abort.value = 1
+        ended = len(setup.done.raw)
+        await setup.done.take(first, cycles=400)
+        await setup.bench.cycles(3)
+        assert not dut.busy.value
+        assert not setup.memory.in_flight
+        assert not setup.data.pending
+        kept = setup.done.items[-5:]
+        assert [end["index"] for end in kept] == [command.index for command in commands]
+        # once a command is cut short none after it runs
+        order = [end["status"] for end in kept]
+        assert order == sorted(order, key=lambda status: status.value)
+        assert set(order) <= {Status.OK, Status.ABORTED}
+        assert order[-1] is Status.ABORTED
+        assert len(setup.memory.requests) < first * 30
+        assert ended < first
+        dut.engine__abort.value = 0
+    good = Command(memory_address=5, row_bytes=300, local_row=9, index=999)
+    setup.commands.send(good.bits())
+    await setup.done.take(first + 1, cycles=400)
+    assert setup.done.items[-1]["status"] is Status.OK
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def requests_stop_when_no_tag_is_free(dut):
+    """A request without a tag of its own, or a tag that is never used."""
+    setup = Setup(dut)
+    await setup.start()
+    setup.memory.held = True
+    config, packet = setup.config, setup.config.mesh.max_packet_bytes
+    commands = [Command(memory_address=i << 20, row_bytes=4 * packet, index=i) for i in range(8)]
+    for _ in range(3):
+        count = len(setup.done.raw)
+        setup.commands.send(*[command.bits() for command in commands])
+        await setup.bench.cycles(200)
+        waiting = len(setup.memory.in_flight)
+        assert waiting == min(config.tile.load_requests, 4 * len(commands))
+        setup.memory.held = False
+        await setup.done.take(count + 8, cycles=20_000)
+        setup.memory.held = True
+    assert setup.memory.most_in_flight == config.tile.load_requests
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def latencies_and_throughput(dut):
+    """A bubble between requests, packets or commands."""
+    setup = Setup(dut, latency=(40, 40))
+    await setup.start()
+    config, flit = setup.config, setup.config.flit_bytes
+    packet = config.mesh.max_packet_bytes
+    # one command: the exact latencies of the docstring
+    one = Command(memory_address=3, row_bytes=2 * flit, local_row=5)
+    await setup.run([one])
+    assert setup.requests.at[0] - setup.commands.at[0] == 4
+    assert setup.writes.at[0] - setup.data.at[0] == 1
+    assert setup.done.at[0] - setup.writes.at[-1] == 1
+    # short rows: a request a cycle until tags run out
+    first = len(setup.requests.at)
+    rows = min(config.tile.load_requests, 12)
+    await setup.run([Command(memory_stride=1000, row_bytes=1, rows=rows, local_stride=1)])
+    assert setup.requests.at[-1] - setup.requests.at[first] == rows - 1
+    # linear commands back to back: one cycle a flit and one a header, none between commands
+    flits = 2 * packet // flit
+    for count in (1, 8):
+        await setup.bench.cycles(10)
+        setup.writes.clear()
+        commands = [Command(memory_address=i << 16, memory_stride=flit, row_bytes=flit, rows=flits,
+                            local_row=i * flits, local_stride=1) for i in range(count)]
+        accepted = len(setup.commands.at)
+        done = len(setup.done.raw)
+        setup.commands.send(*[command.bits() for command in commands])
+        await setup.done.take(done + count, cycles=20_000)
+        span_cycles = setup.writes.at[-1] - setup.writes.at[0] + 1
+        total = setup.done.at[-1] - setup.commands.at[accepted]
+        dut._log.info("%d commands of %d rows: %d cycles writing, %d in all (latency 40)",
+                      count, flits, span_cycles, total)
+        assert len(setup.writes.at) == count * flits
+        assert span_cycles == count * (flits + 2) - 1
+
+
+@pytest.mark.parametrize("name", ["nano", "quad", "base"])
+def test_dma_load(name):
+    """All of the above."""
+    run_bench(LoadEngine(preset(name)), f"load_{name}", __name__, parameters={"preset": name})
