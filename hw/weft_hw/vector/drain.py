@@ -1,0 +1,153 @@
+"""Reads the accumulator rows of a command, one a cycle, when all that the row needs is at hand.
+
+A row is asked for only if there is room for what becomes of it (``depth`` output rows between here and
+the scratchpad), the parameters of its block are fetched and its residual is granted; so nothing behind
+ever stalls.
+
+Throughput: INT8 one row a cycle, INT32 one every ``parameter_beats`` cycles; commands and blocks follow
+each other without a bubble if their parameters are fetched. An INT32 command that follows INT8 rows
+waits until they are written, because its rows leave the lanes earlier.
+"""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from ..isa import Status
+from .task import RowControl, VectorTask, WriteTag, parameter_beats
+
+__all__ = ["RowDrain"]
+
+
+class RowDrain(wiring.Component):
+    """Walks the accumulator rows of each task: block by block, row by row.
+
+    A task with an error, or offered under ``stop``, gives one empty tag. Under ``stop`` a task in
+    progress ends, once all is ``quiet``, with an empty tag that says aborted.
+
+    Parameters
+    ----------
+    depth : int
+        output rows that may be under way
+
+    Members
+    -------
+    task : In(stream.Signature(VectorTask))
+    stop, quiet : In(1)
+    request : Out(stream.Signature(row))
+        Of the accumulator's read port.
+    granted : Out(1), row : Out(RowControl)
+        A request was granted; what the lanes must know of it.
+    tag_valid : Out(1), tag : Out(WriteTag)
+        To the writer, in order; it always has room.
+    begin : Out(1)
+        A task was taken: the writer notes ``task.payload``.
+    parameters_ready, residual_ahead : In(1)
+    written : In(1)
+        An output row was written.
+    idle : Out(1)
+        No row is under way and no request shows.
+    active : Out(1)
+        A task is in progress.
+    """
+
+    def __init__(self, config, *, depth):
+        self.tile = config.tile
+        self.depth = depth
+        tile = config.tile
+        super().__init__({
+            "task": In(stream.Signature(VectorTask(tile))),
+            "stop": In(1), "quiet": In(1),
+            "request": Out(stream.Signature(unsigned(ceil_log2(tile.accumulator_rows)))),
+            "granted": Out(1), "row": Out(RowControl(tile)),
+            "tag_valid": Out(1), "tag": Out(WriteTag(tile)),
+            "begin": Out(1),
+            "parameters_ready": In(1), "residual_ahead": In(1), "written": In(1),
+            "idle": Out(1), "active": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        tile = self.tile
+        beats = parameter_beats(tile)
+        offered = self.task.payload
+
+        task = Signal(VectorTask(tile))
+        active = Signal()
+        acc_row, acc_block = Signal.like(offered.acc_row), Signal.like(offered.acc_row)
+        out_row, out_block = Signal.like(offered.out_row), Signal.like(offered.out_row)
+        m_left, blocks_left = Signal(16), Signal(16)
+        first = Signal()                            # row of a block
+        alone = Signal()                            # wait for an empty pipeline
+        pace = Signal(range(beats))                 # cycles until the lanes take another row
+        under_way = Signal(range(self.depth + 1))   # output rows
+
+        block_ends, ends = Signal(), Signal()
+        may, held, valid, granted = Signal(), Signal(), Signal(), Signal()
+        room = Mux(task.int32, under_way <= self.depth - beats, under_way != self.depth)
+        m.d.comb += [
+            may.eq(active & room & (pace == 0) & ~(alone & (under_way != 0))
+                   & (self.parameters_ready | ~first | (task.int32 & ~task.use_bias))
+                   & (self.residual_ahead | ~task.use_residual)),
+            # a request once shown stays
+            valid.eq(held | (may & ~self.stop)),
+            granted.eq(valid & self.request.ready),
+            self.request.valid.eq(valid), self.request.payload.eq(acc_row),
+            block_ends.eq(m_left == 0), ends.eq(block_ends & (blocks_left == 0)),
+            self.granted.eq(granted),
+            self.idle.eq(~valid & (under_way == 0)), self.active.eq(active),
+            self.row.first.eq(first), self.row.int32.eq(task.int32),
+            self.row.use_bias.eq(task.use_bias), self.row.use_residual.eq(task.use_residual),
+            self.row.columns_less_one.eq(Mux(blocks_left == 0, task.tail_less_one, tile.array_cols - 1)),
+            self.row.zero_point.eq(task.zero_point),
+            self.row.clamp_min.eq(task.clamp_min), self.row.clamp_max.eq(task.clamp_max),
+        ]
+        m.d.sync += [
+            held.eq(valid & ~self.request.ready),
+            under_way.eq(under_way + Mux(granted, Mux(task.int32, beats, 1), 0) - self.written),
+        ]
+        with m.If(granted & task.int32):
+            m.d.sync += pace.eq(beats - 1)
+        with m.Elif(pace != 0):
+            m.d.sync += pace.eq(pace - 1)
+
+        # --- the walk
+        step = Mux(task.int32, beats, 1)
+        with m.If(granted):
+            m.d.sync += [first.eq(0), alone.eq(0), m_left.eq(m_left - 1),
+                         acc_row.eq(acc_row + 1), out_row.eq(out_row + task.out_stride)]
+            with m.If(block_ends):
+                m.d.sync += [
+                    first.eq(1), m_left.eq(task.m_less_one), blocks_left.eq(blocks_left - 1),
+                    acc_row.eq(acc_block), acc_block.eq(acc_block + task.acc_stride),
+                    out_row.eq(out_block), out_block.eq(out_block + step),
+                ]
+            with m.If(ends):
+                m.d.sync += active.eq(0)
+
+        # --- tasks
+        good, taken, cut = Signal(), Signal(), Signal()
+        m.d.comb += [
+            good.eq((offered.status == Status.OK) & ~self.stop),
+            # one without rows needs the cycle's tag for itself
+            self.task.ready.eq(Mux(self.stop, ~active & self.quiet, ~active | (granted & ends & good))),
+            taken.eq(self.task.valid & self.task.ready),
+            self.begin.eq(taken),
+            cut.eq(active & self.stop & self.quiet),
+            self.tag_valid.eq(granted | cut | (taken & ~good)),
+            self.tag.row.eq(out_row), self.tag.int32.eq(task.int32),
+            self.tag.empty.eq(~granted), self.tag.aborted.eq(~granted & self.stop),
+            self.tag.last.eq(~granted | ends),
+        ]
+        with m.If(cut):
+            m.d.sync += active.eq(0)
+        with m.If(taken & good):
+            m.d.sync += [
+                task.eq(offered), active.eq(1), first.eq(1), alone.eq(offered.int32 & ~task.int32),
+                m_left.eq(offered.m_less_one), blocks_left.eq(offered.blocks_less_one),
+                acc_row.eq(offered.acc_row), acc_block.eq(offered.acc_row + offered.acc_stride),
+                out_row.eq(offered.out_row),
+                out_block.eq(offered.out_row + Mux(offered.int32, beats, 1)),
+            ]
+        return m

@@ -1,0 +1,98 @@
+"""Fetches residual rows ahead of the accumulator rows they are added to.
+
+An accumulator row may be asked for as soon as its residual's request is granted (``ahead``): the
+residual then waits in the queue when the row reaches the end of the lanes.
+
+Throughput: one row a cycle, as the scratchpad's read port allows; at most ``DEPTH`` rows ahead.
+"""
+
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from .task import VectorTask
+
+__all__ = ["ResidualFetch"]
+
+
+class ResidualFetch(wiring.Component):
+    """Walks the residual rows of each task: block by block, row by row.
+
+    Members
+    -------
+    task : In(stream.Signature(VectorTask))
+    stop : In(1)
+        Ask for nothing more and forget the task; tasks offered meanwhile are dropped.
+    clear : In(1)
+        Forget the rows fetched.
+    want, row : Out; take, granted : In(1)
+        To the fetch port.
+    response_valid : In(1), response : In(row data)
+        From it.
+    ahead : Out(1)
+        The residual of the next accumulator row has been granted.
+    consume : In(1)
+        An accumulator row with residual was granted.
+    pop : In(1)
+        ``data`` has been used.
+    data : Out(row data)
+    """
+
+    #: Rows asked for and not used: more than the cycles from asking to use, so that rows flow.
+    DEPTH = 20
+
+    def __init__(self, config):
+        tile = config.tile
+        self.tile = tile
+        super().__init__({
+            "task": In(stream.Signature(VectorTask(tile))),
+            "stop": In(1), "clear": In(1),
+            "want": Out(1), "row": Out(ceil_log2(tile.scratchpad_rows)), "take": In(1), "granted": In(1),
+            "response_valid": In(1), "response": In(8 * tile.row_bytes),
+            "ahead": Out(1), "consume": In(1), "pop": In(1), "data": Out(8 * tile.row_bytes),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        fifo = SyncFIFOBuffered(width=8 * self.tile.row_bytes, depth=self.DEPTH + 1)
+        m.submodules.fifo = ResetInserter(self.clear)(fifo)
+        task = self.task.payload
+        active = Signal()
+        row, block_row, stride = Signal.like(self.row), Signal.like(self.row), Signal.like(self.row)
+        m_less_one, m_left, blocks_left = Signal(16), Signal(16), Signal(16)
+        inside, ahead = Signal(range(self.DEPTH + 1)), Signal(range(self.DEPTH + 1))
+        m.d.comb += [
+            self.want.eq(active & (inside != self.DEPTH) & ~self.stop),
+            self.row.eq(row),
+            self.task.ready.eq(~active | self.stop),
+            self.ahead.eq(ahead != 0),
+            fifo.w_en.eq(self.response_valid), fifo.w_data.eq(self.response),
+            fifo.r_en.eq(self.pop), self.data.eq(fifo.r_data),
+        ]
+        m.d.sync += [
+            inside.eq(inside + self.take - self.pop),
+            ahead.eq(ahead + self.granted - self.consume),
+        ]
+        with m.If(self.task.valid & self.task.ready):
+            m.d.sync += [
+                active.eq(1), row.eq(task.residual_row), block_row.eq(task.residual_row + 1),
+                stride.eq(task.residual_stride),
+                m_less_one.eq(task.m_less_one), m_left.eq(task.m_less_one),
+                blocks_left.eq(task.blocks_less_one),
+            ]
+        with m.If(self.take):
+            m.d.sync += [row.eq(row + stride), m_left.eq(m_left - 1)]
+            with m.If(m_left == 0):
+                m.d.sync += [
+                    row.eq(block_row), block_row.eq(block_row + 1), m_left.eq(m_less_one),
+                    blocks_left.eq(blocks_left - 1),
+                ]
+                with m.If(blocks_left == 0):
+                    m.d.sync += active.eq(0)
+        with m.If(self.stop):
+            m.d.sync += active.eq(0)
+        with m.If(self.clear):
+            m.d.sync += [inside.eq(0), ahead.eq(0)]
+        return m

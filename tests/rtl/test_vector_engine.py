@@ -1,0 +1,315 @@
+"""The vector engine with its memories: results, ends of commands, errors and abort."""
+
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+from vector_memory import Memories, ReadMemory, WriteMemory, command_word, random_command
+from weft_hw.config import ChipConfig
+from weft_hw.isa import CommandWord, Status, VectorOutput
+from weft_hw.presets import preset
+from weft_hw.tile.engine import Done
+from weft_hw.vector.engine import VectorEngine
+from weft_sim.bench import Bench, StreamSink, StreamSource, run_bench
+from weft_sim.bench.pauses import bursts, never, random_pauses
+
+
+class Rig:
+    """An engine, its memories and its front end."""
+
+    def __init__(self, dut: Any, *, stalls: float = 0.0):
+        self.bench = bench = Bench(dut)
+        self.config: ChipConfig = preset(bench.parameters["preset"])
+        self.columns = self.config.tile.array_cols
+        self.rng = bench.rng
+        self.memories = Memories.garbage(self.config, bench.rng)
+
+        def pauses() -> Any:
+            if not stalls:
+                return never()
+            if bench.rng.random() < 0.3:
+                return bursts(bench.rng, 20, 20 * stalls / (1 - stalls) + 1)
+            return random_pauses(bench.rng, stalls)
+
+        self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pauses())
+        self.done = StreamSink(
+            bench,
+            "engine__done",
+            Done(address_bits=self.config.host.address_bits),
+            pause=pauses(),
+        )
+        self.accumulator = ReadMemory(
+            bench, "accumulator", self.memories.accumulator, pause=pauses()
+        )
+        self.read = ReadMemory(bench, "read", self.memories.scratchpad, pause=pauses())
+        self.write = WriteMemory(
+            bench, "write", self.config, self.memories.scratchpad, pause=pauses()
+        )
+
+    async def reset(self) -> None:
+        await self.bench.reset()
+
+    async def check(self, commands: list[dict[str, Any]], *, cycles: int = 20_000) -> None:
+        """Runs the commands back to back: the whole scratchpad and every end must be right."""
+        before = len(self.done.raw)
+        want = Memories(
+            self.config, self.memories.scratchpad.copy(), self.memories.accumulator.copy()
+        )
+        for f in commands:
+            want.apply(f)
+        words = [command_word(f, index, 3 * index) for index, f in enumerate(commands)]
+        self.commands.send(*words)
+        ends = (await self.done.take(before + len(commands), cycles))[before:]
+        assert [(end["index"], end["signal"], end["status"]) for end in ends] == [
+            (index, 3 * index, Status.OK) for index in range(len(commands))
+        ]
+        np.testing.assert_array_equal(
+            self.memories.scratchpad, want.scratchpad, err_msg=f"commands {commands}"
+        )
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Nothing moves any more."""
+        await self.bench.cycles(2)
+        assert not self.bench.dut.busy.value
+        counts = [len(agent.raw) for agent in (self.accumulator, self.read, self.write, self.done)]
+        await self.bench.cycles(30)
+        assert counts == [
+            len(agent.raw) for agent in (self.accumulator, self.read, self.write, self.done)
+        ]
+
+
+def limited(rig: Rig, count: int, **fixed: Any) -> list[dict[str, Any]]:
+    """Commands whose data does not overlap that of the others: each is redone until all fit."""
+    acc_free = np.ones(len(rig.memories.accumulator), bool)
+    pad_free = np.ones(len(rig.memories.scratchpad), bool)
+    commands: list[dict[str, Any]] = []
+    tries = 0
+    while len(commands) < count and tries < 400:
+        tries += 1
+        saved = rig.memories.scratchpad.copy(), rig.memories.accumulator.copy()
+        f = random_command(rig.memories, rig.rng, **fixed)
+        blocks = -(-f["n"] // rig.columns)
+        acc = f["acc_row"], f["acc_row"] + (blocks - 1) * f["acc_stride"] + f["m"]
+        vector = -(-4 * f["n"] // rig.memories.scratchpad.shape[1])
+        pads = [
+            (f["bias_row"], f["bias_row"] + vector),
+            (f["scale_row"], f["scale_row"] + vector),
+        ]
+        apart = pads[0][1] <= pads[1][0] or pads[1][1] <= pads[0][0]
+        if (
+            apart
+            and acc_free[slice(*acc)].all()
+            and all(pad_free[slice(*pad)].all() for pad in pads)
+        ):
+            acc_free[slice(*acc)] = False
+            for pad in pads:
+                pad_free[slice(*pad)] = False
+            commands.append(f)
+        else:
+            rig.memories.scratchpad[:], rig.memories.accumulator[:] = saved
+    return commands
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def every_size_and_flag_matches_the_golden(dut):
+    """A tail of M or N mishandled, a flag that is ignored, parameters of the wrong block."""
+    rig = Rig(dut)
+    await rig.reset()
+    c = rig.columns
+    for m in (1, c - 1, c, c + 1, 3 * c + 5):
+        for n in (1, c - 1, c, c + 1, 3 * c + 1):
+            for output in VectorOutput:
+                for flags in range(4):
+                    f = limited(
+                        rig,
+                        1,
+                        m=m,
+                        n=n,
+                        output=output,
+                        use_bias=flags & 1,
+                        use_residual=flags >> 1,
+                    )
+                    await rig.check(f)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(stalls=[0.0, 0.3, 0.7])
+async def commands_back_to_back_match_the_golden(dut, stalls):
+    """State of one command that leaks into the next; data lost when a port refuses."""
+    rig = Rig(dut, stalls=stalls)
+    await rig.reset()
+    for _ in range(12):
+        largest = rig.columns if rig.rng.random() < 0.5 else 2 * rig.columns
+        count = int(rig.rng.integers(1, 7))
+        fixed = {"m": int(rig.rng.integers(1, largest))} if rig.rng.random() < 0.5 else {}
+        await rig.check(limited(rig, count, **fixed), cycles=100_000)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def small_commands_follow_each_other(dut):
+    """A single-row command overtaking the one before, or taking its parameters."""
+    rig = Rig(dut)
+    await rig.reset()
+    for output in (None, VectorOutput.INT8, VectorOutput.INT32):
+        fixed = {} if output is None else {"output": output}
+        commands = [
+            limited(rig, 1, m=1, n=int(rig.rng.integers(1, 5)), **fixed)[0] for _ in range(1)
+        ]
+        commands = limited(rig, 12, m=1, **fixed)
+        await rig.check(commands)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def extreme_values_saturate(dut):
+    """A wrap instead of saturation, a NaN that is not zero, a crossed clamp."""
+    rig = Rig(dut)
+    await rig.reset()
+    memories, c = rig.memories, rig.columns
+    edges = np.array([-(2**31), 2**31 - 1, 0, 1, -1, 2**24 + 1, -383, 383], np.int32)
+    scales = np.array(
+        [1, -1, 0.5, np.inf, -np.inf, np.nan, 3e38, 1e-40, 2.0**-24, 0, 1e-45, 127.5], np.float32
+    )
+    for zero, low, high in ((0, -128, 127), (-128, -128, 127), (127, -128, 127), (3, 10, -10)):
+        f = limited(
+            rig,
+            1,
+            m=len(edges),
+            n=3 * c,
+            output=VectorOutput.INT8,
+            use_bias=0,
+            use_residual=1,
+            zero_point=zero,
+            clamp_min=low,
+            clamp_max=high,
+        )[0]
+        memories.store(f["scale_row"], np.resize(scales, 3 * c))
+        for block in range(3):
+            row = f["acc_row"] + block * f["acc_stride"]
+            memories.accumulator[row : row + len(edges)] = edges[:, None]
+        await rig.check([f])
+
+
+#: Fields that push one walk over its memory's end, and what the walk then ends with.
+OVERRUNS = ("acc_row", "acc_stride", "out_row", "out_stride", "bias_row", "scale_row")
+OVERRUNS += ("residual_row", "residual_stride", "far")
+
+
+def overrun(rig: Rig, f: dict[str, Any], what: str) -> int:
+    """Changes ``f`` so that exactly one walk leaves its memory; returns the row reported."""
+    tile = rig.config.tile
+    m, blocks = f["m"], -(-f["n"] // rig.columns)
+    pad, acc = tile.scratchpad_rows, tile.accumulator_rows
+    vector_rows = -(-4 * f["n"] // tile.row_bytes)
+    if what == "acc_row":
+        f["acc_row"] = acc - (blocks - 1) * f["acc_stride"] - m + 1
+        return acc
+    if what == "acc_stride":
+        f["acc_row"], f["acc_stride"] = 1, 65535
+        return 1 + (blocks - 1) * 65535 + m - 1
+    if what == "out_row":
+        f["out_row"] = pad - (m - 1) * f["out_stride"] - blocks + 1
+        return pad
+    if what == "out_stride":
+        f["out_stride"] = 65535
+        return f["out_row"] + (m - 1) * 65535 + blocks - 1
+    if what == "residual_stride":
+        f["residual_stride"] = 65535
+        return f["residual_row"] + (m - 1) * 65535 + blocks - 1
+    if what == "residual_row":
+        f["residual_row"] = pad - (m - 1) * f["residual_stride"] - blocks + 1
+        return pad
+    if what == "far":
+        # the sum needs more than 32 bits
+        f["residual_row"] = 2**32 - 1
+        return (2**32 - 1 + (m - 1) * f["residual_stride"] + blocks - 1) % 2**32
+    f[what] = pad - vector_rows + 1
+    return pad
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def what_leaves_a_memory_is_refused(dut):
+    """An access beyond the end, or before the check; an engine stuck after an error."""
+    rig = Rig(dut)
+    await rig.reset()
+    c = rig.columns
+    for what in OVERRUNS:
+        good = limited(
+            rig, 2, m=c + 1, n=2 * c + 1, output=VectorOutput.INT8, use_bias=1, use_residual=1
+        )
+        bad = dict(good[1])
+        row = overrun(rig, bad, what)
+        counts = [len(port.raw) for port in (rig.accumulator, rig.read, rig.write)]
+        rig.commands.send(command_word(bad, 7))
+        before = len(rig.done.raw)
+        end = (await rig.done.take(before + 1, 100))[-1]
+        assert (end["index"], end["status"], end["address"]) == (7, Status.LOCAL_RANGE, row), what
+        assert counts == [len(port.raw) for port in (rig.accumulator, rig.read, rig.write)], what
+        # between two good ones its end comes in order
+        before = len(rig.done.raw)
+        rig.commands.send(*(command_word(f, i) for i, f in enumerate((good[0], bad, good[1]))))
+        ends = (await rig.done.take(before + 3, 2000))[before:]
+        assert [(end["index"], end["status"]) for end in ends] == [
+            (0, Status.OK),
+            (1, Status.LOCAL_RANGE),
+            (2, Status.OK),
+        ], what
+        await rig.check([good[0]])
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def unused_walks_are_not_checked(dut):
+    """A command refused for a field it does not use."""
+    rig = Rig(dut)
+    await rig.reset()
+    f = limited(rig, 1, output=VectorOutput.INT32, use_bias=0)[0]
+    f |= {"bias_row": 2**32 - 1, "scale_row": 2**31, "residual_row": 2**30, "use_residual": 1}
+    await rig.check([f])
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def illegal_fields_are_refused(dut):
+    """A zero size that runs for ever; an unknown output mode that is taken for another."""
+    rig = Rig(dut)
+    await rig.reset()
+    good = limited(rig, 1)[0]
+    for index, change in enumerate(
+        ({"m": 0}, {"n": 0}, {"m": 0, "n": 0}, {"output": 2}, {"output": 3})
+    ):
+        rig.commands.send(command_word(good | change, index))
+        end = (await rig.done.take(index + 1, 100))[-1]
+        assert (end["index"], end["status"], end["address"]) == (index, Status.ILLEGAL_FIELD, 0)
+    assert [port.raw for port in (rig.accumulator, rig.read, rig.write)] == [[], [], []]
+    await rig.check([good])
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(stalls=[0.0, 0.5])
+async def abort_ends_everything_cleanly(dut, stalls):
+    """A request withdrawn, rows left over for the next command, a command without an end."""
+    rig = Rig(dut, stalls=stalls)
+    await rig.reset()
+    for _ in range(40):
+        commands = limited(rig, int(rig.rng.integers(1, 5)))
+        before = len(rig.done.raw)
+        rig.commands.send(*(command_word(f, index) for index, f in enumerate(commands)))
+        await rig.bench.cycles(int(rig.rng.integers(1, 150)))
+        dut.engine__abort.value = 1
+        # the front end hands nothing over any more: what waits with the source is let in and ended
+        await rig.done.take(before + len(commands), 5000)
+        await rig.quiet()
+        dut.engine__abort.value = 0
+        ends = rig.done.items[before:]
+        assert [end["index"] for end in ends] == list(range(len(commands)))
+        finished = [end["status"] for end in ends]
+        whole = finished.count(Status.OK)
+        assert finished == [Status.OK] * whole + [Status.ABORTED] * (len(commands) - whole)
+        await rig.bench.cycles(3)
+        await rig.check(limited(rig, int(rig.rng.integers(1, 4))))
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("name", ["nano", "quad"])
+def test_vector_engine(name: str) -> None:
+    run_bench(VectorEngine(preset(name)), f"vector_{name}", __name__, parameters={"preset": name})
