@@ -46,7 +46,7 @@ class RowReader(wiring.Component):
     waiting : Out
         flits that ``data`` can deliver from the next cycle on without a pause
     smooth : Out(1)
-        reads have not been refused lately
+        no read was refused in the last ``FIFO_FLITS - 1`` cycles
     """
 
     def __init__(self, config):
@@ -100,7 +100,8 @@ class RowReader(wiring.Component):
         answer = self.read.response
         flit = Signal(self.data.payload.shape())
         m.d.comb += [flit.last.eq(last), flits.w_data.eq(flit), flits.w_en.eq(answer.valid)]
-        for byte in range(self.config.flit_bytes):
+        m.d.comb += flit.data[:8].eq(answer.payload[:8])
+        for byte in range(1, self.config.flit_bytes):
             kept = ~last | (byte <= tail_less_one)
             m.d.comb += flit.data.word_select(byte, 8).eq(Mux(kept, answer.payload.word_select(byte, 8), 0))
 
@@ -111,9 +112,9 @@ class RowReader(wiring.Component):
             self.waiting.eq(Mux(answer.valid & (flits.level != FIFO_FLITS), flits.level + 1, flits.level)),
         ]
 
-        # three cycles without a refusal are smooth
-        calm = Signal(2, init=3)
-        m.d.comb += self.smooth.eq(calm == 3)
+        # as many cycles without a refusal as the FIFO could hide
+        calm = Signal(range(FIFO_FLITS), init=FIFO_FLITS - 1)
+        m.d.comb += self.smooth.eq(calm == FIFO_FLITS - 1)
         with m.If(self.read.request.valid & ~self.read.request.ready):
             m.d.sync += calm.eq(0)
         with m.Elif(~self.smooth):
