@@ -1,0 +1,132 @@
+"""Candidates of blockings, best first by a roofline."""
+
+from __future__ import annotations
+
+from weft_hw.config import ChipConfig
+
+from .cost import Timing, array_cycles
+from .task import Blocking, GemmTask, Part, ceil_div, split
+
+__all__ = ["blockings"]
+
+#: A row of operands or results is one load or store row; its bytes are a 16-bit field.
+_LARGEST_ROW_BYTES = 65_535
+#: Pieces into which K is tried to be cut, beyond what the scratchpad demands.
+_K_PIECES = (1, 2, 4, 8)
+#: Modelled cycles that one more command costs somewhere.
+_COMMAND_CYCLES = 4
+
+
+def blockings(
+    config: ChipConfig, task: GemmTask, part: Part, timing: Timing, resident: bool
+) -> list[Blocking]:
+    """Blockings for one part, the most promising first; the emitter may still refuse some."""
+    found: dict[Blocking, float] = {}
+    for m, n in _block_sizes(config, task, part):
+        for m_outer in (True, False):
+            for a_quarters in (2,) if resident else (2, 1):
+                for k in (task.k,) if resident else _depths(config, task, part, m, n, a_quarters):
+                    blocking = Blocking(
+                        m=m, n=n, k=k, m_outer=m_outer, first_k=k, tail_m=0, tail_n=0,
+                        a_quarters=a_quarters, resident=resident,
+                    )  # fmt: skip
+                    found[blocking] = _roofline(config, task, part, blocking, timing)
+    return sorted(found, key=lambda blocking: found[blocking])
+
+
+def _block_sizes(config: ChipConfig, task: GemmTask, part: Part) -> set[tuple[int, int]]:
+    """Sizes of result blocks that half the accumulator holds: powers of two by rows, as wide as fits or half."""
+    lanes, half = config.tile.array_cols, config.tile.accumulator_rows // 2
+    widest = _LARGEST_ROW_BYTES // task.out_bytes // lanes
+    if task.out_bytes == 4:
+        # a row of int32 results must fit the region for results twice
+        widest = min(widest, config.tile.scratchpad_rows // 4 // 2 // 4)
+    sizes = set()
+    m = 1
+    while m <= half:
+        rows = split(part.m, min(m, part.m))[0][1]
+        for groups in {half // rows, ceil_div(half // rows, 2)}:
+            columns = min(max(1, groups), widest) * lanes
+            sizes.add((rows, split(part.n, columns, lanes)[0][1]))
+        m *= 2
+    # short blocks waste the array unless the part itself is short
+    tall = {size for size in sizes if size[0] >= min(part.m, config.tile.array_rows)}
+    return tall or sizes
+
+
+def _depths(
+    config: ChipConfig, task: GemmTask, part: Part, m: int, n: int, a_quarters: int
+) -> set[int]:
+    """Operands at a time, so that at least two tiles of ``a`` and of ``b`` fit their regions."""
+    width, lanes = config.tile.array_rows, config.tile.array_cols
+    quarter = config.tile.scratchpad_rows // 4
+    a_rows = a_quarters * quarter
+    b_rows = (3 - a_quarters) * quarter
+    if task.out_bytes == 4 and task.bias_address is not None:
+        b_rows -= quarter // 8
+    fits = []
+    for tiles in (1, 2, 3):
+        fits.append(min(a_rows // tiles // m * width, b_rows // tiles // ceil_div(n, lanes)))
+    found = set()
+    for largest in fits:
+        largest = largest // width * width
+        for pieces in _K_PIECES:
+            wanted = min(largest, ceil_div(ceil_div(task.k, pieces), width) * width)
+            if wanted >= width:
+                found.add(min(task.k, split(task.k, wanted, width)[0][1]))
+    return found
+
+
+def _roofline(
+    config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking, timing: Timing
+) -> float:
+    """Modelled cycles: the array's or the memory bus's, whichever is more, plus commands and a cold start."""
+    tile, flit = config.tile, config.flit_bytes
+    width, lanes = tile.array_rows, tile.array_cols
+    down, across = ceil_div(part.m, blocking.m), ceil_div(part.n, blocking.n)
+    # every block as the average one; edges are the timed candidates' business
+    pieces = [(size, count) for size, count in ((blocking.m, down - 1), (part.m - blocking.m * (down - 1), 1)) if count]
+    array = sum(
+        count * array_cycles(max(1, size), task.k, part.n, width, lanes) for size, count in pieces
+    )
+    depth = ceil_div(task.k, blocking.k)
+    a_rows = blocking.a_quarters * tile.scratchpad_rows // 4
+    b_rows = (3 - blocking.a_quarters) * tile.scratchpad_rows // 4
+    a_tile = blocking.m * ceil_div(blocking.k, width)
+    b_tile = blocking.k * ceil_div(blocking.n, lanes)
+    a_times, b_times = (
+        (1 if depth * a_tile <= a_rows else across, down)
+        if blocking.m_outer
+        else (across, 1 if depth * b_tile <= b_rows else down)
+    )
+    if depth * a_tile * down <= a_rows:
+        a_times = 1
+    if depth * b_tile * across <= b_rows:
+        b_times = 1
+    a_requests = part.m * depth * a_times
+    b_requests = task.k * across * b_times
+    stored = part.m * across
+    load = a_requests * _row(blocking.k, config, timing, tile.load_requests)
+    load += b_requests * _row(blocking.n, config, timing, tile.load_requests)
+    store = stored * _row(blocking.n * task.out_bytes, config, timing, tile.store_requests)
+    bus = (
+        a_requests * ceil_div(blocking.k, flit)
+        + b_requests * ceil_div(blocking.n, flit)
+        + stored * ceil_div(blocking.n * task.out_bytes, flit)
+    ) * flit / timing.bytes_per_cycle * timing.share  # fmt: skip
+    commands = down * across * (3 * depth + 2)
+    serial = 0.0
+    if a_tile * 2 > a_rows or b_tile * 2 > b_rows:
+        # no room for the next tile: loading and computing take turns
+        serial = min(load, array)
+    if blocking.resident:
+        load = bus = 0.0
+        serial = 0.0
+    return max(array, load, store, bus) + serial + commands * _COMMAND_CYCLES
+
+
+def _row(row_bytes: int, config: ChipConfig, timing: Timing, requests: int) -> float:
+    """Cycles one row of a transfer costs its engine."""
+    packets = ceil_div(row_bytes, config.mesh.max_packet_bytes)
+    beats = ceil_div(row_bytes, config.flit_bytes)
+    return max(beats + packets, packets * timing.latency_cycles / requests)

@@ -1,0 +1,141 @@
+"""Modelled cycles of a program: closed forms for each command, dependencies between them.
+
+A planner's model, to compare plans; the cycle model is the one to believe. ``Timing`` holds what it assumes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weft_hw.config import ChipConfig
+from weft_hw.isa import Engine, Opcode, VectorOutput
+from weft_sim.dram import Dram
+
+from .program import Step
+from .task import ceil_div
+
+__all__ = ["Estimate", "Timing", "array_cycles", "estimate", "shape_ceiling"]
+
+#: Cycles for a packet to cross the network once, to and from memory, beyond the memory's own latency.
+_NETWORK_CYCLES = 40
+#: Cycles between two commands dispatched, and before the first one.
+_DISPATCH_CYCLES = 14
+_FIRST_DISPATCH_CYCLES = 150
+#: Cycles a vector or store command takes before it streams.
+_START_CYCLES = 12
+_HEADER_BITS = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What a plan is priced with. ``share``: tiles that use the same memory endpoint."""
+
+    config: ChipConfig
+    latency_cycles: int
+    bytes_per_cycle: float
+    share: int = 1
+    tiles: int = 1
+
+    @classmethod
+    def of(cls, config: ChipConfig, dram: Dram, share: int = 1, tiles: int = 1) -> Timing:
+        width = dram.bytes_per_cycle or config.flit_bytes
+        speed = min(width, config.flit_bytes) * (1 - dram.stall_probability)
+        return cls(config, dram.latency_cycles + _NETWORK_CYCLES, speed, share, tiles)
+
+    def transfer_cycles(self, step: Step) -> tuple[int, int]:
+        """Cycles the engine needs for a load or store, and cycles it takes of the endpoint's bus."""
+        fields, flit = step.fields, self.config.flit_bytes
+        rows, row_bytes = fields["rows"], fields["row_bytes"]
+        if fields["memory_stride"] == row_bytes and row_bytes % flit == 0:
+            rows, row_bytes = 1, rows * row_bytes
+        packet = self.config.mesh.max_packet_bytes
+        requests = rows * ceil_div(row_bytes, packet)
+        beats = rows * ceil_div(row_bytes, flit)
+        header = ceil_div(_HEADER_BITS, 8 * flit) if step.engine is Engine.STORE else 1
+        allowed = (
+            self.config.tile.load_requests
+            if step.engine is Engine.LOAD
+            else self.config.tile.store_requests
+        )
+        bus = int(beats * flit / self.bytes_per_cycle)
+        waiting = requests * self.latency_cycles // allowed
+        return max(bus * self.share, beats + requests * header, waiting), bus
+
+    def cycles(self, step: Step) -> tuple[int, int, int]:
+        """Cycles in the engine, cycles from its end to the last write, cycles of the bus."""
+        fields = step.fields
+        width, lanes = self.config.tile.array_rows, self.config.tile.array_cols
+        if step.opcode is Opcode.MATMUL:
+            busy = array_cycles(fields["m"], fields["k"], fields["n"], width, lanes)
+            return busy, 2 * width + lanes + 10, 0
+        if step.opcode is Opcode.VECTOR:
+            groups = ceil_div(fields["n"], lanes)
+            wide = fields["output"] == VectorOutput.INT32.value
+            rate = self.config.tile.accumulator_row_bytes // self.config.tile.row_bytes if wide else 1
+            return fields["m"] * groups * rate + 8 * groups, _START_CYCLES, 0
+        busy, bus = self.transfer_cycles(step)
+        return busy, self.latency_cycles, bus
+
+
+def array_cycles(m: int, k: int, n: int, rows: int, cols: int) -> int:
+    """Cycles of one matmul command: its blocks of ``rows x cols`` weights, ``max(m, rows)`` cycles each."""
+    return ceil_div(n, cols) * ceil_div(k, rows) * max(m, rows)
+
+
+def shape_ceiling(config: ChipConfig, m: int, k: int, n: int, tiles: int | None = None) -> float:
+    """Largest utilisation that a shape allows on the array, 0 to 1.
+
+    ``m k n / (tiles R C cycles)``, with ``cycles = ceil(n'/C) ceil(k/R) max(m', R) + 2 R + C`` of the best even split of
+    the result into ``m' x n'`` for each tile; ``2 R + C`` fills and drains the array once.
+    """
+    rows, cols = config.tile.array_rows, config.tile.array_cols
+    count = config.mesh.tiles if tiles is None else tiles
+    best = min(
+        array_cycles(
+            ceil_div(m, down), k, min(n, ceil_div(ceil_div(n, cols), count // down) * cols), rows, cols
+        )
+        for down in range(1, count + 1)
+    )
+    return m * k * n / (count * rows * cols * (best + 2 * rows + cols))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Modelled cycles of one tile's program. ``starts``: of each step."""
+
+    cycles: int
+    array_cycles: int
+    bus_cycles: int
+    starts: list[int]
+
+
+def estimate(steps: list[Step], timing: Timing) -> Estimate:
+    """Runs the steps of one tile in ring order against the closed forms."""
+    free = dict.fromkeys(Engine, 0)
+    visible = dict.fromkeys(Engine, 0)
+    history: dict[Engine, list[int]] = {engine: [] for engine in Engine}
+    finish: dict[Step, int] = {}
+    starts = []
+    depth = timing.config.tile.command_queue_depth
+    dispatched = _FIRST_DISPATCH_CYCLES
+    array = bus_total = 0
+    for step in steps:
+        done = history[step.engine]
+        dispatched += _DISPATCH_CYCLES * timing.tiles
+        if len(done) >= depth:
+            # the queue has room again when its oldest command is done
+            dispatched = max(dispatched, done[-depth])
+        ready = max((finish[need] for need in step.needs if need in finish), default=0)
+        start = max(free[step.engine], ready, dispatched)
+        busy, after, bus = timing.cycles(step)
+        free[step.engine] = start + busy
+        end = max(start + busy + after, visible[step.engine] + busy)
+        visible[step.engine] = end
+        finish[step] = end
+        done.append(end)
+        starts.append(start)
+        bus_total += bus
+        if step.opcode is Opcode.MATMUL:
+            array += busy
+    last = max(visible.values())
+    return Estimate(max(last, bus_total * timing.share), array, bus_total, starts)

@@ -1,0 +1,83 @@
+"""Programs as steps with dependencies, and the semaphores that enforce these.
+
+A kernel lists steps in ring order and says which earlier steps each needs. ``link`` turns needs into semaphores: one for
+each ordered pair of engines of a tile. An engine finishes its commands in order, so needing a step of another engine
+means needing all before it, too; a step therefore waits only for a step later than any its engine has waited for, and
+only such steps signal. Every signal is taken by exactly one wait: programs leave all semaphores zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from weft_hw.isa import ENGINE_OF, Engine, Opcode
+
+from ..commands import as_array, pack
+
+__all__ = ["SEMAPHORE_OF", "Step", "encode", "link"]
+
+#: (signalling engine, waiting engine) -> semaphore.
+SEMAPHORE_OF = {
+    pair: number
+    for number, pair in enumerate(
+        (source, target) for source in Engine for target in Engine if source is not target
+    )
+}
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One command before it has semaphores. ``needs`` lists earlier steps of the same tile."""
+
+    opcode: Opcode
+    tile: tuple[int, int]
+    fields: dict[str, int]
+    needs: tuple[Step, ...] = ()
+    engine: Engine = field(init=False)
+    position: int = field(init=False, default=-1)
+    """Place among its engine's steps; set by ``link``."""
+    wait: int = field(init=False, default=0)
+    signal: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        engine = self.fields.get("engine")
+        self.engine = ENGINE_OF[self.opcode] if engine is None else Engine(engine)
+
+
+def link(steps: Iterable[Step]) -> None:
+    """Gives the steps, in ring order, their wait and signal masks.
+
+    Raises
+    ------
+    ValueError
+        if a step needs one that does not come before it.
+    """
+    done: dict[tuple[tuple[int, int], Engine], list[Step]] = {}
+    waited: dict[tuple[tuple[int, int], Engine, Engine], int] = {}
+    for step in steps:
+        mine = done.setdefault((step.tile, step.engine), [])
+        step.position = len(mine)
+        mine.append(step)
+        latest: dict[Engine, int] = {}
+        for need in step.needs:
+            if need.position < 0 or need.tile != step.tile:
+                raise ValueError("step must need only earlier steps of its own tile")
+            if need.engine is not step.engine:
+                latest[need.engine] = max(latest.get(need.engine, -1), need.position)
+        for source, position in latest.items():
+            key = (step.tile, source, step.engine)
+            if position > waited.get(key, -1):
+                waited[key] = position
+                bit = 1 << SEMAPHORE_OF[source, step.engine]
+                step.wait |= bit
+                done[step.tile, source][position].signal |= bit
+
+
+def encode(steps: Iterable[Step]) -> np.ndarray:
+    """The commands of linked steps, (n, 64) uint8."""
+    return as_array(
+        pack(step.opcode, tile=step.tile, wait=step.wait, signal=step.signal, **step.fields)
+        for step in steps
+    )

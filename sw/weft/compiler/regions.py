@@ -1,0 +1,114 @@
+"""Where operands and results lie in a tile's memories.
+
+Banks go by high address bits and serve one read and one write a cycle, so ``a``, ``b`` and the results get different
+quarters of the scratchpad: the array's reads of ``a`` and ``b``, the load engine's writes, and the traffic of vector and
+store engines never meet in a bank (with four banks or more). Vector operands lie beside what is read least.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from weft_hw.config import ChipConfig
+
+from .task import Blocking, GemmTask, Infeasible, Part, ceil_div
+
+__all__ = ["Region", "Regions", "Slot", "regions_of"]
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """Rows that hold one operand tile. ``last_use`` is the number of the last operation that reads it so far."""
+
+    key: tuple[object, ...]
+    start: int
+    rows: int
+    last_use: int
+
+
+@dataclass(slots=True)
+class Region:
+    """Scratchpad rows ``[base, base + rows)``, filled round and round; the oldest tiles give way."""
+
+    base: int
+    rows: int
+    _position: int = 0
+    _live: list[Slot] = field(default_factory=list)
+
+    def use(self, operation: int, key: tuple[object, ...], rows: int) -> tuple[Slot, int | None]:
+        """The tile's slot for an operation; and, if it must be loaded for it, the operation whose end frees the rows
+        (-1: they are free from the start), else None.
+
+        Raises
+        ------
+        Infeasible
+            if the tile does not fit, or only over one that the same operation reads.
+        """
+        for slot in self._live:
+            if slot.key == key:
+                slot.last_use = operation
+                return slot, None
+        if rows > self.rows:
+            raise Infeasible
+        if self._position + rows > self.rows:
+            self._position = 0
+        start = self.base + self._position
+        self._position += rows
+        evicted = [
+            slot
+            for slot in self._live
+            if slot.start < start + rows and start < slot.start + slot.rows
+        ]
+        release = max((slot.last_use for slot in evicted), default=-1)
+        if release >= operation:
+            raise Infeasible
+        self._live = [slot for slot in self._live if slot not in evicted]
+        slot = Slot(key, start, rows, operation)
+        self._live.append(slot)
+        return slot, release
+
+
+@dataclass(slots=True)
+class Regions:
+    """The four regions: ``a``, ``b``, vector operands (bias, scale, residual), results."""
+
+    a: Region
+    b: Region
+    vector: Region
+    out: Region
+
+
+def regions_of(config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking) -> Regions:
+    """Empty regions for one tile's program.
+
+    Raises
+    ------
+    Infeasible
+        if resident operands do not fit.
+    """
+    rows = config.tile.scratchpad_rows
+    quarter = rows // 4
+    out_base, out_rows = 3 * quarter, quarter
+    vector_base, vector_rows = rows, 0
+    limit = out_base
+    if task.out_bytes == 1:
+        out_rows = quarter // 2
+        vector_base, vector_rows = out_base + out_rows, quarter - out_rows
+    elif task.bias_address is not None:
+        vector_rows = quarter // 8
+        vector_base = limit = out_base - vector_rows
+    if not blocking.resident:
+        a_rows = blocking.a_quarters * quarter
+        a, b = Region(0, a_rows), Region(a_rows, limit - a_rows)
+    else:
+        width, lanes = config.tile.array_rows, config.tile.array_cols
+        a_rows = part.m * ceil_div(task.k, width)
+        b_rows = task.k * ceil_div(part.n, lanes)
+        bank = rows // config.tile.scratchpad_banks
+        base = ceil_div(a_rows, bank) * bank
+        if base + b_rows > limit:
+            base = a_rows
+        if base + b_rows > limit:
+            raise Infeasible
+        a, b = Region(0, a_rows), Region(base, b_rows)
+    return Regions(a, b, Region(vector_base, vector_rows), Region(out_base, out_rows))

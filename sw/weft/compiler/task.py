@@ -1,0 +1,109 @@
+"""What a matrix product is to the compiler: sizes and addresses, the part of a tile, the blocking chosen for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weft_hw.config import ChipConfig
+
+__all__ = ["Blocking", "GemmTask", "Infeasible", "Part", "ceil_div", "split"]
+
+
+class Infeasible(Exception):
+    """A blocking does not fit the local memories."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GemmTask:
+    """``out[m, n] = f(sum over k of a[m, k] * b[k, n])``, all row-major and contiguous in device memory.
+
+    ``out_bytes`` 4: int32, ``f`` adds the bias. ``out_bytes`` 1: int8, ``f`` requantises (see ``VectorCommand``).
+    Addresses are bytes; None where there is no such operand.
+    """
+
+    m: int
+    k: int
+    n: int
+    a_address: int
+    b_address: int
+    out_address: int
+    out_bytes: int
+    bias_address: int | None = None
+    scale_address: int | None = None
+    residual_address: int | None = None
+    zero_point: int = 0
+    clamp_min: int = -128
+    clamp_max: int = 127
+
+    @property
+    def macs(self) -> int:
+        return self.m * self.k * self.n
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The block of the result that one tile computes, and the endpoint that serves it."""
+
+    tile: tuple[int, int]
+    endpoint: int
+    m0: int
+    m: int
+    n0: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocking:
+    """How a tile walks its part: blocks of ``m x n`` results, ``k`` operands at a time.
+
+    With ``m_outer``, the operands of ``m`` rows of ``a`` stay while all blocks of their rows are computed; otherwise
+    the columns of ``b`` stay. ``first_k`` operands begin the first blocks, doubling up to ``k``, so that the array starts
+    early. The last block is halved ``tail_m`` times by rows and ``tail_n`` times by columns, so that little is left to
+    store when the array stops. ``a_quarters`` of the scratchpad's first three quarters hold ``a``.
+    """
+
+    m: int
+    n: int
+    k: int
+    m_outer: bool
+    first_k: int
+    tail_m: int
+    tail_n: int
+    a_quarters: int
+    resident: bool = False
+
+
+def ceil_div(value: int, by: int) -> int:
+    return -(-value // by)
+
+
+def split(length: int, largest: int, unit: int = 1) -> list[tuple[int, int]]:
+    """``length`` in the fewest pieces of at most ``largest``, even to one ``unit``: (start, length) of each.
+
+    >>> split(100, 48, 16)
+    [(0, 48), (48, 32), (80, 20)]
+    """
+    units = ceil_div(length, unit)
+    pieces = ceil_div(units, max(1, largest // unit))
+    small, extra = divmod(units, pieces)
+    found, start = [], 0
+    for piece in range(pieces):
+        size = min((small + (piece < extra)) * unit, length - start)
+        found.append((start, size))
+        start += size
+    return found
+
+
+def check_sizes(task: GemmTask, config: ChipConfig) -> None:
+    """Refuses sums that could leave int32.
+
+    Raises
+    ------
+    ValueError
+        if K is above ``max_exact_k``.
+    """
+    if task.k > config.tile.max_exact_k:
+        raise ValueError(
+            f"k must be at most {config.tile.max_exact_k} for exact int32 sums, not {task.k}; "
+            "split K and add the results"
+        )

@@ -1,0 +1,1 @@
+"""Kernels: validated operations on device buffers, and layers built from them."""

@@ -1,0 +1,98 @@
+"""Validation of what kernels are given, and its way onto the device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from ..buffer import DeviceBuffer, check_array
+
+if TYPE_CHECKING:
+    from ..device import Device
+
+__all__ = ["LARGEST_DIMENSION", "Operand", "on_device", "small_integer"]
+
+#: Sizes are 16-bit fields of the commands.
+LARGEST_DIMENSION = 65_535
+
+Operand: TypeAlias = np.ndarray | DeviceBuffer
+
+
+def check_operand(
+    device: Device, value: object, what: str, dtype: type, dimensions: int
+) -> Operand:
+    """``value`` if it is an array or buffer of that dtype and number of dimensions, in reach of this device.
+
+    Raises
+    ------
+    TypeError, ValueError
+        naming ``what``, what it must be and what to do.
+    """
+    if isinstance(value, DeviceBuffer):
+        if value.device is not device:
+            raise ValueError(
+                f"{what} must be a buffer of this device, not of another; copy it with device.array"
+            )
+        if value.is_freed:
+            raise ValueError(f"{what} is a buffer that was freed; allocate a new one")
+    else:
+        value = check_array(value, what)
+    if value.dtype != np.dtype(dtype):
+        raise TypeError(
+            f"{what} must have dtype {np.dtype(dtype)}, not {value.dtype}; convert it with astype"
+        )
+    if value.ndim != dimensions:
+        raise ValueError(
+            f"{what} must have {dimensions} dimension{'s' * (dimensions > 1)}, not shape {value.shape}"
+        )
+    for length in value.shape:
+        if length > LARGEST_DIMENSION:
+            raise ValueError(
+                f"{what} must have dimensions of at most {LARGEST_DIMENSION}, not shape {value.shape}; "
+                "split it"
+            )
+    return value
+
+
+def check_shape(value: Operand, what: str, shape: tuple[int, ...], why: str) -> None:
+    """Raises ``ValueError`` unless ``value`` has that shape."""
+    if value.shape != shape:
+        raise ValueError(f"{what} must have shape {shape} ({why}), not {value.shape}")
+
+
+def on_device(device: Device, value: Operand) -> DeviceBuffer:
+    """The operand as a buffer: itself, or a copy."""
+    return value if isinstance(value, DeviceBuffer) else device.array(value)
+
+
+def small_integer(value: object, what: str) -> int:
+    """``value`` as an int8.
+
+    Raises
+    ------
+    TypeError, ValueError
+        if it is no integer or does not fit.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{what} must be an integer, not {value!r}")
+    if not -128 <= value <= 127:
+        raise ValueError(f"{what} must be between -128 and 127, not {value}")
+    return int(value)
+
+
+def scale_vector(device: Device, scale: object, columns: int) -> Operand:
+    """A scale for each column: one number is repeated.
+
+    Raises
+    ------
+    TypeError, ValueError
+        if it is neither a number nor a float32 vector of ``columns``, or not finite.
+    """
+    if isinstance(scale, int | float | np.floating | np.integer) and not isinstance(scale, bool):
+        scale = np.full(columns, scale, dtype=np.float32)
+    found = check_operand(device, scale, "scale", np.float32, 1)
+    check_shape(found, "scale", (columns,), "one for each column of b")
+    if isinstance(found, np.ndarray) and not np.isfinite(found).all():
+        raise ValueError("scale must be finite, not NaN or infinite")
+    return found

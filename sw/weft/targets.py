@@ -1,0 +1,73 @@
+"""Opens the device that a name stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from weft_hw import toml_config
+from weft_hw.config import ChipConfig
+from weft_hw.presets import PRESETS, preset
+from weft_sim.dram import Dram
+from weft_sim.target import Target
+
+__all__ = ["TARGETS", "open_target", "resolve_config"]
+
+#: Names that ``Device`` knows.
+TARGETS = ("model", "rtl")
+
+_NEEDED = ("config", "memory", "read_register", "write_register", "run")
+
+
+def resolve_config(config: str | Path | ChipConfig) -> ChipConfig:
+    """A preset's name, the path of a TOML file or a configuration, as a configuration.
+
+    Raises
+    ------
+    TypeError, ValueError
+        if it is none of them.
+    """
+    if isinstance(config, ChipConfig):
+        return config
+    if isinstance(config, Path) or (isinstance(config, str) and config.endswith(".toml")):
+        return toml_config.load(config)
+    if not isinstance(config, str):
+        raise TypeError(
+            f"config must be a preset's name, a ChipConfig or the path of a TOML file, not {config!r}"
+        )
+    if config not in PRESETS:
+        raise ValueError(
+            f"config must be one of {', '.join(PRESETS)} or the path of a .toml file, not {config!r}"
+        )
+    return preset(config)
+
+
+def open_target(
+    target: str | Target, config: str | Path | ChipConfig | None, dram: Dram | None
+) -> tuple[Target, ChipConfig, bool]:
+    """The target, the configuration it must have, and whether it was opened here.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for an unknown target or configuration.
+    """
+    if not isinstance(target, str):
+        if not all(hasattr(target, name) for name in _NEEDED):
+            raise TypeError(f"target must be {', '.join(TARGETS)} or a Target, not {target!r}")
+        if dram is not None:
+            raise ValueError("dram must be left out for a target that is already open")
+        return target, target.config if config is None else resolve_config(config), False
+    if target not in TARGETS:
+        raise ValueError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+    chosen = resolve_config("base" if config is None else config)
+    memory = Dram() if dram is None else dram
+    if not isinstance(memory, Dram):
+        raise TypeError(f"dram must be a Dram, not {memory!r}")
+    # imported here, because compiling hardware must not be the price of using the model
+    if target == "model":
+        from weft_sim.model import ModelTarget
+
+        return ModelTarget(chosen, memory), chosen, True
+    from weft_sim.rtl import RtlTarget
+
+    return RtlTarget(chosen, memory), chosen, True
