@@ -4,13 +4,16 @@
 ``Signature`` compare by identity, so members are compared one by one.
 """
 
+from amaranth.hdl import Shape, ShapeCastable
 from amaranth.lib import wiring
 
 __all__ = ["link"]
 
 
 def _members(signature, interface):
-    return {path: (member.flow, member.shape) for path, member, _ in signature.flatten(interface)}
+    # an integer or range is the shape it stands for
+    return {path: (member.flow, member.shape if isinstance(member.shape, ShapeCastable) else Shape.cast(member.shape))
+            for path, member, _ in signature.flatten(interface)}
 
 
 def link(m, source, sink):

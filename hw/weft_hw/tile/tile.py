@@ -171,7 +171,7 @@ class Tile(wiring.Component):
         m.d.comb += [
             status.increments.array_steps.eq(matmul.step), status.increments.weight_stalls.eq(matmul.stall),
             status.increments.bytes_loaded.eq(load.bytes), status.increments.bytes_stored.eq(store.bytes),
-            status.increments.rows_drained.eq(vector.rows_drained),
+            status.increments.rows_drained.eq(vector.drained),
             status.increments.request_flits.eq(self.mesh.request_o.valid & self.mesh.request_o.ready),
             status.increments.response_flits.eq(self.mesh.response_i.valid & self.mesh.response_i.ready),
             status.increments.scratchpad_conflicts.eq(scratchpad.conflict),

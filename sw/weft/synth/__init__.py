@@ -1,0 +1,1 @@
+"""Tools on the generated Verilog: lint and FPGA synthesis."""
