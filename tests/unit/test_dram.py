@@ -43,7 +43,7 @@ def test_integers_are_required(name, value):
 
 
 def test_stall_probability_is_a_number():
-    with pytest.raises(TypeError, match="^stall_probability must be a number, not '0.5'$"):
+    with pytest.raises(TypeError, match="stall_probability must be a number, not '0"):
         Dram(stall_probability="0.5")
 
 

@@ -16,7 +16,11 @@ from .toolchain import verilator
 __all__ = ["control_file", "options", "verilate"]
 
 #: Lint classes waived only here.
-_WAIVERS = {"SYMRSVDWORD": "the chip's port ``interrupt`` is a word of some C++ compilers"}
+_WAIVERS = {
+    "SYMRSVDWORD": "the chip's port ``interrupt`` is a word of some C++ compilers",
+    "ALWNEVER": "a signal with a constant value is written as a process that reads nothing",
+    "UNSIGNED": "a range check whose lower bound is zero is a comparison that always holds",
+}
 
 _MAX_ERROR_LINES = 6
 
