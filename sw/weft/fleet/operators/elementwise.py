@@ -35,7 +35,7 @@ def elementwise(
     name: str = "elementwise",
     fraction: Num | None = None,
 ) -> OpCost:
-    """A kernel that streams `memory_bytes` and does `flops` scalar operations on the vector units."""
+    """A kernel that streams `memory_bytes` and does `flops` scalar vector operations."""
     share = machine.vector.memory_fraction if fraction is None else fraction
     memory = memory_bytes / (machine.memory_bandwidth_bytes_per_s * share)
     if machine.array is not None:
@@ -78,6 +78,7 @@ def attention(
     precision: str = "bf16",
     kv_bytes: float | None = None,
     causal: bool = False,
+    causal_share: float | None = None,
     fused: bool = True,
     name: str = "attention",
 ) -> OpCost:
@@ -85,14 +86,18 @@ def attention(
 
     `fused` keeps the scores on chip (FlashAttention on a GPU, the tile's scratchpad on Weft): DRAM
     sees only Q, K, V and the result. Otherwise scores go out and come back around a softmax kernel.
-    `causal` halves the work of a fused prefill. `kv_bytes` is the width of the cache (default: the
+    `causal` leaves out the masked part of a fused kernel: of `keys` the last `queries` positions
+    attend `keys - (queries - 1) / 2` on average; `causal_share` states the share instead (balanced
+    context-parallel chunks: 0.5). `kv_bytes` is the width of the cache (default: the
     operands').
     """
     if heads % kv_heads:
         raise FleetError(f"heads ({heads}) must be a multiple of kv_heads ({kv_heads})")
     width = operand_bytes(precision)
     kv_width = width if kv_bytes is None else kv_bytes
-    share = (keys + 1) / (2.0 * keys) if causal and fused and queries == keys else 1.0
+    share = (keys - 0.5 * (queries - 1)) / keys if causal else 1.0
+    if causal_share is not None:
+        share = causal_share
     if not fused:
         pairs = batch * heads
         return _unfused(machine, pairs, queries, keys, head_dim, precision, name)

@@ -34,7 +34,7 @@ class WeftGemmCounts:
 
 
 def weft_tile_cycles(m: int, k: int, n: int, rows: int, cols: int) -> int:
-    """Cycles of one tile for `(m, k) x (k, n)`, command issued to last result in the accumulator."""
+    """Cycles of one tile for `(m, k) x (k, n)`, command issue to last accumulator write."""
     return math.ceil(k / rows) * math.ceil(n / cols) * max(m, rows) + rows + cols - 1
 
 

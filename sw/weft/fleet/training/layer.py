@@ -80,10 +80,8 @@ def _attention_core(machine: Machine, model: ModelShape, layout: Layout) -> tupl
             kv_heads=kv_heads,
             head_dim=dim,
             precision=layout.precision,
-            causal=layout.context == 1,
+            causal_share=0.5,
         )
-        if layout.context > 1:
-            forward = forward.times(1)
         back = total([forward, forward, elementwise(machine, 0.5 * forward.memory_bytes)], "attn")
         half = OpCost(
             "attn",

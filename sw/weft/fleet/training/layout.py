@@ -38,6 +38,10 @@ class Layout:
     """FlashAttention-like kernels; otherwise scores go through memory."""
     overlap_data: bool = True
     """Gradient and weight traffic hides behind the backward pass."""
+    overlap_pipeline: bool = True
+    """Sends between stages hide behind the next micro-batch (Megatron-LM: since 2023)."""
+    fused_gradients: bool = True
+    """Weight-gradient products add into the gradient themselves (Megatron-LM: since 2022)."""
     dropout: bool = False
     precision: str = "bf16"
 

@@ -61,7 +61,8 @@ def activation_bytes_per_layer(model: ModelShape, layout: Layout) -> float:
     wide = model.d_ff if model.dense_layers else model.moe_d_ff * max(1, model.top_k)
     outer = (10.0 if layout.dropout else 8.0) * h
     inner = 2.0 * (h + model.q_width + 2 * model.kv_width) + 2.0 * model.q_width
-    inner += 2.0 * wide * (3 if model.gated_mlp else 2)
+    # both MLP inputs of the activation; a gated product is recomputed from them
+    inner += 2.0 * wide * 2
     kept = outer / (t if layout.sequence_parallel else 1) + inner / t
     if not layout.fused_attention and layout.recompute == "none":
         kept += (5.0 if layout.dropout else 4.0) * model.heads * layout.seq / t

@@ -6,19 +6,23 @@ head is compared with the others and the slowest sets the pace.
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from weft.fleet.constants import Constants, default_constants
 from weft.fleet.machines import Machine
 from weft.fleet.models import ModelShape
-from weft.fleet.operators import all_gather, all_reduce, elementwise, point_to_point
+from weft.fleet.operators import OpCost, all_gather, all_reduce, elementwise, point_to_point
 from weft.fleet.quantity import Num
-from weft.fleet.training.layer import head_cost, layer_cost
+from weft.fleet.training.layer import LayerCost, head_cost, layer_cost
 from weft.fleet.training.layout import Layout, check_layout, layers_per_stage
 from weft.fleet.training.memory import MemoryUse, check_memory, memory_use, stage_params
 
-__all__ = ["StepResult", "train_step"]
+__all__ = ["StepCache", "StepResult", "train_step"]
+
+StepCache: TypeAlias = dict[tuple[int | str, ...], tuple[LayerCost, OpCost]]
+"""Layer and head costs by (tensor, context, expert, micro-batch, recompute)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class StepResult:
     bubble_s: Num
     data_network_s: Num
     optimizer_s: Num
+    """With unfused gradient accumulation."""
     slowdown_s: Num
     """Stragglers, jitter and framework: the fitted factors."""
     model_flops: float
@@ -76,14 +81,26 @@ def train_step(
     constants: Constants | None = None,
     *,
     check_fit: bool = True,
+    causal_flops: bool = False,
+    cache: StepCache | None = None,
 ) -> StepResult:
-    """Cost of one step of `layout`; refuses layouts that do not divide or (by default) do not fit."""
+    """Cost of one step of `layout`; refuses layouts that do not divide or do not fit.
+
+    `causal_flops` counts attention as executed (half) rather than in full, in the numerators of MFU
+    and TFLOPS; the time does not depend on it.
+    """
     c = constants if constants is not None else default_constants()
     check_layout(model, layout)
     use = check_memory(machine, model, layout) if check_fit else memory_use(model, layout)
     inside = machine.scaleup.chips
-    layer = layer_cost(machine, model, layout, inside)
-    head = head_cost(machine, model, layout)
+    key = (layout.tensor, layout.context, layout.expert, layout.microbatch, layout.recompute)
+    if cache is not None and key in cache:
+        layer, head = cache[key]
+    else:
+        layer = layer_cost(machine, model, layout, inside)
+        head = head_cost(machine, model, layout)
+        if cache is not None:
+            cache[key] = (layer, head)
     p, v, m = layout.pipeline, layout.interleave, layout.microbatches
     layers = layers_per_stage(model, layout)
     last_layers = model.layers - (p - 1) * layers if model.layers % p else layers
@@ -104,26 +121,34 @@ def train_step(
     tokens = layout.microbatch * layout.seq // layout.context
     send: Num = 0.0
     if p > 1:
-        size = 2.0 * tokens * model.d_model / layout.tensor
+        size = 2.0 * tokens * model.d_model
         within = layout.tensor * p <= inside
-        send = 2.0 * v * point_to_point(machine, size, inside=within).time_s
-        send = send * (1.0 - c["train.any.pipeline_overlap"])
+        send = point_to_point(machine, size / layout.tensor, inside=within).time_s
+        if layout.tensor > 1 and not layout.sequence_parallel:
+            group = min(layout.tensor, inside)
+            send = send + all_gather(machine, size, layout.tensor, scaleup_chips=group).time_s
+        exposed = 1.0 - c["train.any.pipeline_overlap"] if layout.overlap_pipeline else 1.0
+        send = 2.0 * v * send * exposed
+    dense, experts = stage_params(model, layout)
+    accumulate: Num = 0.0
+    if m > 1 and not layout.fused_gradients:
+        # read the new gradient, read and write the running one, 2 bytes each
+        accumulate = (m - 1) * elementwise(machine, 6.0 * (dense + experts)).time_s
     busy = m * (slowest + send)
     bubble = (p - 1) / v * (slowest + send)
     data = _data_traffic(machine, model, layout, inside)
     if layout.overlap_data and layout.data * layout.context > 1:
         window = m * layers * layer.backward.time_s * c["train.any.data_overlap"]
         data = np.maximum(data - window, 0.1 * data)
-    dense, experts = stage_params(model, layout)
     shard = layout.data * layout.context if layout.zero >= 1 else 1
     # Adam: read gradient, master, two moments; write master, two moments, weights
-    optimizer = elementwise(machine, 30.0 * (dense + experts) / shard).time_s
+    optimizer = elementwise(machine, 30.0 * (dense + experts) / shard).time_s + accumulate
     ideal = busy + bubble + data + optimizer
     slow = c["train.any.framework_slowdown"] + c["train.any.straggler_per_doubling"] * np.log2(
         max(1, layout.chips / 8)
     )
     step = ideal * (1.0 + slow)
-    per_token = model.model_flops_per_token(layout.seq)
+    per_token = model.model_flops_per_token(layout.seq, causal=causal_flops)
     flops = per_token * layout.tokens_per_step
     extra = {"none": 0.0, "full": 1.0 / 3.0, "selective": 0.0}[layout.recompute]
     head_flops = 6.0 * model.vocab * model.d_model * layout.tokens_per_step
