@@ -187,7 +187,7 @@ class Dispatcher(wiring.Component):
     def _move(self, m, moves, go, sent):
         """The bytes of each command behind its header, or away."""
         chunks = COMMAND_BYTES // chunk_bytes(self.config)
-        position = Signal(range(chunks))
+        position = Signal(range(max(chunks, 2)))
         last = position == chunks - 1
         keep = moves.o.payload
         moved = Signal()

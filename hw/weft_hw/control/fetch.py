@@ -201,7 +201,7 @@ class RingFetch(wiring.Component):
         prefix_chunks = max(1, PREFIX_BYTES // chunk)
 
         word = self.beat.payload.data.word_select(half, 8 * chunk)
-        position = Signal(range(chunks))
+        position = Signal(range(max(chunks, 2)))
         whole = Signal()
         failed = Signal()
         prefix = Signal(8 * PREFIX_BYTES, reset_less=True)

@@ -102,7 +102,7 @@ class RecordWriter(wiring.Component):
         busy = Signal()
         asked = Signal()
         sent = Signal()
-        position = Signal(range(beats))
+        position = Signal(range(max(beats, 2)))
         fence = self.i.payload
         slot = fence.sequence & ((1 << self.log2[:(max_log2).bit_length()]) - 1)
         last = position == beats - 1

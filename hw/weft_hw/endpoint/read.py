@@ -146,20 +146,22 @@ class ReadPath(wiring.Component):
         denied = owed.how.drop
         error = arrived.o.payload
         due = Signal()
+        status = Signal(Status)
         m.d.comb += [
             due.eq(pending.o.valid & answers.i.ready & (denied | arrived.o.valid & how.i.ready)),
             pending.o.ready.eq(due),
             arrived.o.ready.eq(due & ~denied),
             answers.i.valid.eq(due),
             answers.i.payload.requester.eq(owed.requester),
-            answers.i.payload.status.eq(owed.status),
+            status.eq(owed.status),
+            answers.i.payload.status.eq(status),
             answers.i.payload.has_data.eq(~denied & ~error),
             how.i.valid.eq(due & ~denied),
             how.i.payload.eq(owed.how),
             how.i.payload.drop.eq(error),
         ]
         with m.If(~denied & error):
-            m.d.comb += answers.i.payload.status.eq(Status.BUS)
+            m.d.comb += status.eq(Status.BUS)
 
         word = realigner.o.payload
         m.d.comb += [

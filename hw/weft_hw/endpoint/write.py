@@ -162,6 +162,7 @@ class WritePath(wiring.Component):
         failed = Signal()
         final = Signal()
         done = Signal()
+        status = Signal(Status)
         error = failed | self.response.payload
         m.d.comb += [
             final.eq(second | ~owed.crosses),
@@ -170,11 +171,11 @@ class WritePath(wiring.Component):
             unconfirmed.o.ready.eq(done),
             answers.i.valid.eq(done),
             answers.i.payload.requester.eq(owed.requester),
-            answers.i.payload.status.eq(owed.status),
-            answers.i.payload.has_data.eq(0),
+            status.eq(owed.status),
+            answers.i.payload.status.eq(status),
         ]
         with m.If(~denied & error):
-            m.d.comb += answers.i.payload.status.eq(Status.BUS)
+            m.d.comb += status.eq(Status.BUS)
         with m.If(done):
             m.d.sync += [second.eq(0), failed.eq(0)]
         with m.Elif(self.response.valid & self.response.ready):
