@@ -6,6 +6,9 @@ from typing import Any
 
 __all__ = ["Events"]
 
+#: What has phase LATE in a cycle comes after everything else in it: arbitration among all requests.
+_EARLY, _LATE = 0, 1
+
 
 class Events:
     """Calls functions at cycles, in order of cycle and, within one, in order of scheduling.
@@ -16,21 +19,21 @@ class Events:
     def __init__(self) -> None:
         self.now = 0
         self._order = 0
-        self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._heap: list[tuple[int, int, int, Callable[..., None], tuple[Any, ...]]] = []
 
     def at(self, cycle: int, action: Callable[..., None], *arguments: Any) -> None:
         """Calls ``action(*arguments)`` at ``cycle``, or now if that has passed."""
         self._order += 1
-        heapq.heappush(self._heap, (max(cycle, self.now), self._order, action, arguments))
+        heapq.heappush(self._heap, (max(cycle, self.now), _EARLY, self._order, action, arguments))
 
     def after(self, cycles: int, action: Callable[..., None], *arguments: Any) -> None:
         """Calls ``action(*arguments)`` in ``cycles`` cycles."""
         self.at(self.now + cycles, action, *arguments)
 
-    @property
-    def horizon(self) -> int | None:
-        """The cycle of the next event; None if there is none."""
-        return self._heap[0][0] if self._heap else None
+    def late(self, cycle: int, action: Callable[..., None], *arguments: Any) -> None:
+        """Calls ``action(*arguments)`` at the end of ``cycle``, or of this one if that has passed."""
+        self._order += 1
+        heapq.heappush(self._heap, (max(cycle, self.now), _LATE, self._order, action, arguments))
 
     def run(self, limit: int, stop: Callable[[], bool] | None = None) -> None:
         """Works through all events up to and including cycle ``limit``, or until ``stop()``.
@@ -40,7 +43,7 @@ class Events:
         heap = self._heap
         pop = heapq.heappop
         while heap and heap[0][0] <= limit:
-            self.now, _, action, arguments = pop(heap)
+            self.now, _, _, action, arguments = pop(heap)
             action(*arguments)
             if stop is not None and stop():
                 return

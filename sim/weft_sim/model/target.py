@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 from weft_hw.config import ChipConfig
-from weft_hw.isa import COMMAND_BYTES
 
 from ..dram import Dram
 from ..target import TRACE_DTYPE
 from .control import CommandQueue, RegisterFile
+from .endpoint import Endpoint
 from .events import Events
 from .memory import DeviceMemory, Windows
+from .network import Network
+from .port import MemoryPort
 from .tile import Tile
 from .timing import TIMING
 
@@ -32,8 +36,8 @@ class ModelTarget:
 
     Raises
     ------
-    TypeError
-        if either is of another kind.
+    TypeError, ValueError
+        for a wrong argument; ValueError also from accesses to registers that are not there.
     """
 
     def __init__(self, config: ChipConfig, dram: Dram | None = None) -> None:
@@ -54,14 +58,15 @@ class ModelTarget:
         self.events = Events()
         self.windows = Windows(config.host.windows, config.host.address_bits)
         self.counts = dict.fromkeys(_COUNTS, 0)
+        self.network = Network(config)
+        endpoints = config.mesh.memory_endpoints
+        self.endpoints = [Endpoint(self, number) for number in range(endpoints)]
+        self.host_port = MemoryPort(self.events, self.dram, config.flit_bytes, endpoints)
         self.tiles = [
             Tile(self, x, y) for y in range(config.mesh.rows) for x in range(config.mesh.cols)
         ]
         self.registers = RegisterFile(self)
         self.queue = CommandQueue(self)
-        for tile in self.tiles:
-            tile.on_complete = self.queue.on_complete
-        self._stop = lambda: self.registers.interrupt
 
     # --- Target -------------------------------------------------------------------------------
 
@@ -76,24 +81,29 @@ class ModelTarget:
         return self.events.now
 
     def read_register(self, offset: int) -> int:
-        """A 32-bit register read; unmapped offsets give zero."""
+        """A 32-bit register read."""
         start = self.cycle
-        self.events.run(start + TIMING.register_read_sample)
-        value = self.registers.read(offset)
-        self.events.run(start + TIMING.register_read_total)
+        value = self.registers.read(operator.index(offset))
+        self.events.run(start + TIMING.register_cycles)
         return value
 
     def write_register(self, offset: int, value: int) -> None:
-        """A 32-bit register write; read-only and unmapped offsets ignore it."""
+        """A 32-bit register write; one to a read-only register does nothing."""
+        value = operator.index(value)
+        if not 0 <= value < 2**32:
+            raise ValueError(f"value must be between 0 and 2**32 - 1, not {value}")
         start = self.cycle
         self.events.run(start + TIMING.register_write_apply)
-        self.registers.write(offset, value & 0xFFFF_FFFF)
-        self.events.run(start + TIMING.register_write_total)
+        self.registers.write(operator.index(offset), value)
+        self.events.run(start + TIMING.register_cycles)
 
     def run(self, max_cycles: int) -> bool:
         """Runs until the interrupt line is high or ``max_cycles`` have passed; says whether it is."""
+        cycles = operator.index(max_cycles)
+        if cycles < 0:
+            raise ValueError(f"max_cycles must be at least 0, not {cycles}")
         if not self.registers.interrupt:
-            self.events.run(self.cycle + max_cycles, self._stop)
+            self.events.run(self.cycle + cycles, lambda: self.registers.interrupt)
         return self.registers.interrupt
 
     def set_tracing(self, enabled: bool) -> None:
@@ -127,31 +137,6 @@ class ModelTarget:
         return self.tiles[y * mesh.cols + x]
 
     def record_event(self, tile: int, engine: int, kind: int, index: int) -> None:
+        """An engine event of this cycle."""
         if self._tracing:
             self._trace.append((self.events.now, tile, engine, kind, index))
-
-    @property
-    def command_flits(self) -> int:
-        """Flits of a command packet."""
-        return 1 + COMMAND_BYTES // self.config.flit_bytes
-
-    def control_cycles(self, tile: Tile, payload_bytes: int) -> int:
-        """Cycles of a packet from the control node to a tile."""
-        flits = 1 + payload_bytes // self.config.flit_bytes
-        return (tile.x + tile.y + 2) * TIMING.hop_cycles + flits
-
-    def completion_cycles(self, tile: Tile) -> int:
-        """Cycles of a completion from a tile to the control node."""
-        return (tile.x + tile.y + 2) * TIMING.hop_cycles + 1
-
-    def host_read(self, address: int, length: int) -> int:
-        """The cycle in which a read over the host port, issued now, has delivered its last beat."""
-        self.counts["host_bytes_read"] += length
-        beats = -(-length // self.config.flit_bytes)
-        return self.events.now + self.dram.latency_cycles + beats
-
-    def host_write(self, address: int, length: int) -> int:
-        """The cycle in which a write over the host port, issued now, is answered."""
-        self.counts["host_bytes_written"] += length
-        beats = -(-length // self.config.flit_bytes)
-        return self.events.now + self.dram.latency_cycles + beats

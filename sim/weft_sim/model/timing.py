@@ -9,60 +9,93 @@ __all__ = ["TIMING", "Timing"]
 class Timing:
     """Cycles from one event to the next inside a block; see each field for where."""
 
-    register_write_apply: int = 3
-    """control/registers.py: AXI4-Lite write handshake to the register's new value."""
-    register_write_total: int = 5
-    """control/registers.py: to the host's write response."""
-    register_read_sample: int = 3
-    """control/registers.py: AXI4-Lite read handshake to the value sampled."""
-    register_read_total: int = 5
-    """control/registers.py: to the host's read data."""
-    fetch_issue: int = 2
-    """control/fetch.py: doorbell (or a free buffer) to the AXI read address."""
-    fetch_buffer: int = 4
-    """control/fetch.py: commands requested or held before dispatch."""
-    fetch_deliver: int = 2
-    """control/fetch.py: last read beat to the command at the dispatcher."""
-    dispatch_latency: int = 2
-    """control/dispatch.py: a command with credit to its first flit."""
-    completion_latency: int = 2
-    """control/completion.py: completion packet received to credit and counters."""
-    record_issue: int = 3
-    """control/fence.py: last completion to the record's write address."""
-    ingress_latency: int = 2
-    """tile/ingress.py: last command flit to the front end's queue."""
-    frontend_latency: int = 1
-    """tile/frontend.py: queue entry to hand-over with semaphores ready."""
-    egress_latency: int = 2
-    """tile/completions.py: engine done to the completion's first flit."""
+    # --- control node
+    register_write_apply: int = 1
+    """control/bank.py: address and data accepted to the register's new value."""
+    register_cycles: int = 2
+    """control/bank.py: a register access, address to response."""
+    fetch_check: int = 2
+    """control/fetch.py: planning to a failure."""
+    fetch_room: int = 3
+    """control/fetch.py: planning to the burst's issue if there is room."""
+    fetch_deliver: int = 1
+    """control/fetch.py: last beat of a command to the dispatcher."""
+    dispatch_header: int = 2
+    """control/dispatch.py, node.py: decision to the header's first flit."""
+    completion_sink: int = 1
+    """control/completion.py: last header flit of a completion to credits and counts."""
+    record_confirm: int = 1
+    """control/record.py: AXI write response to the sequence register."""
+    probe_header: int = 2
+    """control/probe.py, node.py: PROBE written to the request's first flit."""
+
+    # --- network
     hop_cycles: int = 2
     """noc/router.py: one router and its link."""
-    nop_cycles: int = 1
-    """tile/frontend.py: hand-over to done of a NOP."""
-    check_cycles: int = 2
-    """tile engines: hand-over to done of a command whose fields fail."""
-    abort_cycles: int = 2
-    """tile engines: nothing under way to done."""
-    matmul_start: int = 4
-    """array/engine.py: hand-over to the first weight row read."""
-    matmul_swap: int = 2
-    """array/engine.py: last weight row read to weights usable."""
-    matmul_drain: int = 8
-    """array/engine.py: last operand row read to done, beside one cycle for each row and column."""
-    vector_start: int = 4
-    """vector/engine.py: hand-over to the first read."""
-    vector_drain: int = 12
-    """vector/engine.py: last accumulator row read to done."""
-    dma_start: int = 3
-    """dma/load.py, dma/store.py: hand-over to the first request."""
-    dma_done: int = 3
-    """dma/load.py, dma/store.py: last response to done."""
-    endpoint_request: int = 3
-    """endpoint/read.py, endpoint/write.py: last header flit to the AXI address."""
-    endpoint_response: int = 3
-    """endpoint/read.py: AXI beat to the response's first flit."""
-    probe_cycles: int = 4
-    """tile/status.py: read request to the answer's first flit."""
+
+    # --- tile
+    assemble_last: int = 2
+    """tile/frontend.py: last word of a command to the wait for its semaphores."""
+    completion_packet: int = 1
+    """tile/completions.py: an end taken to its packet's first flit."""
+
+    # --- matmul engine
+    matmul_queue: int = 2
+    """array/matmul.py: hand-over to the agents' command."""
+    matmul_weights_ready: int = 2
+    """array/weight_loader.py: beside R cycles, first weight row asked for to ``ready_next``."""
+    matmul_load_latency: int = 3
+    """array/weight_loader.py: a weight row asked for to its shift."""
+    matmul_done: int = 4
+    """array/matmul.py: beside R + C cycles, the cycle after the last activation to done."""
+    matmul_refuse: int = 2
+    """array/matmul.py: hand-over of an empty command to done."""
+    matmul_quit: int = 9
+    """array/matmul.py: beside R + C cycles, a fault or abort to its answer."""
+
+    # --- vector engine
+    vector_checked: int = 7
+    """vector/intake.py: hand-over to the checked task."""
+    vector_illegal: int = 2
+    """vector/intake.py: hand-over to the task of an illegal command."""
+    vector_parameters: int = 4
+    """vector/parameters.py: beside one cycle a row, checked task to the first accumulator read."""
+    vector_refill: int = 4
+    """vector/parameters.py: beside one cycle a row, first row of a block to that of the next."""
+    vector_refill_scale: int = 6
+    """vector/parameters.py: the same if there is no bias."""
+    vector_drain: int = 16
+    """vector/lanes.py, writer.py: last accumulator read to done."""
+    vector_drain_int32: int = 5
+    """vector/lanes.py, writer.py: beside a cycle a part, the same for INT32."""
+    vector_switch: int = 16
+    """vector/drain.py: last INT8 row read to the first of INT32."""
+    vector_refuse: int = 4
+    """vector/drain.py, writer.py: task taken to the end of a command with an error."""
+
+    # --- DMA engines
+    dma_decode: int = 2
+    """dma/decode.py: command taken to its walk."""
+    load_first_request: int = 4
+    """dma/transfer.py: LOAD taken to its first request's first flit."""
+    store_first_request: int = 7
+    """dma/store.py: STORE taken to its first request's first flit."""
+    load_settle: int = 2
+    """dma/load.py, ring.py: last data flit of a response to its entry leaving the ring."""
+    store_settle: int = 1
+    """dma/store.py, ring.py: acknowledgement to its entry leaving the ring."""
+
+    # --- memory endpoint
+    endpoint_address: int = 4
+    """endpoint/window.py, plan.py, axi/bursts.py: last header flit to the AXI address."""
+    endpoint_denied: int = 2
+    """endpoint/read.py: address time of a denied read to its answer being due."""
+    endpoint_write_beat: int = 6
+    """endpoint/write.py: last header flit of a write to its first beat on the bus."""
+    endpoint_read_response: int = 3
+    """endpoint/read.py, node.py: last beat of a read to the response's first flit."""
+    endpoint_write_response: int = 2
+    """endpoint/write.py, node.py: AXI write response to the acknowledgement's first flit."""
 
 
 TIMING = Timing()

@@ -1,13 +1,13 @@
-"""What the host reads and writes: the register map of ``weft_hw.control.registers`` over the chip."""
+"""What the host reads and writes: the register map of ``weft_hw.control.registers``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from weft_hw.control.registers import PROBE_WORDS, Access, register_map
+from weft_hw.control.registers import Access, register_map
 
-from ..timing import TIMING
+from .probe import Probe
 
 if TYPE_CHECKING:
     from ..target import ModelTarget
@@ -15,26 +15,45 @@ if TYPE_CHECKING:
 __all__ = ["RegisterFile"]
 
 _MASK = (1 << 32) - 1
-_PAIRS = ("CYCLE", "DOORBELL_CYCLE")
+#: Registers that a queue reset clears.
+_CLEARED = ("CONTROL", "TAIL")
 
 
 class RegisterFile:
-    """Values by name, with what reading and writing does. Unmapped offsets read zero."""
+    """Values by name, with what reading and writing does.
+
+    Raises
+    ------
+    ValueError
+        from ``read`` and ``write`` at an offset without a register.
+    """
 
     def __init__(self, chip: ModelTarget) -> None:
         self.chip = chip
         self.map = {register.offset: register for register in register_map(chip.config)}
         self.values = {register.name: register.reset for register in self.map.values()}
+        self.probe = Probe(chip)
         self.interrupt_status = 0
         self.doorbell_cycle = 0
-        self._latched = dict.fromkeys(_PAIRS, 0)
-        self._probe_serial = 0
+        self._latched = {"CYCLE": 0, "DOORBELL_CYCLE": 0}
         self._writers: dict[str, Callable[[int], None]] = {
             "RESET": self._write_reset,
-            "CONTROL": self._write_control,
+            "CONTROL": lambda _: self.chip.queue.changed(),
             "TAIL": self._write_tail,
             "INTERRUPT_STATUS": self._write_interrupt_status,
-            "PROBE": self._write_probe,
+            "PROBE": self.probe.start,
+        }
+        self._readers: dict[str, Callable[[], int]] = {
+            "STATUS": lambda: self.chip.queue.state.value | self.chip.queue.idle << 3,
+            "HEAD": lambda: self.chip.queue.fetch.head,
+            "SEQUENCE": lambda: self.chip.queue.records.sequence,
+            "ERROR_STATUS": lambda: self.chip.queue.error[0],
+            "ERROR_INDEX": lambda: self.chip.queue.error[1],
+            "ERROR_SOURCE": lambda: self.chip.queue.error[2],
+            "INTERRUPT_STATUS": lambda: self.interrupt_status,
+            "IN_FLIGHT": lambda: self.chip.queue.in_flight,
+            "COMPLETED": lambda: self.chip.queue.completed,
+            "PROBE_VALID": lambda: int(self.probe.valid),
         }
 
     def pair(self, name: str) -> int:
@@ -46,48 +65,46 @@ class RegisterFile:
         """The level of the interrupt line."""
         return bool(self.interrupt_status & self.values["INTERRUPT_ENABLE"])
 
+    def raise_interrupt(self, bits: int) -> None:
+        self.interrupt_status |= bits
+
+    def clear(self) -> None:
+        """A queue reset."""
+        for name in _CLEARED:
+            self.values[name] = 0
+
     # --- host side ----------------------------------------------------------------------------
 
-    def read(self, offset: int) -> int:
+    def _register(self, offset: int) -> str:
         register = self.map.get(offset)
         if register is None:
-            return 0
-        name = register.name
-        queue = self.chip.queue
-        live = {
-            "STATUS": lambda: queue.state.value | queue.idle << 3,
-            "HEAD": lambda: queue.head,
-            "SEQUENCE": lambda: queue.sequence,
-            "ERROR_STATUS": lambda: queue.error[0],
-            "ERROR_INDEX": lambda: queue.error[1],
-            "ERROR_SOURCE": lambda: queue.error[2],
-            "INTERRUPT_STATUS": lambda: self.interrupt_status,
-            "IN_FLIGHT": lambda: queue.in_flight,
-            "COMPLETED": lambda: queue.completed,
-        }
-        if name in live:
-            return live[name]() & _MASK
-        for pair, value in (
-            ("CYCLE", self.chip.events.now),
-            ("DOORBELL_CYCLE", self.doorbell_cycle),
-        ):
-            if name == f"{pair}_LO":
+            raise ValueError(f"register offset must be one of the register map, not {offset:#x}")
+        return register.name
+
+    def read(self, offset: int) -> int:
+        name = self._register(offset)
+        if name in self._readers:
+            return self._readers[name]() & _MASK
+        if name.startswith("PROBE_DATA_"):
+            return self.probe.words[int(name.removeprefix("PROBE_DATA_"))]
+        pair, _, half = name.rpartition("_")
+        if pair in self._latched:
+            value = self.chip.events.now if pair == "CYCLE" else self.doorbell_cycle
+            if half == "LO":
                 self._latched[pair] = value >> 32
                 return value & _MASK
-            if name == f"{pair}_HI":
-                return self._latched[pair]
+            return self._latched[pair]
         return self.values[name]
 
     def write(self, offset: int, value: int) -> None:
-        register = self.map.get(offset)
-        if register is None or register.access is Access.READ_ONLY:
-            return
+        name = self._register(offset)
+        register = self.map[offset]
         if register.access is Access.READ_WRITE:
-            self.values[register.name] = value
-        if register.name in self._writers:
-            self._writers[register.name](value)
-        elif register.name.startswith("WINDOW_"):
-            _, number, field = register.name.split("_")
+            self.values[name] = value
+        if name in self._writers:
+            self._writers[name](value)
+        elif name.startswith("WINDOW_"):
+            _, number, field = name.split("_")
             column = ("BASE", "LIMIT", "ACCESS").index(field)
             self.chip.windows.rows[int(number)][column] = value
 
@@ -97,37 +114,9 @@ class RegisterFile:
         if value & 1:
             self.chip.queue.reset()
 
-    def _write_control(self, value: int) -> None:
-        self.values["CONTROL"] = value & 1
-        self.chip.queue.enable(bool(value & 1))
-
     def _write_tail(self, value: int) -> None:
         self.doorbell_cycle = self.chip.events.now
-        self.chip.queue.doorbell()
+        self.chip.queue.changed()
 
     def _write_interrupt_status(self, value: int) -> None:
         self.interrupt_status &= ~value
-
-    def _write_probe(self, value: int) -> None:
-        self.values["PROBE_VALID"] = 0
-        self._probe_serial += 1
-        x, y, page = value & 15, value >> 4 & 15, value >> 8 & 255
-        tile = self.chip.tile_at(x, y)
-        if tile is None:
-            self._answer(self._probe_serial, bytes(4 * PROBE_WORDS))
-            return
-        there = self.chip.control_cycles(tile, 0) + TIMING.probe_cycles
-        self.chip.events.after(there, self._sample, self._probe_serial, tile, page)
-
-    def _sample(self, serial: int, tile: object, page: int) -> None:
-        raw = tile.page(page)  # type: ignore[attr-defined]
-        back = self.chip.completion_cycles(tile) + len(raw) // self.chip.config.flit_bytes
-        self.chip.events.after(back, self._answer, serial, raw)
-
-    def _answer(self, serial: int, raw: bytes) -> None:
-        if serial != self._probe_serial:
-            return
-        for i in range(PROBE_WORDS):
-            word = int.from_bytes(raw[4 * i : 4 * i + 4], "little")
-            self.values[f"PROBE_DATA_{i}"] = word
-        self.values["PROBE_VALID"] = 1

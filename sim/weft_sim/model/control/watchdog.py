@@ -1,10 +1,8 @@
-"""The watchdog: cycles without a completion while commands are in flight."""
+"""The watchdog (``control/watchdog.py``): notices that nothing moves any more."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from weft_hw.control.registers import QueueState
 
 if TYPE_CHECKING:
     from .queue import CommandQueue
@@ -13,30 +11,36 @@ __all__ = ["Watchdog"]
 
 
 class Watchdog:
-    """Looks again only when the limit can have run out, not in every cycle."""
+    """Expires after WATCHDOG cycles without progress while the queue is not quiet, and again.
+
+    Looks only when the limit can have run out, not in every cycle.
+    """
 
     def __init__(self, queue: CommandQueue) -> None:
         self.queue = queue
         self._since = 0
         self._armed = False
 
-    def progress(self) -> None:
-        """A command has completed, or the first has gone out."""
-        self._since = self.queue.events.now
+    def busy(self) -> None:
+        """The queue has got something to do."""
         limit = self.queue.chip.registers.values["WATCHDOG"]
         if limit and not self._armed:
             self._armed = True
-            self.queue.events.after(limit, self._look)
+            self._since = max(self._since, self.queue.events.now)
+            self.queue.events.at(self._since + limit, self._look)
+
+    def progress(self) -> None:
+        """A command, a fence or a record has ended."""
+        self._since = self.queue.events.now
 
     def _look(self) -> None:
         self._armed = False
         queue = self.queue
         limit = queue.chip.registers.values["WATCHDOG"]
-        if not limit or not queue.in_flight or queue.state is not QueueState.RUNNING:
+        if not limit or queue.quiet:
             return
-        due = self._since + limit
-        if queue.events.now >= due:
-            queue.hang()
-        else:
-            self._armed = True
-            queue.events.at(due, self._look)
+        if queue.events.now >= self._since + limit:
+            self._since = queue.events.now
+            queue.expired()
+        self._armed = True
+        queue.events.at(self._since + limit, self._look)

@@ -1,13 +1,13 @@
-"""Front end of an engine: command queue, semaphores, completions."""
+"""Front end of an engine (``tile/frontend.py``): queue, the wait for semaphores, the hand-over."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING
 
-import numpy as np
-from weft_hw.isa import SEMAPHORE_MAX, Status
+from weft_hw.isa import COMMAND_BYTES, Opcode, Status
 from weft_hw.isa import Engine as EngineId
+from weft_hw.tile.frontend import EngineState
 
 from ..decode import Command
 from ..timing import TIMING
@@ -16,157 +16,152 @@ if TYPE_CHECKING:
     from ..tile import Tile
     from .base import Engine
 
-__all__ = ["IDLE", "RUNNING", "WAITING", "FrontEnd", "Semaphores"]
+__all__ = ["FrontEnd"]
 
-#: States in the probe page (``tile/status.py``).
-IDLE, WAITING, RUNNING = 0, 1, 2
-
-
-class Semaphores:
-    """The 16 counting semaphores of a tile."""
-
-    def __init__(self, count: int) -> None:
-        self.values = np.zeros(count, np.int64)
-        self._bits = 1 << np.arange(count)
-        self._nonzero = 0
-
-    def unmet(self, mask: int) -> int:
-        """The bits of ``mask`` whose semaphore is zero."""
-        return mask & ~self._nonzero
-
-    def take(self, mask: int) -> None:
-        self._add(mask, -1)
-
-    def give(self, mask: int) -> bool:
-        """Increments; False, and nothing changes at those that are full, on overflow."""
-        full = any(mask >> i & 1 and value >= SEMAPHORE_MAX for i, value in enumerate(self.values))
-        self._add(mask, 1)
-        np.minimum(self.values, SEMAPHORE_MAX, out=self.values)
-        return not full
-
-    def clear(self) -> None:
-        self.values[:] = 0
-        self._nonzero = 0
-
-    def _add(self, mask: int, amount: int) -> None:
-        for i in range(len(self.values)):
-            if mask >> i & 1:
-                self.values[i] += amount
-        self._nonzero = int(np.dot(self.values > 0, self._bits))
+_ASSEMBLE, _ACQUIRE, _OFFER, _ANSWER = range(4)
 
 
 class FrontEnd:
-    """Holds the commands of one engine, in order; starts each when its semaphores allow.
+    """Assembles a command, takes its semaphores, hands it over; meanwhile the engine may be busy.
 
-    ``busy_cycles`` counts cycles with a command in the engine, ``wait_cycles`` those in which the
-    oldest command waits for semaphores.
+    NOP ends here, after everything handed over before it. Under abort commands are answered ABORTED.
     """
 
     def __init__(self, tile: Tile, engine: EngineId) -> None:
         self.tile = tile
+        self.events = tile.events
         self.id = engine
         self.engine: Engine | None = None
-        self.queue: deque[Command] = deque()
-        self.inside: deque[Command] = deque()
-        self.busy_cycles = 0
-        self.wait_cycles = 0
-        self._busy_since = 0
-        self._waiting_since: int | None = None
-        self._last_taken = -1
-        self._retry_at = -1
-
-    def clear(self) -> None:
-        """State after a queue reset (counters stay)."""
-        self.queue.clear()
-        self.inside.clear()
-        self._waiting_since = None
+        self.queue: deque[tuple[Command, int]] = deque()
+        self.inside: list[Command] = []
+        self.command: Command | None = None
+        self.stage = _ASSEMBLE
+        self._words = COMMAND_BYTES // tile.config.flit_bytes
+        self._last_index = 0
+        self._assemble_from = 0
+        self._busy_cycles = 0
+        self._busy_from: int | None = None
+        self._wait_cycles = 0
+        self._wait_from: int | None = None
 
     # --- commands in --------------------------------------------------------------------------
 
     def push(self, command: Command) -> None:
-        """A command has arrived from the control node."""
-        self.queue.append(command)
+        """The last word of a command has arrived."""
+        self.queue.append((command, self.events.now))
+        self._assemble()
+
+    def _assemble(self) -> None:
+        if self.command is not None or not self.queue:
+            return
+        self.command, arrived = self.queue.popleft()
+        words = self._assemble_from + self._words + 1
+        self.events.at(max(arrived + TIMING.assemble_last, words), self._acquire, self.command)
+
+    def _acquire(self, command: Command) -> None:
+        self.stage = _ACQUIRE
+        self._last_index = command.index
+        self._wait_from = self.events.now
         if self.tile.aborting:
-            self.abort_queue()
-        else:
-            self._at(self.tile.events.now + TIMING.frontend_latency)
-
-    def wake(self) -> None:
-        """Something that the oldest command may wait for has changed."""
-        if self.queue:
-            self._at(self.tile.events.now)
-
-    def _at(self, cycle: int) -> None:
-        self.tile.events.at(cycle, self._try)
-
-    def _try(self) -> None:
-        if self.tile.aborting or not self.queue or self.engine is None or not self.engine.ready():
+            self._stop_waiting()
+            self.events.after(1, self._answer)
             return
-        now = self.tile.events.now
-        if now <= self._last_taken:
-            self._at(self._last_taken + 1)
-            return
-        command = self.queue[0]
-        if self.tile.semaphores.unmet(command.wait):
-            if self._waiting_since is None:
-                self._waiting_since = now
-            return
+        self.tile.semaphores.look(self.events.now)
+
+    def wanted_mask(self) -> int | None:
+        """What ``Semaphores`` is asked for."""
+        if self.stage != _ACQUIRE or self.command is None or self.tile.aborting:
+            return None
+        return self.command.wait
+
+    def granted(self) -> None:
+        """The semaphores are ours; the command is offered in the next cycle."""
+        assert self.command is not None
         self._stop_waiting()
-        self.tile.semaphores.take(command.wait)
-        self.queue.popleft()
-        self._last_taken = now
-        if not self.inside:
-            self._busy_since = now
-        self.inside.append(command)
-        self.tile.record_event(self.id, 0, command.index)
-        self.engine.start(command)
-        self._try()
+        nop = self.command.opcode is Opcode.NOP
+        self.stage = _ANSWER if nop else _OFFER
+        self.events.after(1, self._answer if nop else self.offer)
 
     def _stop_waiting(self) -> None:
-        if self._waiting_since is not None:
-            self.wait_cycles += self.tile.events.now - self._waiting_since
-            self._waiting_since = None
+        if self._wait_from is not None:
+            self._wait_cycles += self.events.now - self._wait_from + 1
+            self._wait_from = None
+        if self._busy_from is None:
+            self._busy_from = self.events.now + 1
+
+    def offer(self) -> None:
+        """Hands the command over if the engine is ready; the engine calls again when it may be."""
+        assert self.engine is not None
+        if self.stage != _OFFER or self.tile.aborting or not self.engine.ready():
+            return
+        command = self.command
+        if command is None or self._wait_from is not None:
+            return
+        self.inside.append(command)
+        self.tile.record_event(self.id, 0, command.index)
+        self._next()
+        self.engine.start(command)
+
+    def _next(self) -> None:
+        self.command = None
+        self.stage = _ASSEMBLE
+        self._assemble_from = self.events.now + 1
+        self._assemble()
 
     # --- commands out -------------------------------------------------------------------------
 
     def done(self, command: Command, status: Status, address: int = 0) -> None:
-        """The oldest command in the engine has ended (an engine answers in order)."""
-        self.inside.remove(command)
-        now = self.tile.events.now
-        if not self.inside:
-            self.busy_cycles += now - self._busy_since
-        self.tile.record_event(self.id, 1, command.index)
-        if status is Status.OK and command.signal:
-            if not self.tile.semaphores.give(command.signal):
-                status = Status.SEMAPHORE_OVERFLOW
-            self.tile.wake_all()
-        else:
-            self.wake()
-        self.tile.complete(self.id, command, status, address)
+        """The engine offers the end of its oldest command."""
+        self.tile.completions.offer(self, command, status, address)
 
-    def abort_queue(self) -> None:
-        """Answers ABORTED for every command not handed over."""
-        self._stop_waiting()
-        while self.queue:
-            self.tile.complete(self.id, self.queue.popleft(), Status.ABORTED, 0)
+    def ended(self, command: Command) -> None:
+        """That end has been taken in this cycle."""
+        if command is self.command:
+            self.tile.record_event(self.id, 0, command.index)
+            self._next()
+        else:
+            self.inside.remove(command)
+        self.tile.record_event(self.id, 1, command.index)
+        if not self.inside and self.stage in (_ASSEMBLE, _ACQUIRE) and self._busy_from is not None:
+            self._busy_cycles += self.events.now + 1 - self._busy_from
+            self._busy_from = None
+        if self.stage == _ANSWER and not self.inside:
+            self.events.after(1, self._answer)
+
+    def _answer(self) -> None:
+        """Answers the command itself once everything handed over before has ended."""
+        self.stage = _ANSWER
+        if self.command is None or self.inside or self.tile.completions.holds(self.command):
+            return
+        status = Status.ABORTED if self.tile.aborting else Status.OK
+        self.tile.completions.offer(self, self.command, status, 0)
+
+    def abort(self) -> None:
+        """What waits is answered by ourselves."""
+        if self.stage in (_ACQUIRE, _OFFER) and self.command is not None:
+            self._stop_waiting()
+            self.events.after(1, self._answer)
 
     # --- what a probe sees --------------------------------------------------------------------
 
     def snapshot(self) -> tuple[int, int, int]:
         """(state, unmet wait mask, command index)."""
-        if self.inside:
-            return RUNNING, 0, self.inside[0].index
-        if self.queue:
-            head = self.queue[0]
-            return WAITING, self.tile.semaphores.unmet(head.wait), head.index
-        return IDLE, 0, 0
+        waiting = self.stage == _ACQUIRE
+        unmet = 0
+        if waiting and self.command is not None:
+            unmet = self.tile.semaphores.unmet(self.command.wait)
+        if self.inside or self.stage in (_OFFER, _ANSWER):
+            state = EngineState.RUNNING
+        else:
+            state = EngineState.WAITING if waiting else EngineState.IDLE
+        return state.value, unmet, self._last_index
 
-    def busy_now(self) -> int:
-        """Busy cycles up to now."""
-        running = self.tile.events.now - self._busy_since if self.inside else 0
-        return self.busy_cycles + running
+    def busy_cycles(self) -> int:
+        """Cycles in state RUNNING up to now."""
+        since = self._busy_from
+        return self._busy_cycles + (0 if since is None else max(0, self.events.now - since))
 
-    def waited_now(self) -> int:
-        """Waiting cycles up to now."""
-        since = self._waiting_since
-        return self.wait_cycles + (0 if since is None else self.tile.events.now - since)
+    def wait_cycles(self) -> int:
+        """Cycles in which a command waited for semaphores, up to now."""
+        since = self._wait_from
+        return self._wait_cycles + (0 if since is None else self.events.now - since)

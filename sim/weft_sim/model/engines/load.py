@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from weft_hw.isa import Status
 
 from ..decode import Command
 from ..memory import WINDOW_READ
+from ..network import endpoint_node, tile_node
+from ..requests import Request
 from ..timing import TIMING
-from .dma import DmaEngine
+from .dma import DmaEngine, Job
+
+if TYPE_CHECKING:
+    from ..tile import Tile
+    from .frontend import FrontEnd
 
 __all__ = ["LoadEngine"]
 
@@ -16,37 +24,55 @@ class LoadEngine(DmaEngine):
     """Read requests out, data into scratchpad rows; the rest of a row's last one becomes zero."""
 
     access = WINDOW_READ
+    first_request = TIMING.load_first_request
 
-    def begin(self, command: Command) -> None:
-        f = command.fields
-        now = self.events.now
-        latency = TIMING.dma_start + self.tile.dram.latency_cycles + TIMING.dma_done
-        refusal = self.first_refusal(f)
-        if refusal is not None:
-            _, address, status = refusal
-            self.end_at(now + latency, command, status, address)
-            return
-        flits = f.rows * self.local_rows(f)
-        self.tile.statistics["bytes_read"] += f.rows * f.row_bytes
-        self.tile.statistics["beats_read"] += flits
-        self.accept_at(now + flits)
-        self.end_at(now + latency + flits, command, Status.OK)
+    def __init__(self, tile: Tile, front: FrontEnd) -> None:
+        super().__init__(tile, front)
+        self.depth = tile.config.tile.load_requests
+
+    def send(self, job: Job, request: Request) -> int:
+        chip, tile = self.tile.chip, self.tile
+        number = job.command.fields.endpoint
+        way = chip.network.way("request", tile_node(tile.x, tile.y), endpoint_node(number))
+        flits = chip.network.request_header_flits
+        head = way.send(self.events.now, flits)
+        tile.counters.request_flits += flits
+        tile.counters.response_flits += chip.network.response_header_flits
+        if request.status is Status.OK:
+            tile.counters.response_flits += request.flits
+        request.settle = TIMING.load_settle
+        self.events.at(head + flits - 1, chip.endpoints[number].read, request)
+        return way.free
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile
-        local_rows = self.local_rows(f)
-        source = tile.memory.rows(f.memory_address, f.memory_stride, f.rows, f.row_bytes)
         width = tile.config.tile.row_bytes
+        local_rows = -(-f.row_bytes // width)
+        source = tile.memory.rows(f.memory_address, f.memory_stride, f.rows, f.row_bytes)
         target = tile.scratchpad.view(f.local_row, (f.rows, f.local_stride), (local_rows, 1))
         whole, rest = divmod(f.row_bytes, width)
-        if f.local_stride >= local_rows:
-            target[:, :whole] = source[:, : whole * width].reshape(f.rows, whole, width)
+        if f.local_stride >= local_rows or f.rows == 1:
+            if whole:
+                shape = (f.rows, whole, width)
+                target[:, :whole] = source[:, : whole * width].reshape(shape)
             if rest:
                 target[:, whole, :rest] = source[:, whole * width :]
                 target[:, whole, rest:] = 0
             return
         for row in range(f.rows):
-            flat = target[row].reshape(-1)
-            flat[: f.row_bytes] = source[row]
-            flat[f.row_bytes :] = 0
-        tile.counters.bytes_loaded += f.rows * f.row_bytes
+            self._put(f.local_row + row * f.local_stride, source[row].tobytes())
+
+    def move(self, request: Request) -> None:
+        if request.status is Status.OK:
+            self._put(request.row, self.tile.memory.read(request.address, request.length))
+
+    def _put(self, row: int, raw: bytes) -> None:
+        """Bytes from the start of a scratchpad row on, the last row filled with zeros."""
+        width = self.tile.config.tile.row_bytes
+        rows = -(-len(raw) // width)
+        flat = self.tile.scratchpad.data[row : row + rows].reshape(-1)
+        flat[: len(raw)] = memoryview(raw)
+        flat[len(raw) :] = 0
+
+    def count(self, length: int) -> None:
+        self.tile.counters.bytes_loaded += length

@@ -1,6 +1,9 @@
-"""The matmul engine: blocks of K x N weights held in the array, M operand rows through each."""
+"""The matmul engine (``array/matmul.py``): what a command computes, and its life in the engine."""
 
 from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 from weft_hw.isa import Status
@@ -8,15 +11,22 @@ from weft_hw.isa import Status
 from ..decode import Command
 from ..timing import TIMING
 from .base import Engine
+from .pipeline import ArrayPipeline
+
+if TYPE_CHECKING:
+    from ..tile import Tile
+    from .frontend import FrontEnd
 
 __all__ = ["MatmulEngine", "multiply"]
 
 #: Largest K of one exact float32 product: ``K * 2**14 <= 2**24``.
 _EXACT_K = 1024
+#: array/matmul.py _COMMANDS: commands inside at once.
+_COMMANDS = 4
 
 
 def multiply(a: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """``a @ w`` of int8 (M, K) and (K, N), exact in int32 (wrapping beyond), through float32 BLAS."""
+    """``a @ w`` of int8 (M, K) and (K, N) in int32, exact, through float32 BLAS."""
     total: np.ndarray | None = None
     for k in range(0, a.shape[1], _EXACT_K):
         left = a[:, k : k + _EXACT_K].astype(np.float32)
@@ -29,28 +39,114 @@ def multiply(a: np.ndarray, w: np.ndarray) -> np.ndarray:
 class MatmulEngine(Engine):
     """Weight-stationary: block (nb, kb) takes ``max(M, R)`` cycles, blocks back to back."""
 
-    def check(self, command: Command) -> tuple[Status, int]:
-        f, tile = command.fields, self.tile
-        if not (f.m and f.k and f.n):
-            return Status.ILLEGAL_FIELD, 0
-        kb, nb = tile.blocks_k(f.k), tile.blocks_n(f.n)
-        for memory, row, walks in (
-            (tile.scratchpad, f.a_row, ((f.m, f.a_stride), (kb, 1))),
-            (tile.scratchpad, f.w_row, ((f.k, f.w_stride), (nb, 1))),
-            (tile.accumulator, f.acc_row, ((nb, f.acc_stride), (f.m, 1))),
-        ):
-            if not memory.holds(row, *walks):
-                return Status.LOCAL_RANGE, memory.last_row(row, *walks)
-        return Status.OK, 0
+    def __init__(self, tile: Tile, front: FrontEnd) -> None:
+        super().__init__(tile, front)
+        self.pipeline = ArrayPipeline(tile.config.tile.array_rows)
+        self._running: deque[tuple[Command, Status, int, int]] = deque()
+        self._epoch = 0
+        self._busy_until = 0
 
-    def begin(self, command: Command) -> None:
+    # --- commands -----------------------------------------------------------------------------
+
+    def ready(self) -> bool:
+        command = self.front.command
+        if self.events.now < max(self.pipeline.accepts_from, self._busy_until):
+            return False
+        if command is not None and self._is_empty(command):
+            return not self._running
+        return len(self._running) < _COMMANDS and not self._failing()
+
+    def _failing(self) -> bool:
+        return any(status is not Status.OK for _, status, _, _ in self._running)
+
+    @staticmethod
+    def _is_empty(command: Command) -> bool:
+        return not (command.fields.m and command.fields.k and command.fields.n)
+
+    def start(self, command: Command) -> None:
+        now = self.events.now
+        if self._is_empty(command):
+            self._enqueue(command, Status.ILLEGAL_FIELD, 0, now + TIMING.matmul_refuse)
+            return
         f, tile = command.fields, self.tile
-        rows = tile.config.tile.array_rows
-        steps = tile.blocks_k(f.k) * tile.blocks_n(f.n) * max(f.m, rows)
-        tile.counters.array_steps += steps
-        end = self.events.now + TIMING.matmul_start + rows + steps + 2 * rows + TIMING.matmul_drain
-        self.accept_at(end)
-        self.end_at(end, command, Status.OK)
+        kb, nb = tile.blocks_k(f.k), tile.blocks_n(f.n)
+        fault = self._fault(command, kb, nb)
+        if fault is None:
+            stalls, done = self.pipeline.run(now, f.m, kb * nb)
+            tile.counters.weight_stalls += stalls
+            self._enqueue(command, Status.OK, 0, done)
+        else:
+            steps, row = fault
+            _, done = self.pipeline.run(now, max(1, steps), 1)
+            self._enqueue(command, Status.LOCAL_RANGE, row, done + self._drain_cycles())
+        self.events.at(self.pipeline.accepts_from, self.front.offer)
+
+    def _enqueue(self, command: Command, status: Status, address: int, done: int) -> None:
+        self._running.append((command, status, address, done))
+        self.events.at(done, self._finish, self._epoch)
+
+    def _finish(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            return
+        command, status, address, _ = self._running.popleft()
+        if status is Status.OK:
+            f = command.fields
+            blocks = self.tile.blocks_k(f.k) * self.tile.blocks_n(f.n)
+            self.tile.counters.array_steps += f.m * blocks
+        self._end(command, status, address)
+        if status is Status.LOCAL_RANGE:
+            self._quit(self.events.now)
+        self.events.after(1, self.front.offer)
+
+    def _fault(self, command: Command, kb: int, nb: int) -> tuple[int, int] | None:
+        """(array steps before it, row) of the first row that leaves its memory; None if none does."""
+        f, tile = command.fields, self.tile
+        rows, faults = tile.config.tile.array_rows, []
+        per_block = max(f.m, rows)
+        pad, acc = tile.scratchpad.rows, tile.accumulator.rows
+        if not tile.scratchpad.holds(f.a_row, (f.m, f.a_stride), (kb, 1)):
+            block = max(0, pad - f.a_row - (f.m - 1) * f.a_stride)
+            first = f.a_row + block
+            m = 0 if first >= pad else -(-(pad - first) // f.a_stride)
+            faults.append((block * per_block + m, min(first, pad) + m * f.a_stride))
+        if not tile.scratchpad.holds(f.w_row, (f.k, f.w_stride), (nb, 1)):
+            for block in range(kb * nb):
+                n, k = divmod(block, kb)
+                row = f.w_row + n + (min((k + 1) * rows, f.k) - 1) * f.w_stride
+                if row >= pad:
+                    faults.append((block * per_block, row))
+                    break
+        if not tile.accumulator.holds(f.acc_row, (nb, f.acc_stride), (f.m, 1)):
+            for n in range(nb):
+                first = f.acc_row + n * f.acc_stride
+                if first + f.m > acc:
+                    m = max(0, acc - first)
+                    faults.append((n * kb * per_block + m + 2 * rows, max(first, acc)))
+                    break
+        return min(faults) if faults else None
+
+    # --- abort --------------------------------------------------------------------------------
+
+    def _drain_cycles(self) -> int:
+        return 2 * self.tile.config.tile.array_rows + TIMING.matmul_quit
+
+    def abort(self) -> None:
+        self._quit(self.events.now + self._drain_cycles())
+
+    def _quit(self, cycle: int) -> None:
+        """The array drains until ``cycle``; what has not ended by then is ABORTED."""
+        self._epoch += 1
+        running, self._running = self._running, deque()
+        for command, status, address, done in running:
+            if done > cycle:
+                status, address, done = Status.ABORTED, 0, cycle
+                cycle += 1
+            self._enqueue(command, status, address, done)
+        self._busy_until = cycle + 1
+        self.pipeline.flush(cycle)
+        self.events.at(self._busy_until, self.front.offer)
+
+    # --- what it computes ---------------------------------------------------------------------
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile

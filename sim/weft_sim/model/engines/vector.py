@@ -1,6 +1,9 @@
-"""The vector engine: accumulators to the scratchpad as int8 or int32."""
+"""The vector engine (``vector/engine.py``): accumulators to the scratchpad as int8 or int32."""
 
 from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 from weft_hw.isa import Status, VectorOutput
@@ -10,84 +13,186 @@ from ..decode import Command
 from ..timing import TIMING
 from .base import Engine
 
+if TYPE_CHECKING:
+    from ..tile import Tile
+    from .frontend import FrontEnd
+
 __all__ = ["VectorEngine"]
+
+_LONG_AGO = -(10**9)
+
+
+class _Shape:
+    """What a command takes: rows and parameter rows of its blocks, pace of its rows."""
+
+    def __init__(self, command: Command, parts: int, columns: int, row_bytes: int) -> None:
+        f = command.fields
+        self.int32 = f.output == VectorOutput.INT32.value
+        self.bias = bool(f.use_bias)
+        self.residual = bool(f.use_residual) and not self.int32
+        self.blocks = -(-f.n // columns)
+        self.pace = parts if self.int32 else 1
+        self.rows = f.m
+        vectors = self.bias + (not self.int32)
+        tail_rows = -(-4 * f.n // row_bytes) - (self.blocks - 1) * parts
+        self.parameters = [vectors * parts] * (self.blocks - 1) + [vectors * tail_rows]
+
+    def refill(self, block: int) -> int:
+        """Least cycles from the first row of the block before to the first row of this one."""
+        rows = self.parameters[block]
+        if not rows:
+            return 0
+        return rows + (TIMING.vector_refill if self.bias else TIMING.vector_refill_scale)
 
 
 class VectorEngine(Engine):
-    """One accumulator row a cycle (INT8), or one output row a cycle (INT32)."""
+    """A row a cycle (INT8) or every ``4 C / row_bytes`` cycles (INT32), parameters fetched ahead."""
 
-    def _rows_out(self, command: Command) -> int:
-        """Scratchpad rows for each accumulator row."""
-        tile = self.tile.config.tile
-        if command.fields.output == VectorOutput.INT32.value:
-            return tile.accumulator_row_bytes // tile.row_bytes
-        return 1
+    def __init__(self, tile: Tile, front: FrontEnd) -> None:
+        super().__init__(tile, front)
+        config = tile.config.tile
+        self._parts = config.accumulator_row_bytes // config.row_bytes
+        self._running: deque[tuple[Command, Status, int, int]] = deque()
+        self._epoch = 0
+        self._accepts_from = 0
+        self._last_first = _LONG_AGO
+        self._last_row = _LONG_AGO
+        self._last_int32 = False
+        self._last_done = _LONG_AGO
 
-    def check(self, command: Command) -> tuple[Status, int]:
-        f, tile = command.fields, self.tile
+    # --- commands -----------------------------------------------------------------------------
+
+    def ready(self) -> bool:
+        return self.events.now >= self._accepts_from
+
+    def start(self, command: Command) -> None:
+        now = self.events.now
+        f = command.fields
         if not (f.m and f.n) or f.output > VectorOutput.INT32.value:
-            return Status.ILLEGAL_FIELD, 0
-        nb = tile.blocks_n(f.n)
-        constants = nb * (tile.config.tile.accumulator_row_bytes // tile.config.tile.row_bytes)
-        int8 = f.output == VectorOutput.INT8.value
-        ranges = [
-            (tile.accumulator, f.acc_row, ((nb, f.acc_stride), (f.m, 1))),
-            (tile.scratchpad, f.out_row, ((f.m, f.out_stride), (nb * self._rows_out(command), 1))),
-        ]
-        if f.use_bias:
-            ranges.append((tile.scratchpad, f.bias_row, ((constants, 1),)))
-        if int8:
-            ranges.append((tile.scratchpad, f.scale_row, ((constants, 1),)))
-        if int8 and f.use_residual:
-            ranges.append((tile.scratchpad, f.residual_row, ((f.m, f.residual_stride), (nb, 1))))
-        for memory, row, walks in ranges:
-            if not memory.holds(row, *walks):
-                return Status.LOCAL_RANGE, memory.last_row(row, *walks)
-        return Status.OK, 0
+            self._refuse(command, now + TIMING.vector_illegal, Status.ILLEGAL_FIELD, 0)
+            return
+        fault = self._fault(command)
+        checked = now + TIMING.vector_checked
+        if fault is not None:
+            self._refuse(command, checked, Status.LOCAL_RANGE, fault)
+            return
+        columns, row_bytes = self.tile.config.tile.array_cols, self.tile.config.tile.row_bytes
+        shape = _Shape(command, self._parts, columns, row_bytes)
+        taken = max(checked, self._last_row)
+        first = max(
+            checked
+            + (shape.parameters[0] + TIMING.vector_parameters if shape.parameters[0] else 1),
+            self._last_first + shape.refill(0),
+            taken + 1,
+        )
+        if shape.int32 and not self._last_int32:
+            first = max(first, self._last_row + TIMING.vector_switch)
+        for block in range(1, shape.blocks):
+            step = max(shape.rows * shape.pace, shape.refill(block))
+            if shape.residual:
+                step = max(step, shape.rows + shape.parameters[block])
+            first += step
+        self._last_first = first
+        self._last_row = first + (shape.rows - 1) * shape.pace
+        self._last_int32 = shape.int32
+        drain = TIMING.vector_drain_int32 + self._parts if shape.int32 else TIMING.vector_drain
+        self._accepts_from = taken + 1
+        self._enqueue(command, Status.OK, 0, self._last_row + drain)
+        self.events.at(self._accepts_from, self.front.offer)
 
-    def begin(self, command: Command) -> None:
+    def _refuse(self, command: Command, checked: int, status: Status, address: int) -> None:
+        taken = max(checked, self._last_row + 1)
+        self._accepts_from = taken + 1
+        self._enqueue(command, status, address, taken + TIMING.vector_refuse)
+        self.events.at(self._accepts_from, self.front.offer)
+
+    def _enqueue(self, command: Command, status: Status, address: int, done: int) -> None:
+        done = max(done, self._last_done + 1)
+        self._last_done = done
+        self._running.append((command, status, address, done))
+        self.events.at(done, self._finish, self._epoch)
+
+    def _finish(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            return
+        command, status, address, _ = self._running.popleft()
+        if status is Status.OK:
+            f = command.fields
+            self.tile.counters.rows_drained += self.tile.blocks_n(f.n) * f.m
+        self._end(command, status, address)
+
+    def abort(self) -> None:
+        """Rows under way are still written; a command whose last row was asked for ends well."""
+        now = self.events.now
+        self._epoch += 1
+        running, self._running = self._running, deque()
+        self._last_done = now
+        for command, status, address, done in running:
+            if status is Status.OK and done > now + TIMING.vector_drain:
+                status, address, done = Status.ABORTED, 0, now + TIMING.vector_drain
+            self._enqueue(command, status, address, done)
+        self._last_first = self._last_row = _LONG_AGO
+        self._accepts_from = self._last_done + 1
+        self.events.at(self._accepts_from, self.front.offer)
+
+    def _fault(self, command: Command) -> int | None:
+        """Last row of the first walk that leaves its memory; None if none does."""
         f, tile = command.fields, self.tile
+        int32 = f.output == VectorOutput.INT32.value
         nb = tile.blocks_n(f.n)
-        per_block = tile.config.tile.accumulator_row_bytes // tile.config.tile.row_bytes
-        constants = per_block * (f.use_bias + (f.output == VectorOutput.INT8.value))
-        steps = nb * (constants + f.m * self._rows_out(command))
-        tile.counters.rows_drained += nb * f.m
-        end = self.events.now + TIMING.vector_start + steps + TIMING.vector_drain
-        self.accept_at(end)
-        self.end_at(end, command, Status.OK)
+        constants = -(-4 * f.n // tile.config.tile.row_bytes)
+        pad = tile.scratchpad
+        walks = [
+            (1, tile.accumulator, f.acc_row, ((nb, f.acc_stride), (f.m, 1))),
+            (1, pad, f.out_row, ((f.m, f.out_stride), (nb * self._rows_out(int32), 1))),
+            (f.use_bias, pad, f.bias_row, ((constants, 1),)),
+            (not int32, pad, f.scale_row, ((constants, 1),)),
+            (
+                f.use_residual and not int32,
+                pad,
+                f.residual_row,
+                ((f.m, f.residual_stride), (nb, 1)),
+            ),
+        ]
+        for used, memory, row, loops in walks:
+            if used and not memory.holds(row, *loops):
+                return memory.last_row(row, *loops)
+        return None
 
-    def _constants(self, row: int, nb: int, dtype: type[np.generic]) -> np.ndarray:
-        """(nb * C,) of ``dtype`` packed from a scratchpad row on."""
-        rows = nb * self.tile.config.tile.accumulator_row_bytes // self.tile.config.tile.row_bytes
-        return self.tile.scratchpad.data[row : row + rows].reshape(-1).view(dtype)
+    # --- what it computes ---------------------------------------------------------------------
+
+    def _rows_out(self, int32: bool) -> int:
+        """Scratchpad rows for each accumulator row."""
+        return self._parts if int32 else 1
+
+    def _constants(self, row: int, n: int, dtype: type[np.generic]) -> np.ndarray:
+        """(n,) of ``dtype`` packed from a scratchpad row on."""
+        rows = -(-4 * n // self.tile.config.tile.row_bytes)
+        return self.tile.scratchpad.data[row : row + rows].reshape(-1).view(dtype)[:n]
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile
         nb, cols = tile.blocks_n(f.n), tile.config.tile.array_cols
         acc = tile.accumulator.view(f.acc_row, (nb, f.acc_stride), (f.m, 1))
-        acc = np.ascontiguousarray(acc.transpose(1, 0, 2)).reshape(f.m, nb * cols)
-        bias = self._constants(f.bias_row, nb, np.int32) if f.use_bias else None
-        if f.output == VectorOutput.INT32.value:
+        acc = np.ascontiguousarray(acc.transpose(1, 0, 2)).reshape(f.m, nb * cols)[:, : f.n]
+        bias = self._constants(f.bias_row, f.n, np.int32) if f.use_bias else None
+        int32 = f.output == VectorOutput.INT32.value
+        if int32:
             result = vector_int32(acc, bias)
         else:
             residual = None
             if f.use_residual:
                 walks = ((f.m, f.residual_stride), (nb, 1))
                 residual = tile.scratchpad.view(f.residual_row, *walks).view(np.int8)
-                residual = residual.reshape(f.m, nb * cols)
-            result = requantise(
-                acc,
-                self._constants(f.scale_row, nb, np.float32),
-                f.zero_point,
-                f.clamp_min,
-                f.clamp_max,
-                bias,
-                residual,
-            )
-        rows_out = nb * self._rows_out(command)
+                residual = residual.reshape(f.m, nb * cols)[:, : f.n]
+            scale = self._constants(f.scale_row, f.n, np.float32)
+            result = requantise(acc, scale, f.zero_point, f.clamp_min, f.clamp_max, bias, residual)
+        whole = np.zeros((f.m, nb * cols), result.dtype)
+        whole[:, : f.n] = result
+        rows_out = nb * self._rows_out(int32)
         target = tile.scratchpad.view(f.out_row, (f.m, f.out_stride), (rows_out, 1))
-        raw = result.view(np.uint8).reshape(target.shape)
-        if f.out_stride >= rows_out:
+        raw = whole.view(np.uint8).reshape(target.shape)
+        if f.out_stride >= rows_out or f.m == 1:
             target[...] = raw
         else:
             for m in range(f.m):

@@ -1,0 +1,104 @@
+"""An AXI port of the memory: who has its data bus, and when (``weft_sim.dram`` is the description)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from ..dram import Dram
+from .events import Events
+from .stalls import SlotClock
+
+__all__ = ["READ", "WRITE", "MemoryPort"]
+
+READ, WRITE = 0, 1
+
+
+class _Burst:
+    __slots__ = ("beats", "done")
+
+    def __init__(self, beats: int, done: Callable[[], None]) -> None:
+        self.beats = beats
+        self.done = done
+
+
+class MemoryPort:
+    """Reads in order and writes in order share one bus, beat by beat in turn when both wait.
+
+    Between two changes of who waits, each side that waits gets an equal share of the bus's slots.
+    ``beats`` counts those moved, by kind.
+    """
+
+    def __init__(self, events: Events, dram: Dram, width: int, number: int) -> None:
+        self.events = events
+        self.width = width
+        self.latency = dram.latency_cycles
+        rate = dram.bytes_per_cycle or width
+        self.clock = SlotClock(dram, number, -(-width // rate))
+        self.beats = [0, 0]
+        self._queues: tuple[deque[_Burst], deque[_Burst]] = (deque(), deque())
+        self._slot = 0
+        self._turn = READ
+        self._epoch = 0
+
+    def accept(self, cycle: int) -> int:
+        """The first cycle from ``cycle`` on in which the memory takes an address."""
+        return self.clock.next_open(cycle)
+
+    def add(self, kind: int, beats: int, done: Callable[[], None]) -> None:
+        """A burst whose beats can move from now on; ``done()`` in the cycle of its last beat."""
+        now = self.events.now
+        reads, writes = self._queues
+        if reads or writes:
+            self._advance(now)
+        else:
+            self.clock.restart(now)
+            self._slot = self.clock.before(now)
+        self.beats[kind] += beats
+        queue = self._queues[kind]
+        queue.append(_Burst(beats, done))
+        if len(queue) == 1:
+            self._schedule()
+
+    def _advance(self, cycle: int) -> None:
+        """Hands out the slots that begin before ``cycle``."""
+        slot = self.clock.before(cycle)
+        passed = slot - self._slot
+        if passed <= 0:
+            return
+        self._slot = slot
+        reads, writes = self._queues
+        if reads and writes:
+            first, second = (reads, writes) if self._turn == READ else (writes, reads)
+            first[0].beats -= (passed + 1) // 2
+            second[0].beats -= passed // 2
+            self._turn ^= passed & 1
+        elif reads:
+            reads[0].beats -= passed
+            self._turn = WRITE
+        elif writes:
+            writes[0].beats -= passed
+            self._turn = READ
+
+    def _schedule(self) -> None:
+        """Wakes up in the cycle of the last beat of whichever burst ends first."""
+        reads, writes = self._queues
+        if reads and writes:
+            first, second = (reads, writes) if self._turn == READ else (writes, reads)
+            left = min(2 * first[0].beats - 1, 2 * second[0].beats)
+        elif reads or writes:
+            left = (reads or writes)[0].beats
+        else:
+            return
+        self._epoch += 1
+        self.events.at(self.clock.cycle_of(self._slot + left - 1), self._complete, self._epoch)
+
+    def _complete(self, epoch: int) -> None:
+        """A burst's last beat moves in this cycle."""
+        if epoch != self._epoch:
+            return
+        self._advance(self.events.now + 1)
+        ended = [queue.popleft() for queue in self._queues if queue and queue[0].beats <= 0]
+        self._schedule()
+        for burst in ended:
+            burst.done()

@@ -1,0 +1,109 @@
+"""Requests: the packets into which the DMA engines cut a transfer, and what becomes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+from weft_hw.axi.bursts import PAGE_BYTES
+from weft_hw.config import ChipConfig
+from weft_hw.isa import Status
+
+from .network import Way
+
+__all__ = ["Request", "Walk"]
+
+
+class Request:
+    """One READ or WRITE packet.
+
+    ``status`` is what the endpoint and the memory will say; ``row`` its first scratchpad row;
+    ``beats`` and ``bursts`` those of its access; ``settle`` the cycles from the response's last
+    flit to its entry leaving the requester's ring; ``done`` that it may leave.
+    """
+
+    __slots__ = (
+        "address",
+        "answered",
+        "arrived",
+        "back",
+        "beats",
+        "bursts",
+        "done",
+        "flits",
+        "last",
+        "length",
+        "row",
+        "settle",
+        "status",
+    )
+
+    answered: Callable[[], None]
+    back: Way
+
+    def __init__(self, address: int, length: int, row: int, last: bool, flit_bytes: int) -> None:
+        self.address = address
+        self.length = length
+        self.row = row
+        self.last = last
+        self.flits = -(-length // flit_bytes)
+        self.beats = (address % flit_bytes + length - 1) // flit_bytes + 1
+        self.bursts = 2 if address % PAGE_BYTES + length > PAGE_BYTES else 1
+        self.status = Status.OK
+        self.settle = 0
+        self.arrived = False
+        self.done = False
+
+    def pieces(self, flit_bytes: int) -> Iterator[tuple[int, int, int, int]]:
+        """(first byte, bytes, first aligned byte, aligned bytes) of each burst of the access."""
+        start, end = self.address, self.address + self.length
+        while start < end:
+            stop = min(end, (start // PAGE_BYTES + 1) * PAGE_BYTES)
+            aligned = start - start % flit_bytes
+            yield start, stop - start, aligned, -(-(stop - aligned) // flit_bytes) * flit_bytes
+            start = stop
+
+
+class Walk:
+    """The requests of a LOAD or STORE, in order, as ``dma/decode.py`` and ``dma/pattern.py`` cut them.
+
+    Rows that follow each other without a gap on both sides are one run. A walk ends early, with
+    ``fault`` (status, address), at the first request that leaves the address space or the scratchpad.
+    """
+
+    def __init__(self, fields: SimpleNamespace, config: ChipConfig) -> None:
+        self._flit = config.flit_bytes
+        self._packet = config.mesh.max_packet_bytes
+        self._rows = config.tile.scratchpad_rows
+        self._space = 1 << config.host.address_bits
+        self.address_bits = config.host.address_bits
+        row_flits = -(-fields.row_bytes // self._flit)
+        self.base = fields.memory_address
+        self.local = fields.local_row
+        self.stride = fields.memory_stride
+        self.local_stride = fields.local_stride
+        linear = (
+            fields.memory_stride == fields.row_bytes
+            and fields.local_stride == row_flits
+            and fields.row_bytes % self._flit == 0
+        )
+        self.row_bytes = fields.rows * fields.row_bytes if linear else fields.row_bytes
+        self.rows = 1 if linear else fields.rows
+        self.fault: tuple[Status, int] | None = None
+
+    def __iter__(self) -> Iterator[Request]:
+        packet, flit = self._packet, self._flit
+        for row in range(self.rows):
+            address = self.base + row * self.stride
+            local = self.local + row * self.local_stride
+            for start in range(0, self.row_bytes, packet):
+                length = min(packet, self.row_bytes - start)
+                first = local + start // flit
+                if first + -(-length // flit) > self._rows:
+                    self.fault = (Status.LOCAL_RANGE, max(first, self._rows))
+                    return
+                if address + start + length > self._space:
+                    self.fault = (Status.WINDOW, self._space - 1)
+                    return
+                last = row == self.rows - 1 and start + packet >= self.row_bytes
+                yield Request(address + start, length, first, last, flit)
