@@ -137,7 +137,7 @@ class VectorEngine(wiring.Component):
             parameters.stop.eq(stop), residuals.stop.eq(stop), residuals.clear.eq(stop & quiet),
             drain.parameters_ready.eq(parameters.ready), drain.residual_ahead.eq(residuals.ahead),
             drain.written.eq(writer.written),
-            parameters.consume.eq(drain.granted & drain.row.first),
+            parameters.consume.eq(drain.granted & drain.row.first & (drain.row.use_bias | ~drain.row.int32)),
             parameters.consume_scale.eq(~drain.row.int32),
             parameters.scale_free.eq(lanes.scale_free),
             residuals.consume.eq(drain.granted & drain.row.use_residual),

@@ -36,7 +36,7 @@ class ParameterFetch(wiring.Component):
     ready : Out(1)
         The shadow is that of the next block.
     consume : In(1)
-        The block's first accumulator was granted.
+        The first accumulator of a block with parameters was granted.
     consume_scale : In(1)
         With ``consume``: the block uses the scale.
     scale_free : In(1)
