@@ -2,10 +2,13 @@
 
 import argparse
 import csv
+import datetime
 import json
 import sys
+import warnings
 
-from weft.fleet.constants import COLUMNS, default_constants
+from weft.fleet.audit import check_constants
+from weft.fleet.constants import COLUMNS, OldPriceWarning, default_constants
 from weft.fleet.errors import FleetError
 from weft.fleet.first_answer import first_answer, render
 
@@ -31,7 +34,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _audit(as_json: bool) -> None:
-    records = default_constants().audit()
+    constants = default_constants()
+    check_constants(constants.quantity(key) for key in constants)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", OldPriceWarning)
+        constants.warn_old_prices(datetime.date.today().isoformat())
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)
+    records = constants.audit()
     if as_json:
         print(json.dumps(records, indent=1))
         return

@@ -112,6 +112,11 @@ class Constants:
             return self._values[key]
         return quantity.value
 
+    def number(self, key: str) -> float:
+        """The central value as a plain float, whether or not this set holds draws."""
+        value = self[key]
+        return float(value) if np.ndim(value) == 0 else self.quantity(key).value
+
     def get(self, key: str, default: Num) -> Num:
         """The value, or `default` where there is no such constant."""
         return self[key] if key in self._quantities else default

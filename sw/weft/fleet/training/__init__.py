@@ -8,16 +8,16 @@ from weft.fleet.training.step import StepResult, train_step
 
 __all__ = [
     "Goodput",
-    "SearchResult",
-    "TrainingRun",
-    "goodput",
-    "search_layout",
-    "training_run",
     "Layout",
     "MemoryUse",
+    "SearchResult",
     "StepResult",
+    "TrainingRun",
     "check_layout",
     "check_memory",
+    "goodput",
     "memory_use",
+    "search_layout",
     "train_step",
+    "training_run",
 ]

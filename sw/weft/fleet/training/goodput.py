@@ -1,7 +1,7 @@
 """Failures, checkpoints and restarts: the share of time that trains.
 
-Young/Daly: with a stall `C` per checkpoint, mean time between interruptions `M` and restart `R`, the
-best interval is `sqrt(2 C M)`; the lost share is `C / tau + tau / (2 M) + R / M`.
+Young/Daly: with a stall `C` per checkpoint, mean time between interruptions `M` and restart `R`,
+the best interval is `sqrt(2 C M)`; the lost share is `C / tau + tau / (2 M) + R / M`.
 """
 
 from dataclasses import dataclass
@@ -62,8 +62,8 @@ def goodput(
     if float(np.median(lost)) >= 0.9:
         limit = int(chips * 0.1 / float(np.median(lost)))
         raise InfeasibleError(
-            f"{chips} chips fail every {float(np.median(mtbf)):.0f} s, faster than a checkpoint and "
-            "a restart take",
+            f"{chips} chips fail every {float(np.median(mtbf)):.0f} s, faster than a checkpoint "
+            "and a restart take",
             f"about {max(1, limit)} chips",
         )
     return Goodput(
@@ -94,6 +94,4 @@ def training_run(tokens: float, tokens_per_s: Num, chips: int, share: Num) -> Tr
     if tokens <= 0:
         raise FleetError(f"tokens must be positive, not {tokens}")
     seconds = tokens / (tokens_per_s * share)
-    return TrainingRun(
-        tokens, seconds * chips / 3600.0, seconds / 86400.0, share, tokens_per_s
-    )
+    return TrainingRun(tokens, seconds * chips / 3600.0, seconds / 86400.0, share, tokens_per_s)

@@ -1,10 +1,11 @@
-"""Layout search: the fastest layout of a job that divides and fits, the same budget for any machine.
+"""Layout search: the fastest layout of a job that divides and fits, the same budget for any
+machine.
 
 Every combination of tensor, pipeline, data, context, expert and micro-batch that divides is priced
-with its deepest interleaves and the cheapest memory policy that fits; nothing is sampled, so GPU and
-Weft are searched alike. A job may leave up to `idle_share` of the chips unused and move its batch by
-`batch_tolerance`, as operators do when numbers do not divide. Layer and head costs
-depend only on (tensor, context, expert, micro-batch, recompute) and are shared.
+with its deepest interleaves and the cheapest memory policy that fits; nothing is sampled, so GPU
+and Weft are searched alike. A job may leave up to `idle_share` of the chips unused and move its
+batch by `batch_tolerance`, as operators do when numbers do not divide. Layer and head costs depend
+only on (tensor, context, expert, micro-batch, recompute) and are shared.
 """
 
 import itertools
@@ -66,9 +67,9 @@ def _candidates(
             for expert, micro in itertools.product(experts, (1, 2, 4, 8)):
                 for rounds in {1, pipeline}:
                     batch = _batch(base.global_batch, data * micro * rounds, tolerance)
-                    if batch is None or (rounds == 1 and pipeline > 1 and batch % (
-                        data * micro * pipeline
-                    ) == 0):
+                    if batch is None or (
+                        rounds == 1 and pipeline > 1 and batch % (data * micro * pipeline) == 0
+                    ):
                         continue
                     yield replace(
                         base,

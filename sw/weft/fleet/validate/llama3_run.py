@@ -17,8 +17,8 @@ PRETRAIN = Layout(
 )
 
 
-def _phases(c: Constants) -> tuple[tuple[float, Layout], ...]:
-    """(tokens, layout): 8 M-token batches on 8,192 chips, 16 M on 16,384, long context at the end."""
+def _phases(c: Constants) -> tuple[tuple[Num, Layout], ...]:
+    """(tokens, layout): 8 M-token batches on 8,192 chips, 16 M on 16,384, long context last."""
     total = c["llama3.405b.tokens"]
     ramp, long = c["llama3.405b.tokens_at_8m_batch"], c["llama3.405b.long_context_tokens"]
     small = replace(PRETRAIN, data=64, global_batch=1024)
@@ -33,7 +33,9 @@ def chip_hours(c: Constants) -> Num:
     for tokens, layout in _phases(c):
         step = train_step(machine, shape, layout, c, check_fit=False)
         share = goodput(machine, shape, layout.chips, c).effective_share
-        hours = hours + training_run(1.0, step.tokens_per_s, layout.chips, share).chip_hours * tokens
+        hours = (
+            hours + training_run(1.0, step.tokens_per_s, layout.chips, share).chip_hours * tokens
+        )
     return hours
 
 
@@ -47,12 +49,12 @@ def tables(c: Constants, folder: Path | None = None) -> list[Table]:
         return []
     shape = model("llama3-405b")
     peak = gpu("h100_sxm", c).peak("bf16")
-    flat = 6.0 * shape.params * c["llama3.405b.tokens"] / (0.4 * peak) / 3600.0
+    flat = 6.0 * shape.params * c.number("llama3.405b.tokens") / (0.4 * peak) / 3600.0
     hours = Case(
         "405B pre-training, H100-hours (million)",
-        c["llama3.405b.gpu_hours"] / 1e6,
+        c.number("llama3.405b.gpu_hours") / 1e6,
         lambda k: chip_hours(k) / 1e6,
-        flat / 1e6,
+        float(flat) / 1e6,
         "hold-out",
     )
     lower = Case(

@@ -27,8 +27,8 @@ OWN = (gemm, collectives, training, llama3_run)
 def collect(constants: Constants | None = None, folder: Path | None = None) -> list[Table]:
     """All tables, evaluated with one frozen constant set.
 
-    `folder` replaces the package's tables by files of the same names and columns; every row of such a
-    folder is a hold-out.
+    `folder` replaces the package's tables by files of the same names and columns; every row of such
+    a folder is a hold-out.
     """
     if folder is not None and not folder.is_dir():
         raise FleetError(f"{folder} is not a folder with validation tables")
@@ -57,11 +57,7 @@ def as_dict(tables: Sequence[Table]) -> dict[str, object]:
     return {
         "tables": [
             {
-                **{
-                    k: v
-                    for k, v in asdict(t).items()
-                    if k not in ("rows", "residual")
-                },
+                **{k: v for k, v in asdict(t).items() if k not in ("rows", "residual")},
                 "passed": t.passed,
                 "all": _stats(t.errors()),
                 "fit": _stats(t.errors("fit")),
@@ -87,6 +83,7 @@ def render(tables: Sequence[Table], *, rows: bool = False) -> str:
         f"  {'band':>5}  target",
     ]
     for t in tables:
+
         def show(value: float, table: Table = t) -> str:
             return f"{value:.2f}" if table.absolute else f"{value:.1%}"
 
@@ -95,9 +92,7 @@ def render(tables: Sequence[Table], *, rows: bool = False) -> str:
                 return "-"
             return f"{show(errors.mean(), table)} / {show(errors.max(), table)}"
 
-        target = "/".join(
-            "-" if x is None else show(x) for x in (t.target_mean, t.target_max)
-        )
+        target = "/".join("-" if x is None else show(x) for x in (t.target_mean, t.target_max))
         verdict = {True: "met", False: "MISSED", None: ""}[t.passed]
         cover = t.coverage("hold-out")
         e = t.errors()

@@ -93,8 +93,8 @@ def evaluate(
 ) -> tuple[Row, ...]:
     """Predict every case with the frozen constants, and its 90 % band from joint draws.
 
-    `residual` names the constant that holds the spread which the model does not explain; it multiplies
-    each row's draws independently.
+    `residual` names the constant that holds the spread which the model does not explain; it
+    multiplies each row's draws independently.
     """
     draws = constants.sample(DRAWS, seed)
     spread = constants.quantity(residual)

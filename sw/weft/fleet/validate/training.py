@@ -29,7 +29,7 @@ GPUS = {"A100-SXM-80GB": "a100_sxm", "H100-SXM": "h100_sxm", "H100": "h100_sxm"}
 
 
 def model_of(row: dict[str, str]) -> ModelShape:
-    """The model of a row; Llama by name (its MLP is gated), Megatron's from the row's dimensions."""
+    """The model of a row: Llama by name, Megatron's from the row's dimensions."""
     if row["table"].startswith("Llama 3 405B"):
         return model("llama3-405b")
     hidden = int(row["hidden"])
@@ -115,11 +115,19 @@ def _usable(row: dict[str, str], what: str) -> bool:
 
 SPECS = {
     "korthikanti": (
-        "Korthikanti 2022 Table 5", "iter_time_s", "s per step", 0.025, 0.06,
+        "Korthikanti 2022 Table 5",
+        "iter_time_s",
+        "s per step",
+        0.025,
+        0.06,
         "Calculon 3.65 % / 8.87 %",
     ),
     "megatron_sc21": (
-        "Megatron SC21", "tflops_per_gpu", "TFLOPS per GPU", 0.04, 0.08,
+        "Megatron SC21",
+        "tflops_per_gpu",
+        "TFLOPS per GPU",
+        0.04,
+        0.08,
         "Calculon 10.3 % / 17.8 %",
     ),
     "llama3_mfu": ("Llama 3 405B Table 4", "mfu_pct", "% MFU", None, 2.0, ""),
