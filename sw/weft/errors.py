@@ -53,7 +53,7 @@ class DeviceError(RuntimeError):
         self.address = address
 
 
-class DeviceHang(DeviceError, TimeoutError):
+class DeviceHang(DeviceError):
     """Commands did not complete in time. ``report`` says who waits on whom; the queue has been reset."""
 
     def __init__(self, message: str, *, report: HangReport, index: int | None = None) -> None:

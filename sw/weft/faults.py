@@ -50,10 +50,11 @@ def await_state(queue: CommandQueue, *states: str) -> None:
 
 
 def read_failure(queue: CommandQueue) -> DeviceError:
-    """The error behind the error interrupt, once everything in flight has ended."""
-    await_state(device, "HALTED", "DISABLED")
+    """The error behind the error interrupt; what is in flight has ended then, except in a hang."""
     registers = queue.registers
     status = Status(registers.read("ERROR_STATUS"))
+    if status is not Status.WATCHDOG:
+        await_state(queue, "HALTED", "DISABLED")
     index = registers.read("ERROR_INDEX")
     source = registers.read("ERROR_SOURCE")
     if status is Status.WATCHDOG:
@@ -61,7 +62,7 @@ def read_failure(queue: CommandQueue) -> DeviceError:
         report = hang_report(queue.target, registers, queue.config, queue.ring.pending)
         reason = f"no command completed in {queue.watchdog_cycles} cycles"
         return DeviceHang(f"device hangs: {reason}\n{report}", report=report, index=index)
-    text = _command_at(device, index)
+    text = _command_at(queue, index)
     tile, engine, address = None, None, None
     if not source & _FOUND_BY_CONTROL:
         tile, engine = (source >> 4 & 15, source >> 8 & 15), Engine(source & 3)

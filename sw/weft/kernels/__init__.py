@@ -1,1 +1,6 @@
 """Kernels: validated operations on device buffers, and layers built from them."""
+
+from .linear import Linear, Sequential
+from .matmul import PlannedMatmul, matmul_async, plan_matmul
+
+__all__ = ["Linear", "PlannedMatmul", "Sequential", "matmul_async", "plan_matmul"]
