@@ -74,23 +74,22 @@ def accesses(config: ChipConfig, command: Command) -> Iterator[Access | Fault]:
     flit, packet = config.flit_bytes, config.mesh.max_packet_bytes
     c = command
     if not c.rows or not c.row_bytes or c.endpoint >= config.mesh.memory_endpoints:
-        yield Fault(Status.ILLEGAL_FIELD, None)
+        yield Fault(Status.ILLEGAL_FIELD, 0)
         return
     rows, row_bytes = c.rows, c.row_bytes
     if (c.memory_stride, c.local_stride * flit) == (row_bytes, row_bytes):
         rows, row_bytes = 1, rows * row_bytes
-    beyond = (1 << max(32, config.host.address_bits)) - 1
+    space = 1 << config.host.address_bits
     for i in range(rows):
         for offset in range(0, row_bytes, packet):
             length = min(packet, row_bytes - offset)
             address = c.memory_address + i * c.memory_stride + offset
             row = c.local_row + i * c.local_stride + offset // flit
             if row + -(-length // flit) > config.tile.scratchpad_rows:
-                bad = max(row, config.tile.scratchpad_rows)
-                yield Fault(Status.LOCAL_RANGE, bad if bad < 1 << 32 else beyond)
+                yield Fault(Status.LOCAL_RANGE, max(row, config.tile.scratchpad_rows))
                 return
-            if address + length > 1 << config.host.address_bits:
-                yield Fault(Status.WINDOW, beyond)
+            if address + length > space:
+                yield Fault(Status.WINDOW, space - 1)
                 return
             yield Access(address, length, row)
 

@@ -1,130 +1,16 @@
-"""The load engine against a memory in Python: any transfer, any stall, errors, abort, latencies."""
+"""The load engine: any transfer, any stall, errors, abort, latencies."""
 
 from itertools import islice
 
 import cocotb
 import numpy as np
 import pytest
-from harness_dma import (
-    Access,
-    Command,
-    Content,
-    Fault,
-    Responder,
-    accesses,
-    check_ends,
-    drive_node,
-    random_batch,
-    response_source,
-    rows_of,
-    span,
-)
+from harness_dma import Command, Fault, accesses, check_ends, random_batch, span
+from harness_dma_load import Setup
 from weft_hw.dma.load import LoadEngine
-from weft_hw.isa import CommandWord, Opcode, Status
-from weft_hw.memory.port import WriteBeat
-from weft_hw.noc.packet import DataFlit, RequestHeader, RequestKind
+from weft_hw.isa import Status
 from weft_hw.presets import preset
-from weft_hw.tile.engine import Done
-from weft_sim.bench import Bench, StreamSink, StreamSource, run_bench, unpack
-from weft_sim.bench.pauses import random_pauses
-
-
-class Setup:
-    """The engine between a front end, a memory and a scratchpad. ``stall`` is the probability of a
-    pause on every stream.
-    """
-
-    def __init__(self, dut, stall=0.0, latency=(20, 20)):
-        self.bench = bench = Bench(dut)
-        self.config = config = preset(bench.parameters["preset"])
-        bits, flit = config.host.address_bits, config.flit_bytes
-
-        def pause():
-            return random_pauses(bench.rng, stall)
-
-        self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pause())
-        self.done = StreamSink(bench, "engine__done", Done(address_bits=bits), pause=pause())
-        self.requests = StreamSink(
-            bench, "request", RequestHeader(address_bits=bits), pause=pause()
-        )
-        beat = WriteBeat(rows=config.tile.scratchpad_rows, row_bits=8 * flit)
-        self.writes = StreamSink(bench, "write__request", beat, pause=pause())
-        shape = DataFlit(flit_bytes=flit)
-        self.headers = response_source(bench, pause())
-        self.data = StreamSource(bench, "response_data", shape, pause=pause())
-        self.content = Content(bench.rng)
-        self.memory = Responder(
-            bench,
-            config,
-            RequestKind.READ,
-            config.tile.load_requests,
-            self.headers,
-            lambda: int(bench.rng.integers(latency[0], latency[1] + 1)),
-            content=self.content,
-            data=self.data,
-            data_shape=shape,
-        )
-        bench.add(self)
-
-    async def start(self):
-        """Resets and tells the engine where it is."""
-        await self.bench.reset()
-        drive_node(self.bench)
-
-    def reset(self):
-        self.counted_bytes = 0
-        self.handed = 0
-
-    def step(self):
-        """Hands requests to the memory, and counts what the counter would."""
-        for bits in self.requests.raw[self.handed :]:
-            self.memory.schedule(self.memory.accept(unpack(self.requests.shape, bits)))
-        self.handed = len(self.requests.raw)
-        self.counted_bytes += int(self.bench.port("bytes").value)
-
-    def describe(self):
-        return f"{self.counted_bytes} bytes counted"
-
-    async def run(self, commands, cycles=60_000):
-        """Sends commands and waits for all their ends."""
-        ended = len(self.done.raw)
-        self.commands.send(*[command.bits(Opcode.LOAD) for command in commands])
-        await self.done.take(ended + len(commands), cycles=cycles)
-        await self.bench.cycles(2)
-        assert not self.bench.port("busy").value
-        assert not self.data.pending
-        assert not self.headers.pending
-
-    def scratchpad(self):
-        """(rows, row bytes) uint8 after the writes so far; what nobody wrote is 0xA5."""
-        rows, flit = self.config.tile.scratchpad_rows, self.config.flit_bytes
-        image = np.full((rows, flit), 0xA5, dtype=np.uint8)
-        for beat in self.writes.items:
-            image[beat["row"]] = np.frombuffer(beat["data"].to_bytes(flit, "little"), np.uint8)
-        return image
-
-    def golden(self, commands):
-        """The scratchpad that legal ``commands`` leave, row by row of the definition."""
-        rows, flit = self.config.tile.scratchpad_rows, self.config.flit_bytes
-        image = np.full((rows, flit), 0xA5, dtype=np.uint8)
-        for command in commands:
-            for addresses, row in rows_of(self.config, command):
-                flits = -(-len(addresses) // flit)
-                line = np.zeros(flits * flit, dtype=np.uint8)
-                line[: len(addresses)] = self.content.bytes_at(command.endpoint, addresses)
-                image[row : row + flits] = line.reshape(flits, flit)
-        return image
-
-    def check_requests(self, commands):
-        """Exactly the requests of ``commands``, in order."""
-        want = [
-            (item.address, item.length, command.endpoint)
-            for command in commands
-            for item in accesses(self.config, command)
-            if isinstance(item, Access)
-        ]
-        got = [(r.header["address"], r.header["length"], r.endpoint) for r in self.memory.requests]
-        assert got == want
+from weft_sim.bench import run_bench
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -148,7 +34,17 @@ async def sizes_around_flit_and_packet(dut):
     setup = Setup(dut)
     await setup.start()
     flit, packet = setup.config.flit_bytes, setup.config.mesh.max_packet_bytes
-    sizes = [1, flit - 1, flit, flit + 1, packet - 1, packet, packet + 1, 3 * packet, 3 * packet + 5]
+    sizes = [
+        1,
+        flit - 1,
+        flit,
+        flit + 1,
+        packet - 1,
+        packet,
+        packet + 1,
+        3 * packet,
+        3 * packet + 5,
+    ]
     commands, row = [], 0
     for size in sizes:
         # (memory stride less size, local stride less flits): linear, gaps on either side
@@ -175,13 +71,15 @@ async def sizes_around_flit_and_packet(dut):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def faults_end_their_command_only(dut):
-    """A fault that reads or writes out of range, gets the wrong status, or spoils the next command."""
+    """A fault that moves bytes, gets the wrong status, or spoils the next command."""
     setup = Setup(dut, 0.2, (1, 30))
     await setup.start()
     config, flit = setup.config, setup.config.flit_bytes
     rows, top = config.tile.scratchpad_rows, 1 << config.host.address_bits
     packet = config.mesh.max_packet_bytes
-    good = Command(memory_address=77, memory_stride=99, row_bytes=9, rows=3, local_row=8, local_stride=3)
+    good = Command(
+        memory_address=77, memory_stride=99, row_bytes=9, rows=3, local_row=8, local_stride=3
+    )
     bad = [
         Command(rows=0),
         Command(row_bytes=0),
@@ -193,8 +91,13 @@ async def faults_end_their_command_only(dut):
         Command(local_row=rows - 2, rows=4, memory_stride=flit, row_bytes=flit - 1, local_stride=1),
         Command(local_row=rows - 40, rows=9, row_bytes=1, local_stride=0xFFFF),
         Command(local_row=rows - 3, rows=200, row_bytes=flit, memory_stride=flit, local_stride=1),
-        Command(local_row=rows - packet // flit, rows=2 * packet // flit, row_bytes=flit,
-                memory_stride=flit, local_stride=1),
+        Command(
+            local_row=rows - packet // flit,
+            rows=2 * packet // flit,
+            row_bytes=flit,
+            memory_stride=flit,
+            local_stride=1,
+        ),
         Command(memory_address=top),
         Command(memory_address=(1 << 64) - 1),
         Command(memory_address=top - 1, row_bytes=2),
@@ -218,7 +121,7 @@ async def faults_end_their_command_only(dut):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def errors_of_the_memory_are_reported(dut):
-    """A response's error that is lost, told of the wrong command or address, or does not stop it."""
+    """A response's error that is lost, told of another command, or does not stop its own."""
     setup = Setup(dut, 0.3, (10, 40))
     await setup.start()
     config, packet = setup.config, setup.config.mesh.max_packet_bytes
@@ -227,9 +130,16 @@ async def errors_of_the_memory_are_reported(dut):
     commands, want = [], []
     for i in range(24):
         rows = int(setup.bench.rng.integers(1, 60))
-        command = Command(memory_address=i << 24, memory_stride=0x101, row_bytes=packet // 8, rows=rows,
-                          local_row=i * 8, local_stride=0, index=i,
-                          endpoint=i % config.mesh.memory_endpoints)
+        command = Command(
+            memory_address=i << 24,
+            memory_stride=0x101,
+            row_bytes=packet // 8,
+            rows=rows,
+            local_row=i * 8,
+            local_stride=0,
+            index=i,
+            endpoint=i % config.mesh.memory_endpoints,
+        )
         commands.append(command)
         want.append((Status.OK, None))
         if i % 3:
@@ -242,8 +152,11 @@ async def errors_of_the_memory_are_reported(dut):
     # what a failed command asked for after its error was in flight before the error came
     for command, (status, address) in zip(commands, want, strict=True):
         if status is not Status.OK:
-            asked = [r.header["address"] for r in setup.memory.requests
-                     if r.header["address"] >> 24 == command.memory_address >> 24]
+            asked = [
+                r.header["address"]
+                for r in setup.memory.requests
+                if r.header["address"] >> 24 == command.memory_address >> 24
+            ]
             assert asked == sorted(asked)
             assert sum(a > address for a in asked) <= config.tile.load_requests + 1
 
@@ -256,8 +169,10 @@ async def abort_drains_and_the_engine_goes_on(dut):
     rng = setup.bench.rng
     first = 0
     for delay in (0, 3, 4, 5, 6, 40, 150, 400):
-        commands = [Command(memory_address=i << 24, memory_stride=64, row_bytes=33, rows=30, index=i)
-                    for i in range(first, first + 5)]
+        commands = [
+            Command(memory_address=i << 24, memory_stride=64, row_bytes=33, rows=30, index=i)
+            for i in range(first, first + 5)
+        ]
         first += 5
         setup.commands.send(*[command.bits() for command in commands])
         await setup.bench.cycles(delay + int(rng.integers(3)))
@@ -327,16 +242,30 @@ async def latencies_and_throughput(dut):
     for count in (1, 8):
         await setup.bench.cycles(10)
         setup.writes.clear()
-        commands = [Command(memory_address=i << 16, memory_stride=flit, row_bytes=flit, rows=flits,
-                            local_row=i * flits, local_stride=1) for i in range(count)]
+        commands = [
+            Command(
+                memory_address=i << 16,
+                memory_stride=flit,
+                row_bytes=flit,
+                rows=flits,
+                local_row=i * flits,
+                local_stride=1,
+            )
+            for i in range(count)
+        ]
         accepted = len(setup.commands.at)
         done = len(setup.done.raw)
         setup.commands.send(*[command.bits() for command in commands])
         await setup.done.take(done + count, cycles=20_000)
         span_cycles = setup.writes.at[-1] - setup.writes.at[0] + 1
         total = setup.done.at[-1] - setup.commands.at[accepted]
-        dut._log.info("%d commands of %d rows: %d cycles writing, %d in all (latency 40)",
-                      count, flits, span_cycles, total)
+        dut._log.info(
+            "%d commands of %d rows: %d cycles writing, %d in all (latency 40)",
+            count,
+            flits,
+            span_cycles,
+            total,
+        )
         assert len(setup.writes.at) == count * flits
         assert span_cycles == count * (flits + 2) - 1
 

@@ -1,171 +1,16 @@
-"""The store engine against a scratchpad and a memory in Python: any transfer, any stall or refused
-read, errors, abort, latencies.
-"""
+"""The store engine: any transfer, any stall or refused read, errors, abort, latencies."""
 
 from itertools import islice
 
 import cocotb
-import numpy as np
 import pytest
-from harness_dma import (
-    Access,
-    Command,
-    Fault,
-    Responder,
-    accesses,
-    check_ends,
-    drive_node,
-    random_batch,
-    response_source,
-    rows_of,
-    span,
-)
+from harness_dma import Command, Fault, accesses, check_ends, random_batch, span
+from harness_dma_store import Setup
 from weft_hw.dma.store import StoreEngine
-from weft_hw.isa import CommandWord, Opcode, Status
-from weft_hw.memory.port import READ_LATENCY
-from weft_hw.noc.packet import DataFlit, Headed, RequestHeader, RequestKind
+from weft_hw.isa import Opcode, Status
 from weft_hw.presets import preset
-from weft_hw.tile.engine import Done
-from weft_sim.bench import Bench, StreamSink, StreamSource, run_bench, unpack
-from weft_sim.bench.pauses import bursts, random_pauses, stall_for
-
-
-class Scratchpad:
-    """Answers granted reads READ_LATENCY cycles later; between, the response is noise."""
-
-    def __init__(self, bench, config, pause):
-        self.reads = StreamSink(bench, "read__request", pause=pause)
-        self.bench = bench
-        shape = (config.tile.scratchpad_rows, config.flit_bytes)
-        self.image = bench.rng.integers(0, 256, shape, dtype=np.uint8)
-        self.noise = int.from_bytes(bench.rng.bytes(config.flit_bytes), "little")
-        bench.add(self)
-
-    def reset(self):
-        self.answered = 0
-        self.pipe = [None] * (READ_LATENCY - 1)
-
-    def step(self):
-        # a read granted in cycle t is seen here at the end of t; what is driven now is seen in t + 1
-        granted = self.reads.raw[self.answered :]
-        self.answered = len(self.reads.raw)
-        self.pipe.append(granted[0] if granted else None)
-        row = self.pipe.pop(0)
-        self.bench.port("read__response__valid").value = int(row is not None)
-        value = self.noise if row is None else int.from_bytes(self.image[row].tobytes(), "little")
-        self.bench.port("read__response__payload").value = value
-
-    def describe(self):
-        return f"scratchpad: {self.answered} reads"
-
-
-class Setup:
-    """The engine between a front end, a scratchpad and a memory. ``stall`` is the probability of a
-    pause on every stream; ``refuse`` pauses the reads.
-    """
-
-    def __init__(self, dut, stall=0.0, latency=(20, 20), refuse=None):
-        self.bench = bench = Bench(dut)
-        self.config = config = preset(bench.parameters["preset"])
-        bits, flit = config.host.address_bits, config.flit_bytes
-
-        def pause():
-            return random_pauses(bench.rng, stall)
-
-        self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pause())
-        self.done = StreamSink(bench, "engine__done", Done(address_bits=bits), pause=pause())
-        header = Headed(RequestHeader(address_bits=bits))
-        self.requests = StreamSink(bench, "request", header, pause=pause())
-        self.data = StreamSink(
-            bench, "request_data", DataFlit(flit_bytes=flit), pause=pause()
-        )
-        self.scratchpad = Scratchpad(bench, config, refuse or pause())
-        self.headers = response_source(bench, pause())
-        self.memory = Responder(
-            bench,
-            config,
-            RequestKind.WRITE,
-            config.tile.store_requests,
-            self.headers,
-            lambda: int(bench.rng.integers(latency[0], latency[1] + 1)),
-        )
-        bench.add(self)
-
-    async def start(self):
-        """Resets and tells the engine where it is."""
-        await self.bench.reset()
-        drive_node(self.bench)
-
-    def reset(self):
-        self.counted_bytes = 0
-        self.handed = 0
-        self.used = 0
-        self.open = None
-        self.packet = b""
-        self.written = {}
-
-    def step(self):
-        """Receives packets as the network would: a header, then its data."""
-        self.counted_bytes += int(self.bench.port("bytes").value)
-        for bits in self.data.raw[self.used :]:
-            assert self.open is not None, "data must follow a header"
-            flit = unpack(self.data.shape, bits)
-            self.packet += flit["data"].to_bytes(self.config.flit_bytes, "little")
-            length = self.open.header["length"]
-            assert flit["last"] == (len(self.packet) >= length)
-            if flit["last"]:
-                assert not any(self.packet[length:]), "bytes after the last must be zero"
-                self.write(self.open, self.packet[:length])
-                self.memory.schedule(self.open)
-                self.open = None
-        self.used = len(self.data.raw)
-        for bits in self.requests.raw[self.handed :]:
-            assert self.open is None, "a header must follow the last flit of the packet before"
-            item = unpack(self.requests.shape, bits)
-            assert item["has_data"]
-            self.open, self.packet = self.memory.accept(item["header"]), b""
-        self.handed = len(self.requests.raw)
-
-    def write(self, request, payload):
-        """The memory takes a packet; no byte may be written twice here."""
-        address = request.header["address"]
-        for i, byte in enumerate(payload):
-            assert (request.endpoint, address + i) not in self.written
-            self.written[request.endpoint, address + i] = byte
-
-    def describe(self):
-        return f"{len(self.written)} bytes written, packet open: {self.open}"
-
-    async def run(self, commands, cycles=60_000):
-        """Sends commands and waits for all their ends."""
-        ended = len(self.done.raw)
-        self.commands.send(*[command.bits(Opcode.STORE) for command in commands])
-        await self.done.take(ended + len(commands), cycles=cycles)
-        await self.bench.cycles(2)
-        assert not self.bench.port("busy").value
-        assert not self.memory.in_flight
-        assert self.open is None
-
-    def golden(self, commands):
-        """(endpoint, address) -> byte, as legal ``commands`` write them."""
-        want = {}
-        for command in commands:
-            for addresses, row in rows_of(self.config, command):
-                line = self.scratchpad.image[row:].reshape(-1)[: len(addresses)]
-                keys = ((command.endpoint, address) for address in addresses.tolist())
-                want.update(zip(keys, line.tolist(), strict=True))
-        return want
-
-    def check_requests(self, commands):
-        """Exactly the requests of ``commands``, in order."""
-        want = [
-            (item.address, item.length, command.endpoint)
-            for command in commands
-            for item in accesses(self.config, command)
-            if isinstance(item, Access)
-        ]
-        got = [(r.header["address"], r.header["length"], r.endpoint) for r in self.memory.requests]
-        assert got == want
+from weft_sim.bench import run_bench
+from weft_sim.bench.pauses import bursts, stall_for
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -191,7 +36,17 @@ async def sizes_around_flit_and_packet(dut):
     setup = Setup(dut)
     await setup.start()
     flit, packet = setup.config.flit_bytes, setup.config.mesh.max_packet_bytes
-    sizes = [1, flit - 1, flit, flit + 1, packet - 1, packet, packet + 1, 3 * packet, 3 * packet + 5]
+    sizes = [
+        1,
+        flit - 1,
+        flit,
+        flit + 1,
+        packet - 1,
+        packet,
+        packet + 1,
+        3 * packet,
+        3 * packet + 5,
+    ]
     commands, row = [], 0
     for size in sizes:
         for gap, local_gap in ((0, 0), (3, 0), (0, 1)):
@@ -217,7 +72,7 @@ async def sizes_around_flit_and_packet(dut):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def faults_end_their_command_only(dut):
-    """A fault that reads or writes out of range, gets the wrong status, or spoils the next command."""
+    """A fault that moves bytes, gets the wrong status, or spoils the next command."""
     setup = Setup(dut, 0.2, (1, 30))
     await setup.start()
     config, flit = setup.config, setup.config.flit_bytes
@@ -227,14 +82,30 @@ async def faults_end_their_command_only(dut):
         Command(row_bytes=0),
         Command(endpoint=config.mesh.memory_endpoints),
         Command(local_row=rows - 1, row_bytes=flit + 1),
-        Command(memory_address=1 << 20, local_row=rows - 2, rows=4, memory_stride=flit, row_bytes=flit - 1,
-                local_stride=1),
+        Command(
+            memory_address=1 << 20,
+            local_row=rows - 2,
+            rows=4,
+            memory_stride=flit,
+            row_bytes=flit - 1,
+            local_stride=1,
+        ),
         Command(memory_address=top - 5, row_bytes=5, rows=2, memory_stride=3),
     ]
     commands = []
     for i, command in enumerate(bad):
-        commands += [command, Command(memory_address=i << 24, memory_stride=99, row_bytes=9, rows=3, index=i,
-                                      local_row=8, local_stride=3)]
+        commands += [
+            command,
+            Command(
+                memory_address=i << 24,
+                memory_stride=99,
+                row_bytes=9,
+                rows=3,
+                index=i,
+                local_row=8,
+                local_stride=3,
+            ),
+        ]
     await setup.run(commands)
     want = []
     for command in commands:
@@ -257,8 +128,16 @@ async def errors_of_the_memory_are_reported(dut):
     commands, want = [], []
     for i in range(16):
         rows = int(setup.bench.rng.integers(1, 60))
-        commands.append(Command(memory_address=i << 24, memory_stride=0x101, row_bytes=33, rows=rows, index=i,
-                                endpoint=i % config.mesh.memory_endpoints))
+        commands.append(
+            Command(
+                memory_address=i << 24,
+                memory_stride=0x101,
+                row_bytes=33,
+                rows=rows,
+                index=i,
+                endpoint=i % config.mesh.memory_endpoints,
+            )
+        )
         want.append((Status.OK, None))
         if i % 3:
             row = int(setup.bench.rng.integers(rows))
@@ -268,8 +147,11 @@ async def errors_of_the_memory_are_reported(dut):
     check_ends(setup.done, commands, want)
     for command, (status, address) in zip(commands, want, strict=True):
         if status is not Status.OK:
-            asked = [r.header["address"] for r in setup.memory.requests
-                     if r.header["address"] >> 24 == command.memory_address >> 24]
+            asked = [
+                r.header["address"]
+                for r in setup.memory.requests
+                if r.header["address"] >> 24 == command.memory_address >> 24
+            ]
             assert asked == sorted(asked)
             assert sum(a > address for a in asked) <= config.tile.store_requests + 1
 
@@ -281,8 +163,10 @@ async def abort_drains_and_the_engine_goes_on(dut):
     await setup.start()
     first = 0
     for delay in (0, 4, 6, 8, 30, 150, 400):
-        commands = [Command(memory_address=i << 24, memory_stride=64, row_bytes=33, rows=30, index=i)
-                    for i in range(first, first + 5)]
+        commands = [
+            Command(memory_address=i << 24, memory_stride=64, row_bytes=33, rows=30, index=i)
+            for i in range(first, first + 5)
+        ]
         first += 5
         setup.commands.send(*[command.bits(Opcode.STORE) for command in commands])
         await setup.bench.cycles(delay + int(setup.bench.rng.integers(3)))
@@ -326,7 +210,9 @@ async def a_busy_bank_leaves_no_packet_open(dut):
     for refuse in ("never granted", "bursts"):
         setup = Setup(dut)
         rng = setup.bench.rng
-        setup = Setup(dut, refuse=stall_for(200) if refuse == "never granted" else bursts(rng, 3, 30))
+        setup = Setup(
+            dut, refuse=stall_for(200) if refuse == "never granted" else bursts(rng, 3, 30)
+        )
         await setup.start()
         flit, packet = setup.config.flit_bytes, min(setup.config.mesh.max_packet_bytes, 256)
         rows = min(packet // flit, 16)
@@ -360,22 +246,41 @@ async def latencies_and_throughput(dut):
     await setup.bench.cycles(10)
     first = len(setup.requests.at)
     rows = config.tile.store_requests
-    await setup.run([Command(memory_address=1 << 20, memory_stride=1000, row_bytes=1, rows=rows,
-                             local_stride=1)])
+    await setup.run(
+        [
+            Command(
+                memory_address=1 << 20, memory_stride=1000, row_bytes=1, rows=rows, local_stride=1
+            )
+        ]
+    )
     assert setup.data.at[-1] - setup.requests.at[first] == 2 * rows - 1
     # linear commands back to back: one cycle a flit and one a header, none between commands
     flits = 2 * packet // flit
     for count in (1, 8):
         await setup.bench.cycles(10)
         sent, accepted, done = len(setup.requests.at), len(setup.commands.at), len(setup.done.at)
-        commands = [Command(memory_address=((10 * count + i) << 24), memory_stride=flit, row_bytes=flit, rows=flits,
-                            local_row=i * flits, local_stride=1) for i in range(count)]
+        commands = [
+            Command(
+                memory_address=((10 * count + i) << 24),
+                memory_stride=flit,
+                row_bytes=flit,
+                rows=flits,
+                local_row=i * flits,
+                local_stride=1,
+            )
+            for i in range(count)
+        ]
         setup.commands.send(*[command.bits(Opcode.STORE) for command in commands])
         await setup.done.take(done + count, cycles=20_000)
         sending = setup.data.at[-1] - setup.requests.at[sent] + 1
         total = setup.done.at[-1] - setup.commands.at[accepted]
-        dut._log.info("%d commands of %d rows: %d cycles sending, %d in all (latency 40)",
-                      count, flits, sending, total)
+        dut._log.info(
+            "%d commands of %d rows: %d cycles sending, %d in all (latency 40)",
+            count,
+            flits,
+            sending,
+            total,
+        )
         assert sending == count * (flits + 2)
 
 

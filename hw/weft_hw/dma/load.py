@@ -1,16 +1,17 @@
 """The load engine: memory to scratchpad.
 
 ```
- Transfer --> request (READs)          response_header: tag -> scratchpad row (table written at issue)
+ Transfer --> request (READs)          response_header: tag -> scratchpad row (a table)
      ^------- complete <-- write <---- response_data: a flit is a scratchpad row
 ```
 
-Every request's data begins at a scratchpad row, so a data flit is written as it comes; the network fills the last one
-with zeros. Responses of different endpoints may overtake each other.
+Every request's data begins at a scratchpad row, so a data flit is written as it comes; the network
+fills the last one with zeros. Responses of different endpoints may overtake each other.
 
-Latency: command taken in cycle t, first request offered in t + 4; data flit taken in t, its row written in t + 1; the
-last row of a command written in t, its ``done`` offered in t + 1. Throughput: a request a cycle, a row a cycle; a
-header and the data of the response before it take one cycle each, as on the link.
+Latency: command taken in cycle t, first request offered in t + 4; data flit taken in t, its row
+written in t + 1; the last row of a command written in t, its ``done`` offered in t + 1. Throughput:
+a request a cycle, a row a cycle; a header and the data of the response before it take one cycle
+each, as on the link.
 """
 
 from amaranth.hdl import Module, Signal
@@ -100,7 +101,7 @@ class LoadEngine(wiring.Component):
         # s0: the response whose data comes in
         header = self.response_header.payload
         s0_valid, s0_has_data = Signal(), Signal()
-        s0_tag, s0_status, s0_row = Signal(range(requests)), Signal(Status), Signal(access.row.shape())
+        s0_tag, s0_status, s0_row = Signal(range(requests)), Signal(Status), Signal.like(access.row)
         moves, last = Signal(), Signal()
         m.d.comb += [
             self.response_header.ready.eq(~s0_valid),
@@ -118,14 +119,16 @@ class LoadEngine(wiring.Component):
                 s0_row.eq(row_read.data),
             ]
 
-        # s1: the row to write; a response without data passes too, so that completions have one source
+        # s1: the row to write; a response without data passes too, so that completions have one
+        # source
         s1_valid, s1_has_data, s1_last = Signal(), Signal(), Signal()
         s1_tag, s1_status = Signal.like(s0_tag), Signal(Status)
         s1_beat = Signal(self.write.request.payload.shape())
-        s1_leaves = Signal()
+        s1_leaves, s1_free = Signal(), Signal()
         m.d.comb += [
-            moves.eq(s0_valid & (self.response_data.valid | ~s0_has_data) & (~s1_valid | s1_leaves)),
-            self.response_data.ready.eq(s0_valid & s0_has_data & (~s1_valid | s1_leaves)),
+            s1_free.eq(~s1_valid | s1_leaves),
+            moves.eq(s0_valid & (self.response_data.valid | ~s0_has_data) & s1_free),
+            self.response_data.ready.eq(s0_valid & s0_has_data & s1_free),
             s1_leaves.eq(s1_valid & (self.write.request.ready | ~s1_has_data)),
             self.write.request.valid.eq(s1_valid & s1_has_data),
             self.write.request.payload.eq(s1_beat),

@@ -1,21 +1,25 @@
-"""The address generator of both DMA engines: from a walk (a whole transfer) to its accesses (one request each).
+"""The address generator of both DMA engines: from a walk (a whole transfer) to its accesses (one
+request each).
 
 ```
  walk --> s0 (counters: packets in a row, rows) --> s1 (access, range-checked) --> access
 ```
 
-A walk is a nest of counters. The innermost runs over the packets of a memory row, of ``max_packet_bytes`` each but for
-the last; the next over rows. Each level has a start and a stride on either side (memory bytes, scratchpad rows), so a
-further dimension is one more level of ``_Side`` starts and one more counter, and a padding or gather rule is a decision
-in s1, where every access is still a proposal.
+A walk is a nest of counters. The innermost runs over the packets of a memory row, of
+``max_packet_bytes`` each but for the last; the next over rows. Each level has a start and a stride
+on either side (memory bytes, scratchpad rows), so a further dimension is one more level of
+``_Side`` starts and one more counter, and a padding or gather rule is a decision in s1, where every
+access is still a proposal.
 
-Addresses never wrap: each side keeps a sticky bit for "beyond", and an access that touches anything beyond the address
-space or the scratchpad is not made. It becomes the last access of its walk, with a status in place of a request.
+An access that touches anything beyond the address space or the scratchpad is not made: it becomes
+the last access of its walk, with a status in place of a request. So a step always starts inside,
+and addresses with a bit to spare never wrap.
 
-Latency: walk taken in cycle t, first access offered in t + 2. Throughput: an access a cycle, across walks too.
+Latency: walk taken in cycle t, first access offered in t + 2. Throughput: an access a cycle, across
+walks too.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -31,14 +35,14 @@ STRIDE_BITS, LOCAL_BITS, LOCAL_STRIDE_BITS, COUNT_BITS = 32, 32, 16, 16
 class Walk(data.StructLayout):
     """A transfer, ready to run. Sizes are given less one, so that a size of zero cannot be said.
 
-    ``address_beyond`` says that the memory address has bits above ``address_bits``. ``illegal`` makes the walk one
-    access that ends in ILLEGAL_FIELD.
+    ``address`` has a bit more than an address of memory and than a stride; higher bits of a
+    command's address count as that bit. ``illegal`` makes the walk one access that ends in
+    ILLEGAL_FIELD.
     """
 
     def __init__(self, *, address_bits):
         super().__init__({
-            "address": unsigned(address_bits),
-            "address_beyond": unsigned(1),
+            "address": unsigned(max(address_bits, STRIDE_BITS) + 1),
             "stride": unsigned(STRIDE_BITS),
             "row_bytes_less_one": unsigned(2 * COUNT_BITS),
             "rows_less_one": unsigned(COUNT_BITS),
@@ -52,9 +56,10 @@ class Walk(data.StructLayout):
 class Access(data.StructLayout):
     """One request, or the reason why there is none.
 
-    If ``status`` is OK: ``length`` bytes at memory byte ``address``, ``flits_less_one + 1`` scratchpad rows from ``row``
-    on. Otherwise no request is made, ``address`` is the offending memory byte or scratchpad row (all ones if it has too
-    many bits), and ``last`` is set. ``last`` ends the command.
+    If ``status`` is OK: ``length`` bytes at memory byte ``address``, ``flits_less_one + 1``
+    scratchpad rows from ``row`` on. Otherwise no request is made, ``address`` is the first
+    scratchpad row beyond the end (LOCAL_RANGE), the last byte of the address space (WINDOW: beyond
+    it) or 0, and ``last`` is set. ``last`` ends the command.
     """
 
     def __init__(self, config):
@@ -70,26 +75,23 @@ class Access(data.StructLayout):
 
 
 class _Side:
-    """One side of a walk, memory bytes or scratchpad rows: where the current access begins and where its row began.
-
-    ``limit_bits`` of an address lie inside; ``here`` and ``start`` carry one more bit above ``bits``, set for good once
-    an addition overflowed ``bits``.
+    """One side of a walk, memory bytes or scratchpad rows: where the access in hand begins
+    (``here``) and where its row began (``start``). Addresses of ``limit_bits`` lie inside.
     """
 
     def __init__(self, name, *, bits, limit_bits, stride_bits):
-        self.bits, self.limit_bits = bits, limit_bits
-        self.here = Signal(bits + 1, name=f"s0_{name}")
-        self.start = Signal(bits + 1, name=f"s0_{name}_start")
+        self.limit_bits = limit_bits
+        self.here = Signal(bits, name=f"s0_{name}")
+        self.start = Signal(bits, name=f"s0_{name}_start")
         self.stride = Signal(stride_bits, name=f"s0_{name}_stride")
 
     def next(self, row_ends, packet):
-        """Where the next access begins: a stride after the start of this row, or a packet further on."""
-        base, step = Mux(row_ends, self.start, self.here), Mux(row_ends, self.stride, packet)
-        total = base[:self.bits] + step
-        return Cat(total[:self.bits], base[self.bits] | total[self.bits:].any())
+        """Where the next access begins: a stride after this row's start, or a packet further on."""
+        total = Mux(row_ends, self.start, self.here) + Mux(row_ends, self.stride, packet)
+        return total[:len(self.here)]
 
     def outside(self, offset):
-        """Whether the access begins outside, and whether it ends (``offset`` after its begin) outside."""
+        """Whether the access begins outside, and whether it or its end (at ``offset``) does."""
         begins = self.here[self.limit_bits:].any()
         end = self.here[:self.limit_bits] + offset
         return begins, begins | end[self.limit_bits:].any()
@@ -103,9 +105,11 @@ class Pattern(wiring.Component):
     walk : In(stream.Signature(Walk))
     access : Out(stream.Signature(Access))
     stop : In(1)
-        ends the walk in progress: its next access has status ABORTED and is its last. Walks taken meanwhile end so too.
+        ends the walk in progress: its next access has status ABORTED and is its last. Walks taken
+        meanwhile end so too.
     ended : Out(1)
-        pulse: the last access of a walk has left s0. Walks that ``stop`` concerns are those that have not.
+        pulse: the last access of a walk has left s0. Walks that ``stop`` concerns are those that
+        have not.
     """
 
     def __init__(self, config):
@@ -126,8 +130,10 @@ class Pattern(wiring.Component):
         walk, access = self.walk.payload, self.access.payload
 
         s0_valid, s0_illegal, s0_endpoint = Signal(), Signal(), Signal(4)
-        memory = _Side("memory", bits=address_bits, limit_bits=address_bits, stride_bits=STRIDE_BITS)
-        local = _Side("local", bits=LOCAL_BITS, limit_bits=ceil_log2(scratchpad_rows), stride_bits=LOCAL_STRIDE_BITS)
+        memory = _Side("memory", bits=len(walk.address), limit_bits=address_bits,
+                       stride_bits=STRIDE_BITS)
+        local = _Side("local", bits=LOCAL_BITS, limit_bits=ceil_log2(scratchpad_rows),
+                      stride_bits=LOCAL_STRIDE_BITS)
         s0_rows = Signal(COUNT_BITS)
         s0_packets = Signal(2 * COUNT_BITS - packet_bits)
         s0_row_packets = Signal(COUNT_BITS - packet_bits)
@@ -136,14 +142,12 @@ class Pattern(wiring.Component):
 
         s1_valid, s1_last, s1_stopped, s1_illegal = Signal(), Signal(), Signal(), Signal()
         s1_local_begins, s1_local_ends, s1_memory_ends = Signal(), Signal(), Signal()
-        s1_row = Signal(LOCAL_BITS + 1)
+        s1_row = Signal(LOCAL_BITS)
         s1_address = Signal(address_bits)
         s1_length_less_one = Signal(packet_bits)
         s1_endpoint = Signal(4)
 
         # s1 to the output
-        no_row, beyond = Const(scratchpad_rows, access.address.shape()), ~Const(0, access.address.shape())
-        local_fault = Mux(s1_row[LOCAL_BITS], beyond, Mux(s1_local_begins, s1_row[:LOCAL_BITS], no_row))
         faulty = Signal()
         m.d.comb += [
             faulty.eq(s1_stopped | s1_illegal | s1_local_ends | s1_memory_ends),
@@ -153,17 +157,24 @@ class Pattern(wiring.Component):
             access.length.eq(s1_length_less_one + 1),
             access.flits_less_one.eq(s1_length_less_one[flit_bits:]),
             access.row.eq(s1_row[:ceil_log2(scratchpad_rows)]),
-            access.address.eq(s1_address),
-            access.status.eq(Status.OK),
+            access.address.eq(0),
         ]
         with m.If(s1_stopped):
             m.d.comb += access.status.eq(Status.ABORTED)
         with m.Elif(s1_illegal):
             m.d.comb += access.status.eq(Status.ILLEGAL_FIELD)
         with m.Elif(s1_local_ends):
-            m.d.comb += [access.status.eq(Status.LOCAL_RANGE), access.address.eq(local_fault)]
+            m.d.comb += [
+                access.status.eq(Status.LOCAL_RANGE),
+                access.address.eq(Mux(s1_local_begins, s1_row, scratchpad_rows)),
+            ]
         with m.Elif(s1_memory_ends):
-            m.d.comb += [access.status.eq(Status.WINDOW), access.address.eq(beyond)]
+            m.d.comb += [
+                access.status.eq(Status.WINDOW),
+                access.address.eq((1 << address_bits) - 1),
+            ]
+        with m.Else():
+            m.d.comb += [access.status.eq(Status.OK), access.address.eq(s1_address)]
 
         # the rest of a walk whose access in s1 turned out faulty is dropped
         kill, emit, final = Signal(), Signal(), Signal()
@@ -193,7 +204,7 @@ class Pattern(wiring.Component):
                 s1_local_ends.eq(local_ends),
                 s1_memory_ends.eq(memory_ends),
                 s1_row.eq(local.here),
-                s1_address.eq(memory.here),
+                s1_address.eq(memory.here[:address_bits]),
                 s1_length_less_one.eq(length_less_one),
                 s1_endpoint.eq(s0_endpoint),
             ]
@@ -220,8 +231,8 @@ class Pattern(wiring.Component):
                 s0_valid.eq(1),
                 s0_illegal.eq(walk.illegal),
                 s0_endpoint.eq(walk.endpoint),
-                memory.here.eq(Cat(walk.address, walk.address_beyond)),
-                memory.start.eq(Cat(walk.address, walk.address_beyond)),
+                memory.here.eq(walk.address),
+                memory.start.eq(walk.address),
                 memory.stride.eq(walk.stride),
                 local.here.eq(walk.local_row),
                 local.start.eq(walk.local_row),

@@ -1,11 +1,12 @@
 """The tag ring: what a DMA engine has in flight, in the order of issue.
 
-A request takes the next entry of the ring, and the entry's number as its tag. Responses come back in any order and mark
-their entry; entries leave in order, and the last one of a command leaves as its ``Done``. An entry that never was a
-request (a fault, an abort) is born marked. So of several errors of a command the one earliest in program order counts,
-however the responses were ordered.
+A request takes the next entry of the ring, and the entry's number as its tag. Responses come back
+in any order and mark their entry; entries leave in order, and the last one of a command leaves as
+its ``Done``. An entry that never was a request (a fault, an abort) is born marked. So of several
+errors of a command the one earliest in program order counts, however the responses were ordered.
 
-Latency: entry marked (``complete``) in cycle t, ``done`` offered in t + 1 if it is the oldest. Throughput: an entry a cycle.
+Latency: entry marked (``complete``) in cycle t, ``done`` offered in t + 1 if it is the oldest.
+Throughput: an entry a cycle.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -33,7 +34,7 @@ class Entry(data.StructLayout):
 
 
 class Completed(data.StructLayout):
-    """The response to the request ``tag`` is complete: all its data written, or acknowledged, or an error."""
+    """Request ``tag`` is answered: its data written, or acknowledged, or an error."""
 
     def __init__(self, *, tags):
         super().__init__({"tag": range(tags), "status": Status})
@@ -85,17 +86,18 @@ class RequestRing(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tag_bits = ceil_log2(self.requests)
-        m.submodules.entries = entries = Memory(shape=self.entry.shape(), depth=self.requests, init=[])
-        m.submodules.answers = answers = Memory(shape=Status, depth=self.requests, init=[])
+        depth = self.requests
+        m.submodules.entries = entries = Memory(shape=self.entry.shape(), depth=depth, init=[])
+        m.submodules.answers = answers = Memory(shape=Status, depth=depth, init=[])
         entry_write, entry_read = entries.write_port(), entries.read_port(domain="comb")
         answer_write, answer_read = answers.write_port(), answers.read_port(domain="comb")
 
         tail, head = Signal(tag_bits + 1), Signal(tag_bits + 1)
-        waiting, sets, clears = (Signal(self.requests, name=name) for name in ("waiting", "sets", "clears"))
+        waiting, sets, clears = Signal(depth), Signal(depth), Signal(depth)
         oldest = entry_read.data
         answer = self.complete.payload
         m.d.comb += [
-            self.room.eq((tail ^ head) != self.requests),
+            self.room.eq((tail ^ head) != depth),
             self.tag.eq(tail[:tag_bits]),
             entry_write.addr.eq(self.tag),
             entry_write.data.eq(self.entry),

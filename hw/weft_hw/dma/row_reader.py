@@ -1,14 +1,14 @@
 """Reads the data of WRITE packets from the scratchpad, ahead of sending it.
 
 ```
- access --> s0 (row, flits left) --> read.request  ... READ_LATENCY ...  read.response --> mask --> FIFO --> data
+ job --> s0 (row, flits left) --> read.request .. READ_LATENCY .. read.response --> mask --> FIFO
 ```
 
-A read is asked for only if the FIFO has room for its answer, which cannot be stalled. Bytes after the last one of the
-access are zero.
+A read is asked for only if the FIFO has room for its answer, which cannot be stalled. Bytes after
+the last one of the access are zero.
 
-Latency: access taken in cycle t, first read offered in t + 1; read granted in t, its flit offered in t + READ_LATENCY + 1.
-Throughput: a flit a cycle, across accesses too.
+Latency: access taken in cycle t, first read offered in t + 1; read granted in t, its flit offered
+in t + READ_LATENCY + 1. Throughput: a flit a cycle, across accesses too.
 """
 
 from amaranth.hdl import Module, Mux, Signal
@@ -20,12 +20,13 @@ from ..noc.packet import DataFlit
 
 __all__ = ["FIFO_FLITS", "ReadJob", "RowReader"]
 
-#: Flits the reader may be ahead. Enough to cover READ_LATENCY and the headers between short packets.
+#: Flits the reader may be ahead: covers READ_LATENCY and the headers between short packets.
 FIFO_FLITS = 16
 
 
 class ReadJob(data.StructLayout):
-    """Rows ``row`` to ``row + flits_less_one``, of the last one the first ``tail_less_one + 1`` bytes."""
+    """Rows ``row`` to ``row + flits_less_one``; of the last, the first ``tail_less_one + 1`` bytes.
+    """
 
     def __init__(self, config):
         super().__init__({
@@ -62,7 +63,8 @@ class RowReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         job = self.job.payload
-        m.submodules.flits = flits = fifo.SyncFIFO(width=self.data.payload.shape().size, depth=FIFO_FLITS)
+        flit_shape = self.data.payload.shape()
+        m.submodules.flits = flits = fifo.SyncFIFO(width=flit_shape.size, depth=FIFO_FLITS)
 
         # s0: one read a cycle
         s0_valid = Signal()
@@ -98,18 +100,20 @@ class RowReader(wiring.Component):
             last, tail_less_one = next_last, next_tail_less_one
 
         answer = self.read.response
-        flit = Signal(self.data.payload.shape())
+        flit = Signal(flit_shape)
         m.d.comb += [flit.last.eq(last), flits.w_data.eq(flit), flits.w_en.eq(answer.valid)]
         m.d.comb += flit.data[:8].eq(answer.payload[:8])
         for byte in range(1, self.config.flit_bytes):
             kept = ~last | (byte <= tail_less_one)
-            m.d.comb += flit.data.word_select(byte, 8).eq(Mux(kept, answer.payload.word_select(byte, 8), 0))
+            value = answer.payload.word_select(byte, 8)
+            m.d.comb += flit.data.word_select(byte, 8).eq(Mux(kept, value, 0))
 
         m.d.comb += [
             self.data.valid.eq(flits.r_rdy),
             self.data.payload.eq(flits.r_data),
             flits.r_en.eq(self.data.ready),
-            self.waiting.eq(Mux(answer.valid & (flits.level != FIFO_FLITS), flits.level + 1, flits.level)),
+            # an answer has room, so this fits
+            self.waiting.eq(flits.level + answer.valid),
         ]
 
         # as many cycles without a refusal as the FIFO could hide

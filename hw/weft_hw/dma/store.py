@@ -6,14 +6,14 @@
      ^------- complete <------------------------------- response_header (WRITE_ACKs)
 ```
 
-A packet's header is sent when its data will follow without a pause as far as can be told: its first flit is there and
-reads are granted smoothly, or else the whole packet (or a full FIFO of it) is there. So a scratchpad bank that is busy
-for long does not leave an unfinished packet in the mesh. Reads and requests of the next command overlap the
-acknowledgements of the previous ones.
+A packet's header is sent when its data will follow without a pause as far as can be told: its first
+flit is there and reads are granted smoothly, or else the whole packet (or a full FIFO of it) is
+there. So a scratchpad bank that is busy for long does not leave an unfinished packet in the mesh.
+Reads and requests of the next command overlap the acknowledgements of the previous ones.
 
-Latency: command taken in cycle t, first read offered in t + 5, first request header offered in t + 7 if the read was
-granted at once; the last WRITE_ACK of a command taken in t, its ``done`` offered in t + 1. Throughput: a data flit a
-cycle; one cycle between packets, for the header.
+Latency: command taken in cycle t, first read offered in t + 5, first request header offered in t +
+7 if the read was granted at once; the last WRITE_ACK of a command taken in t, its ``done`` offered
+in t + 1. Throughput: a data flit a cycle; one cycle between packets, for the header.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -38,7 +38,7 @@ from .transfer import Transfer
 
 __all__ = ["StoreEngine"]
 
-#: Packets whose data may be read ahead of their headers: READ_LATENCY and two register stages of one-flit packets.
+#: Packets whose data may be read ahead of their headers: READ_LATENCY and two register stages.
 _HEADERS = 4
 
 
@@ -92,7 +92,8 @@ class StoreEngine(wiring.Component):
         m = Module()
         flit_bits = ceil_log2(self.config.flit_bytes)
         header_shape = _Header(address_bits=self.config.host.address_bits)
-        m.submodules.transfer = transfer = Transfer(self.config, requests=self.config.tile.store_requests)
+        requests = self.config.tile.store_requests
+        m.submodules.transfer = transfer = Transfer(self.config, requests=requests)
         m.submodules.reader = reader = RowReader(self.config)
         m.submodules.headers = headers = fifo.SyncFIFO(width=header_shape.size, depth=_HEADERS)
         link(m, wiring.flipped(self.engine), transfer.engine)
@@ -118,7 +119,7 @@ class StoreEngine(wiring.Component):
 
         # header, then data
         request = self.request.payload
-        in_data, offered, flows = Signal(), Signal(), Signal()
+        in_data, offered, flows, data_moves = Signal(), Signal(), Signal(), Signal()
         flits = Signal(range((1 << len(access.length)) >> flit_bits))
         enough = Mux(flits > FIFO_FLITS, FIFO_FLITS, flits)
         m.d.comb += [
@@ -137,11 +138,12 @@ class StoreEngine(wiring.Component):
             self.request_data.valid.eq(reader.data.valid & in_data),
             self.request_data.payload.eq(reader.data.payload),
             reader.data.ready.eq(self.request_data.ready & in_data),
+            data_moves.eq(self.request_data.valid & self.request_data.ready),
         ]
         m.d.sync += offered.eq(self.request.valid & ~self.request.ready)
         with m.If(self.request.valid & self.request.ready):
             m.d.sync += in_data.eq(1)
-        with m.If(self.request_data.valid & self.request_data.ready & self.request_data.payload.last):
+        with m.If(data_moves & self.request_data.payload.last):
             m.d.sync += in_data.eq(0)
 
         # acknowledgements

@@ -6,11 +6,12 @@
         `-> tickets (index, signal) ----------'  `-> engine.done
 ```
 
-The next command's accesses follow the previous command's without a gap, long before that one is done. The first error of
-a command, or ``abort``, ends its accesses; it is done when all that were made have been answered.
+The next command's accesses follow the previous command's without a gap, long before that one is
+done. The first error of a command, or ``abort``, ends its accesses; it is done when all that were
+made have been answered.
 
-Latency: command taken in cycle t, first access offered in t + 4; the last ``complete`` of a command in t, its ``done``
-offered in t + 1. Throughput: an access a cycle, a command every 2 cycles.
+Latency: command taken in cycle t, first access offered in t + 4; the last ``complete`` of a command
+in t, its ``done`` offered in t + 1. Throughput: an access a cycle, a command every 2 cycles.
 """
 
 from amaranth.hdl import Module, Signal, unsigned
@@ -103,9 +104,12 @@ class Transfer(wiring.Component):
             ring.entry.address.eq(access.address),
         ]
 
-        # an error stops the walk in progress only if it is the oldest command's; both are counted modulo a power of two
-        # above the number of commands that fit between them
+        # an error stops the walk in progress only if it is the oldest command's; both are counted
+        # modulo a power of two above the number of commands that fit between them
         issuing, oldest = Signal(bits_for(depth)), Signal(bits_for(depth))
         m.d.comb += pattern.stop.eq(self.engine.abort | (ring.failed & (issuing == oldest)))
-        m.d.sync += [issuing.eq(issuing + pattern.ended), oldest.eq(oldest + (ring.done.valid & ring.done.ready))]
+        m.d.sync += [
+            issuing.eq(issuing + pattern.ended),
+            oldest.eq(oldest + (ring.done.valid & ring.done.ready)),
+        ]
         return m

@@ -1,0 +1,147 @@
+"""Around the store engine: a front end, a scratchpad and a memory in Python."""
+
+import numpy as np
+from harness_dma import Access, Responder, accesses, drive_node, response_source, rows_of
+from weft_hw.isa import CommandWord, Opcode
+from weft_hw.memory.port import READ_LATENCY
+from weft_hw.noc.packet import DataFlit, Headed, RequestHeader, RequestKind
+from weft_hw.presets import preset
+from weft_hw.tile.engine import Done
+from weft_sim.bench import Bench, StreamSink, StreamSource, unpack
+from weft_sim.bench.pauses import random_pauses
+
+
+class Scratchpad:
+    """Answers granted reads READ_LATENCY cycles later; between, the response is noise."""
+
+    def __init__(self, bench, config, pause):
+        self.reads = StreamSink(bench, "read__request", pause=pause)
+        self.bench = bench
+        shape = (config.tile.scratchpad_rows, config.flit_bytes)
+        self.image = bench.rng.integers(0, 256, shape, dtype=np.uint8)
+        self.noise = int.from_bytes(bench.rng.bytes(config.flit_bytes), "little")
+        bench.add(self)
+
+    def reset(self):
+        self.answered = 0
+        self.pipe = [None] * (READ_LATENCY - 1)
+
+    def step(self):
+        # a read granted in cycle t is seen here at the end of t; what is driven now, in t + 1
+        granted = self.reads.raw[self.answered :]
+        self.answered = len(self.reads.raw)
+        self.pipe.append(granted[0] if granted else None)
+        row = self.pipe.pop(0)
+        self.bench.port("read__response__valid").value = int(row is not None)
+        value = self.noise if row is None else int.from_bytes(self.image[row].tobytes(), "little")
+        self.bench.port("read__response__payload").value = value
+
+    def describe(self):
+        return f"scratchpad: {self.answered} reads"
+
+
+class Setup:
+    """The engine between a front end, a scratchpad and a memory. ``stall`` is the probability of a
+    pause on every stream; ``refuse`` pauses the reads.
+    """
+
+    def __init__(self, dut, stall=0.0, latency=(20, 20), refuse=None):
+        self.bench = bench = Bench(dut)
+        self.config = config = preset(bench.parameters["preset"])
+        bits, flit = config.host.address_bits, config.flit_bytes
+
+        def pause():
+            return random_pauses(bench.rng, stall)
+
+        self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pause())
+        self.done = StreamSink(bench, "engine__done", Done(address_bits=bits), pause=pause())
+        header = Headed(RequestHeader(address_bits=bits))
+        self.requests = StreamSink(bench, "request", header, pause=pause())
+        self.data = StreamSink(bench, "request_data", DataFlit(flit_bytes=flit), pause=pause())
+        self.scratchpad = Scratchpad(bench, config, refuse or pause())
+        self.headers = response_source(bench, pause())
+        self.memory = Responder(
+            bench,
+            config,
+            RequestKind.WRITE,
+            config.tile.store_requests,
+            self.headers,
+            lambda: int(bench.rng.integers(latency[0], latency[1] + 1)),
+        )
+        bench.add(self)
+
+    async def start(self):
+        """Resets and tells the engine where it is."""
+        await self.bench.reset()
+        drive_node(self.bench)
+
+    def reset(self):
+        self.counted_bytes = 0
+        self.handed = 0
+        self.used = 0
+        self.open = None
+        self.packet = b""
+        self.written = {}
+
+    def step(self):
+        """Receives packets as the network would: a header, then its data."""
+        self.counted_bytes += int(self.bench.port("bytes").value)
+        for bits in self.data.raw[self.used :]:
+            assert self.open is not None, "data must follow a header"
+            flit = unpack(self.data.shape, bits)
+            self.packet += flit["data"].to_bytes(self.config.flit_bytes, "little")
+            length = self.open.header["length"]
+            assert flit["last"] == (len(self.packet) >= length)
+            if flit["last"]:
+                assert not any(self.packet[length:]), "bytes after the last must be zero"
+                self.write(self.open, self.packet[:length])
+                self.memory.schedule(self.open)
+                self.open = None
+        self.used = len(self.data.raw)
+        for bits in self.requests.raw[self.handed :]:
+            assert self.open is None, "a header must follow the last flit of the packet before"
+            item = unpack(self.requests.shape, bits)
+            assert item["has_data"]
+            self.open, self.packet = self.memory.accept(item["header"]), b""
+        self.handed = len(self.requests.raw)
+
+    def write(self, request, payload):
+        """The memory takes a packet; no byte may be written twice here."""
+        address = request.header["address"]
+        for i, byte in enumerate(payload):
+            assert (request.endpoint, address + i) not in self.written
+            self.written[request.endpoint, address + i] = byte
+
+    def describe(self):
+        return f"{len(self.written)} bytes written, packet open: {self.open}"
+
+    async def run(self, commands, cycles=60_000):
+        """Sends commands and waits for all their ends."""
+        ended = len(self.done.raw)
+        self.commands.send(*[command.bits(Opcode.STORE) for command in commands])
+        await self.done.take(ended + len(commands), cycles=cycles)
+        await self.bench.cycles(2)
+        assert not self.bench.port("busy").value
+        assert not self.memory.in_flight
+        assert self.open is None
+
+    def golden(self, commands):
+        """(endpoint, address) -> byte, as legal ``commands`` write them."""
+        want = {}
+        for command in commands:
+            for addresses, row in rows_of(self.config, command):
+                line = self.scratchpad.image[row:].reshape(-1)[: len(addresses)]
+                keys = ((command.endpoint, address) for address in addresses.tolist())
+                want.update(zip(keys, line.tolist(), strict=True))
+        return want
+
+    def check_requests(self, commands):
+        """Exactly the requests of ``commands``, in order."""
+        want = [
+            (item.address, item.length, command.endpoint)
+            for command in commands
+            for item in accesses(self.config, command)
+            if isinstance(item, Access)
+        ]
+        got = [(r.header["address"], r.header["length"], r.endpoint) for r in self.memory.requests]
+        assert got == want
