@@ -99,6 +99,22 @@ class ModelShape:
         """Columns of all key heads together (keys alone)."""
         return self.kv_heads * self.head_dim
 
+    def projections(self, tp: int = 1) -> tuple[tuple[str, int, int], ...]:
+        """Products in front of the attention core as (name, K, N), one chip of `tp`.
+
+        Latent attention (MLA): down to the latent, up to the heads. In decoding the up-projection of
+        keys and values is absorbed into queries and result: same operations, same weights.
+        """
+        d, heads = self.d_model, self.heads // tp
+        if not self.kv_lora_rank:
+            return (("qkv", d, (heads + 2 * max(1, self.kv_heads // tp)) * self.head_dim),)
+        return (
+            ("q_down", d, self.q_lora_rank),
+            ("q_up", self.q_lora_rank, heads * (self.head_dim + self.rope_dim)),
+            ("kv_down", d, self.kv_lora_rank + self.rope_dim),
+            ("kv_up", self.kv_lora_rank, heads * 2 * self.head_dim),
+        )
+
     @property
     def attention_params(self) -> int:
         """Parameters of one attention block, norms included."""

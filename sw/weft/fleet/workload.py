@@ -84,24 +84,26 @@ def inference_pass(
     kv_width = operand_bytes(kv_precision or precision)
     d, heads = model.d_model, model.heads // tp
     kv_heads = max(1, model.kv_heads // tp)
+    absorbed = bool(model.kv_lora_rank) and phase == "decode"
 
     def product(name: str, k: int, n: int, m: int = tokens, batch: int = 1) -> OpCost:
         return gemm(machine, m, k, n, precision=precision, batch=batch, name=name)
 
     block = [
         vector_op(machine, "rmsnorm", tokens * d, name="norm_attention"),
-        product("qkv", d, (heads + 2 * kv_heads) * model.head_dim),
+        *(product(name, k, n) for name, k, n in model.projections(tp)),
         attention(
             machine,
             batch=batch,
             queries=queries,
             keys=context,
             heads=heads,
-            kv_heads=kv_heads,
-            head_dim=model.head_dim,
+            kv_heads=1 if absorbed else kv_heads,
+            head_dim=model.kv_lora_rank + model.rope_dim if absorbed else model.head_dim,
             precision=precision,
             kv_bytes=kv_width,
             causal=phase == "prefill",
+            latent=absorbed,
         ),
         product("attention_out", heads * model.head_dim, d),
         vector_op(machine, "rmsnorm", tokens * d, name="norm_mlp"),

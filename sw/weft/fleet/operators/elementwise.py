@@ -80,6 +80,7 @@ def attention(
     causal: bool = False,
     causal_share: float | None = None,
     fused: bool = True,
+    latent: bool = False,
     name: str = "attention",
 ) -> OpCost:
     """Scaled dot-product attention: scores, softmax, weighted sum.
@@ -88,7 +89,7 @@ def attention(
     sees only Q, K, V and the result. Otherwise scores go out and come back around a softmax kernel.
     `causal` leaves out the masked part of a fused kernel: of `keys` the last `queries` positions
     attend `keys - (queries - 1) / 2` on average; `causal_share` states the share instead (balanced
-    context-parallel chunks: 0.5). `kv_bytes` is the width of the cache (default: the
+    context-parallel chunks: 0.5). `latent`: keys and values are one cache, read once (MLA). `kv_bytes` is the width of the cache (default: the
     operands').
     """
     if heads % kv_heads:
@@ -102,31 +103,20 @@ def attention(
         pairs = batch * heads
         return _unfused(machine, pairs, queries, keys, head_dim, precision, name)
     group = heads // kv_heads
-    scores = gemm(
-        machine,
-        queries * group,
-        head_dim,
-        keys,
-        precision=precision,
-        batch=batch * kv_heads,
-        resident=True,
-    )
-    values = gemm(
-        machine,
-        queries * group,
-        keys,
-        head_dim,
-        precision=precision,
-        batch=batch * kv_heads,
-        resident=True,
-    )
+    pairs = batch * kv_heads
+    rows = queries * group
+    # few queries: kernels split the keys over the chip, so the keys are the long side of both
+    few = rows < 128
+    first = (keys, head_dim, rows) if few else (rows, head_dim, keys)
+    second = first if few else (rows, keys, head_dim)
+    scores = gemm(machine, *first, precision=precision, batch=pairs, resident=True)
+    values = gemm(machine, *second, precision=precision, batch=pairs, resident=True)
     flops = share * (scores.flops + values.flops)
     arithmetic = share * (scores.compute_s + values.compute_s)
     exps = share * 5.0 * batch * heads * queries * keys
     vector = elementwise(machine, 0.0, exps).compute_s
-    moved = batch * (
-        2.0 * kv_width * kv_heads * keys * head_dim + 2.0 * width * heads * queries * head_dim
-    )
+    cache = (1.0 if latent else 2.0) * kv_width * kv_heads * keys * head_dim
+    moved = batch * (cache + 2.0 * width * heads * queries * head_dim)
     memory = moved / (machine.memory_bandwidth_bytes_per_s * machine.vector.memory_fraction)
     compute = arithmetic + vector
     time = machine.vector.overhead_s + np.maximum(compute, memory)

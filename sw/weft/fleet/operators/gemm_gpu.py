@@ -23,8 +23,9 @@ def gpu_gemm_times(
     machine: Machine, m: Num, k: Num, n: Num, batch: Num, moved_bytes: Num, precision: str
 ) -> tuple[Num, Num, Num]:
     """Seconds of (arithmetic alone, memory traffic alone, the kernel)."""
+    peak = machine.peak(precision)
     curve = machine.gemm[precision]
-    unit_rate = machine.peak(precision) / machine.compute_units * curve.peak_fraction
+    unit_rate = peak / machine.compute_units * curve.peak_fraction
     small = 1.0 - curve.small_tile_loss
     tiny = 1.0 - curve.tiny_tile_loss
     loss = {32768: 1.0, 16384: small, 8192: small * tiny, 4096: small * tiny * tiny}

@@ -203,7 +203,7 @@ def layer_cost(
     norm = "rmsnorm" if model.gated_mlp else "layernorm"
     pairs = [
         _vector(machine, norm, outer, 1.5),
-        _pair(machine, tokens, d, (heads + 2 * kv_heads) * model.head_dim, p, "qkv"),
+        *(_pair(machine, tokens, k, n, p, name) for name, k, n in model.projections(t)),
         _pair(machine, tokens, heads * model.head_dim, d, p, "attention_out"),
         _vector(machine, residual, outer, 1.0),
         _vector(machine, norm, outer, 1.5),
