@@ -21,6 +21,7 @@ from weft_hw.verilog import Verilog
 from .bindings import bindings
 from .compile import Jobs, Unit
 from .errors import BuildError
+from .group import group
 from .progress import Progress
 from .runtime import start_runtime
 from .toolchain import compiler, verilator
@@ -36,6 +37,7 @@ _COMMON = ("-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-DVL_TIME_CONTEXT", 
 _FAST = ("-O2",)
 #: Construction and reset of the model run once; compiling them quickly matters more.
 _SLOW = ("-O0",)
+_FAST_PIECE_BYTES, _SLOW_PIECE_BYTES = 600_000, 2_000_000
 
 
 def build(design: Verilog, name: str, *, root: Path, vcd: bool = False) -> Path:
@@ -127,11 +129,7 @@ def _make(design: Verilog, header: str, kind: str, home: Path, root: Path, *, vc
         (objects / "chip.h").write_text(header)
         jobs.finish([verilated])
         seconds["verilator"] = monotonic() - started
-        units = [_model_unit(source, own) for source in verilated.result()]
-        units += [
-            Unit(source, objects / f"harness_{source.stem}.o", (*own, *_FAST))
-            for source in sorted(_HARNESS.glob("*.cpp"))
-        ]
+        units = _units(verilated.result(), objects, own)
 
         def report(done: int, count: int) -> None:
             progress.step = f"compiling, {done} of {count} files"
@@ -156,6 +154,20 @@ def _make(design: Verilog, header: str, kind: str, home: Path, root: Path, *, vc
     (home / "build.json").write_text(json.dumps(description, indent=2) + "\n")
 
 
-def _model_unit(source: Path, options: tuple[str, ...]) -> Unit:
-    slow = "__Slow" in source.name or "__Syms" in source.name
-    return Unit(source, source.with_suffix(".o"), (*options, *(_SLOW if slow else _FAST)))
+def _units(sources: list[Path], objects: Path, options: tuple[str, ...]) -> list[Unit]:
+    """What to compile: the model in pieces, and the harness. Unoptimised code compiles faster."""
+    slow = [source for source in sources if "__Slow" in source.name or "__Syms" in source.name]
+    fast = [source for source in sources if source not in slow]
+    units = [
+        Unit(piece, piece.with_suffix(".o"), (*options, *_SLOW), weight=size / 4)
+        for piece, size in group(slow, objects, "slow", _SLOW_PIECE_BYTES).items()
+    ]
+    units += [
+        Unit(piece, piece.with_suffix(".o"), (*options, *_FAST), weight=size)
+        for piece, size in group(fast, objects, "fast", _FAST_PIECE_BYTES).items()
+    ]
+    units += [
+        Unit(source, objects / f"harness_{source.stem}.o", (*options, *_FAST))
+        for source in sorted(_HARNESS.glob("*.cpp"))
+    ]
+    return units

@@ -22,6 +22,8 @@ class Unit:
     source: Path
     target: Path
     options: tuple[str, ...]
+    weight: float = 0.0
+    """Heavier ones are started first."""
 
 
 class Jobs:
@@ -46,8 +48,8 @@ class Jobs:
         self._pool.shutdown(wait=True, cancel_futures=kind is not None)
 
     def start(self, units: Sequence[Unit]) -> list:
-        """Queues the compilation of ``units``, biggest source first; returns their futures."""
-        ordered = sorted(units, key=lambda unit: unit.source.stat().st_size, reverse=True)
+        """Queues the compilation of ``units``, heaviest first; returns their futures."""
+        ordered = sorted(units, key=lambda unit: unit.weight, reverse=True)
         return [self._pool.submit(self._compile, unit) for unit in ordered]
 
     def call(self, function: Callable, *arguments: object):
