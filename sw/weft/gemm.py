@@ -108,8 +108,8 @@ def gemm_report(
         "resident": resident,
         "formula": {
             "utilisation": "macs / (tiles x R x C x cycles), cycles from doorbell to last write response",
-            "ceiling": "macs / (tiles x R x C x (ceil(n/C) ceil(k/R) max(m, R) + 2R + C)), m and n of the largest "
-            "tile's part of the best even split",
+            "ceiling": "macs / (tiles x R x C x (R + (ceil(n/C) ceil(k/R) - 1) max(m, R) + m + R + C)), m and n of the "
+            "largest tile's part of the best even split",
         },
     }
     if events is not None:

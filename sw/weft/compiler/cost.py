@@ -14,7 +14,7 @@ from weft_sim.dram import Dram
 from .program import Step
 from .task import ceil_div
 
-__all__ = ["Estimate", "Timing", "array_cycles", "estimate", "shape_ceiling"]
+__all__ = ["Estimate", "Timing", "array_cycles", "estimate", "shape_ceiling", "window_cycles"]
 
 #: Cycles for a packet to cross the network once, to and from memory, beyond the memory's own latency.
 _NETWORK_CYCLES = 40
@@ -82,21 +82,35 @@ def array_cycles(m: int, k: int, n: int, rows: int, cols: int) -> int:
     return ceil_div(n, cols) * ceil_div(k, rows) * max(m, rows)
 
 
-def shape_ceiling(config: ChipConfig, m: int, k: int, n: int, tiles: int | None = None) -> float:
-    """Largest utilisation that a shape allows on the array, 0 to 1.
+def window_cycles(m: int, k: int, n: int, rows: int, cols: int) -> int:
+    """Least cycles from the first operand read to the last accumulator write of a product on one array.
 
-    ``m k n / (tiles R C cycles)``, with ``cycles = ceil(n'/C) ceil(k/R) max(m', R) + 2 R + C`` of the best even split of
-    the result into ``m' x n'`` for each tile; ``2 R + C`` fills and drains the array once.
+    ``R + (blocks - 1) max(m, R) + m + R + C`` with ``blocks = ceil(n/C) ceil(k/R)``: the first weights, every block but
+    the last as long as it takes or the next weights take, the last block's rows, their way across the array. Pipeline
+    registers of an implementation come on top.
+    """
+    blocks = ceil_div(n, cols) * ceil_div(k, rows)
+    return rows + (blocks - 1) * max(m, rows) + m + rows + cols
+
+
+def shape_ceiling(config: ChipConfig, m: int, k: int, n: int, tiles: int | None = None) -> float:
+    """Largest utilisation that a shape allows, 0 to 1: ``m k n / (tiles R C cycles)``.
+
+    ``cycles`` is ``window_cycles`` of the largest part of the best even split of the result over the tiles.
     """
     rows, cols = config.tile.array_rows, config.tile.array_cols
     count = config.mesh.tiles if tiles is None else tiles
-    best = min(
-        array_cycles(
-            ceil_div(m, down), k, min(n, ceil_div(ceil_div(n, cols), count // down) * cols), rows, cols
+    cycles = min(
+        window_cycles(
+            ceil_div(m, down),
+            k,
+            min(n, ceil_div(ceil_div(n, cols), count // down) * cols),
+            rows,
+            cols,
         )
         for down in range(1, count + 1)
     )
-    return m * k * n / (count * rows * cols * (best + 2 * rows + cols))
+    return m * k * n / (count * rows * cols * cycles)
 
 
 @dataclass(frozen=True, slots=True)

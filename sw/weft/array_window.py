@@ -1,0 +1,136 @@
+"""How close the array comes to a shape's own ceiling, operands in the scratchpad, results left in the accumulator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from weft_hw.config import ChipConfig
+from weft_hw.isa import Engine, Opcode, VectorOutput
+from weft_sim.dram import Dram
+from weft_sim.golden import matmul_int8
+
+from .commands import pack
+from .compiler.cost import window_cycles
+from .compiler.program import SEMAPHORE_OF
+from .compiler.task import ceil_div, split
+from .device import Device
+from .targets import resolve_config
+
+__all__ = ["PIPELINE_CYCLES", "array_window"]
+
+#: Register stages on the way through the matmul engine that are there for the clock, not for the algorithm: scratchpad
+#: read (3), operand and weight registers, column sums, accumulator read-modify-write. Measured on the model.
+PIPELINE_CYCLES = 9
+
+
+def array_window(
+    m: int,
+    k: int,
+    n: int,
+    preset: str | ChipConfig = "base",
+    target: str = "model",
+    seed: int = 0,
+    dram: Dram | None = None,
+) -> dict[str, Any]:
+    """Times the matmul engine alone on ``(m, k) @ (k, n)``, one command for what the accumulator holds.
+
+    Returns
+    -------
+    dict
+        ``window_cycles``: from the engine taking a command to its last accumulator write, summed over the commands;
+        ``ceiling_cycles``: ``compiler.cost.window_cycles`` of each command, summed; ``fraction_of_ideal``: their
+        ratio; ``fraction``: the same with the array's ``PIPELINE_CYCLES`` counted as part of its fill;
+        ``commands``; ``bit_exact``: every result, drained after each command, against the golden.
+
+    Raises
+    ------
+    ValueError
+        if the operands do not fit three quarters of the scratchpad.
+    """
+    config = resolve_config(preset)
+    tile = config.tile
+    width, lanes = tile.array_rows, tile.array_cols
+    a_stride, b_stride = ceil_div(k, width), ceil_div(n, lanes)
+    bank = tile.scratchpad_rows // tile.scratchpad_banks
+    b_row = ceil_div(m * a_stride, bank) * bank
+    out_row = 3 * tile.scratchpad_rows // 4
+    if b_row + k * b_stride > out_row:
+        raise ValueError(
+            f"operands of {m} x {k} by {k} x {n} must fit {out_row} scratchpad rows, "
+            f"not {b_row + k * b_stride}"
+        )
+    rng = np.random.default_rng(seed)
+    a = rng.integers(-128, 128, (m, k), dtype=np.int8)
+    b = rng.integers(-128, 128, (k, n), dtype=np.int8)
+    wide = tile.accumulator_row_bytes // tile.row_bytes
+    capacity = min(tile.accumulator_rows, tile.scratchpad_rows // 4 // wide)
+    taken = ended = ceiling = count = 0
+    with Device(target, config, dram=dram) as device:
+        sources = device.array(a), device.array(b)
+        out = device.zeros((m, n), np.int32)
+        loads = [
+            _load(sources[0].address, m, k, 0, a_stride),
+            _load(sources[1].address, k, n, b_row, b_stride),
+        ]
+        device.submit(loads, keep=sources).wait()
+        device.target.set_tracing(True)
+        for m0, rows in split(m, min(m, capacity)):
+            for n0, columns in split(n, capacity // rows * lanes, lanes):
+                groups = ceil_div(columns, lanes)
+                matmul = pack(
+                    Opcode.MATMUL, m=rows, k=k, n=columns, acc_stride=rows,
+                    a_row=m0 * a_stride, a_stride=a_stride,
+                    w_row=b_row + n0 // lanes, w_stride=b_stride,
+                )  # fmt: skip
+                device.submit([matmul]).wait()
+                device.submit(
+                    _drain(
+                        rows, columns, groups * wide, out_row, out.address + 4 * (m0 * n + n0), n
+                    ),
+                    keep=(out,),
+                ).wait()
+                ceiling += window_cycles(rows, k, columns, width, lanes)
+                count += 1
+        events = device.target.trace()
+        exact = bool(np.array_equal(out.numpy(), matmul_int8(a, b)))
+    arrays = events[events["engine"] == Engine.MATMUL.value]
+    taken = int(arrays["cycle"][arrays["kind"] == 0].sum())
+    ended = int(arrays["cycle"][arrays["kind"] == 1].sum())
+    return {
+        "bit_exact": exact,
+        "window_cycles": ended - taken,
+        "ceiling_cycles": ceiling,
+        "fraction": (ceiling + count * PIPELINE_CYCLES) / (ended - taken),
+        "fraction_of_ideal": ceiling / (ended - taken),
+        "commands": count,
+        "m": m,
+        "k": k,
+        "n": n,
+        "preset": config.name,
+        "target": target,
+        "seed": seed,
+    }
+
+
+def _load(address: int, rows: int, row_bytes: int, local_row: int, local_stride: int) -> bytes:
+    return pack(
+        Opcode.LOAD, memory_address=address, memory_stride=row_bytes, row_bytes=row_bytes, rows=rows,
+        local_row=local_row, local_stride=local_stride,
+    )  # fmt: skip
+
+
+def _drain(
+    rows: int, columns: int, stride: int, out_row: int, address: int, n: int
+) -> list[bytes]:
+    """Accumulators of one command to memory as int32."""
+    ready = 1 << SEMAPHORE_OF[Engine.VECTOR, Engine.STORE]
+    vector = pack(
+        Opcode.VECTOR, signal=ready, m=rows, n=columns, acc_stride=rows,
+        out_row=out_row, out_stride=stride, output=VectorOutput.INT32,
+    )  # fmt: skip
+    store = pack(
+        Opcode.STORE, wait=ready, memory_address=address, memory_stride=4 * n,
+        row_bytes=4 * columns, rows=rows, local_row=out_row, local_stride=stride,
+    )  # fmt: skip
+    return [vector, store]
