@@ -79,8 +79,8 @@ def check(config, commands, limit=LIMIT):
     flit = config.flit_bytes
     for command, got in zip(commands, run(config, commands, limit), strict=True):
         # the stop comes while the access after the limit waits in s1
-        want = list(islice(accesses(config, command), limit + 1))
-        for i, (have, item) in enumerate(zip(got, want, strict=False)):
+        want = list(islice(accesses(config, command), limit + 2))
+        for i, (have, item) in enumerate(zip(got, want[: limit + 1], strict=False)):
             where = f"access {i} of {command}: {have}, not {item}"
             assert have["address"] == item.address, where
             if isinstance(item, Access):
@@ -90,7 +90,7 @@ def check(config, commands, limit=LIMIT):
                 assert have["endpoint"] == command.endpoint, where
             else:
                 assert have["status"] == item.status, where
-        if len(want) <= limit:
+        if len(want) <= limit + 1:
             assert len(got) == len(want), f"{command}"
         else:
             assert got[-1]["status"] == Status.ABORTED
