@@ -1,12 +1,12 @@
 """Reads the accumulator rows of a command, one a cycle, when all that the row needs is at hand.
 
-A row is asked for only if there is room for what becomes of it (``depth`` output rows between here and
-the scratchpad), the parameters of its block are fetched and its residual is granted; so nothing behind
-ever stalls.
+A row is asked for only if there is room for what becomes of it (``depth`` output rows between here
+and the scratchpad), the parameters of its block are fetched and its residual is granted; so nothing
+behind ever stalls.
 
-Throughput: INT8 one row a cycle, INT32 one every ``parameter_beats`` cycles; commands and blocks follow
-each other without a bubble if their parameters are fetched. An INT32 command that follows INT8 rows
-waits until they are written, because its rows leave the lanes earlier.
+Throughput: INT8 one row a cycle, INT32 one every ``parameter_beats`` cycles; commands and blocks
+follow each other without a bubble if their parameters are fetched. An INT32 command that follows
+INT8 rows waits until they are written, because its rows leave the lanes earlier.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -99,7 +99,8 @@ class RowDrain(wiring.Component):
             self.idle.eq(~valid & (under_way == 0)), self.active.eq(active),
             self.row.first.eq(first), self.row.int32.eq(task.int32),
             self.row.use_bias.eq(task.use_bias), self.row.use_residual.eq(task.use_residual),
-            self.row.columns_less_one.eq(Mux(blocks_left == 0, task.tail_less_one, tile.array_cols - 1)),
+            self.row.columns_less_one.eq(Mux(blocks_left == 0, task.tail_less_one,
+                                             tile.array_cols - 1)),
             self.row.zero_point.eq(task.zero_point),
             self.row.clamp_min.eq(task.clamp_min), self.row.clamp_max.eq(task.clamp_max),
         ]
@@ -131,7 +132,8 @@ class RowDrain(wiring.Component):
         m.d.comb += [
             good.eq((offered.status == Status.OK) & ~self.stop),
             # one without rows needs the cycle's tag for itself
-            self.task.ready.eq(Mux(self.stop, ~active & self.quiet, ~active | (granted & ends & good))),
+            self.task.ready.eq(Mux(self.stop, ~active & self.quiet,
+                                   ~active | (granted & ends & good))),
             taken.eq(self.task.valid & self.task.ready),
             self.begin.eq(taken),
             cut.eq(active & self.stop & self.quiet),

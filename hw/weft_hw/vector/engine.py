@@ -2,17 +2,22 @@
 
 ::
 
-    command -> VectorIntake --task--+-> RowDrain -> accumulator read -> VectorLanes -> RowWriter -> write
-                                    +-> ParameterFetch --bias, scale-------^            ^    \\-> done
-                                    +-> ResidualFetch  --residual----------^    tag-----+
-                                         (one FetchPort)
+    command -> VectorIntake -+-> RowDrain -> accumulator -> VectorLanes -> RowWriter -> write
+                             |      +---------- tag --------------------------^  +----> done
+                             +-> ParameterFetch -- bias, scale -^
+                             +-> ResidualFetch --- residual ----^
+                                 both by one FetchPort
 
-The three agents walk the same command at their own pace: parameters of the next block, or of the next
-command's first, are fetched while a block streams. Rows are asked for only if all that follows has room,
-so the lanes never stall, and responses that cannot be refused never need to be.
+The three agents walk the same command at their own pace: parameters of the next block, or of the
+next command's first, are fetched while a block streams. Rows are asked for only if all that follows
+has room, so the lanes never stall, and responses, which cannot be refused, never need to be.
 
-Timing without refusals, from the cycle t in which a command is taken by an idle engine, ``k`` scratchpad
-rows of parameters in the first block (at most 4 for bias and 4 for scale)::
+A command's parameters and residuals may be read while the command before still writes: one that
+needs what an earlier vector command wrote must wait for that command's signal. Residual and output
+of one command may be the same rows.
+
+Timing without refusals, from the cycle t in which a command is taken by an idle engine, with ``k``
+scratchpad rows of parameters in the first block (at most 4 for bias and 4 for scale)::
 
     t + 7                        checked (t + 2 if a field is illegal)
     first = t + k + 11           first accumulator read (t + 8 if k = 0)
@@ -20,9 +25,10 @@ rows of parameters in the first block (at most 4 for bias and 4 for scale)::
     + 15                         its write accepted (INT32: the first of its 4 parts 5 later)
     + 1                          done
 
-A block of m rows takes max(m, 12) cycles (INT8 with bias; 10 without), 4 m or at least 8 in INT32 (4 m
-without bias). With residuals its m + 8 reads of the scratchpad take as many cycles.
-Commands follow each other by the same rule as blocks.
+A block of m rows takes max(m, 12) cycles (INT8 with bias), max(m, 10) (INT8), max(4 m, 8) (INT32
+with bias) or 4 m. With residuals its reads of the scratchpad take m + 8 (with bias) or m + 4
+cycles. Commands follow each other by the same rule as blocks; INT32 after INT8 waits until that is
+written.
 """
 
 from amaranth.hdl import Module, Signal
@@ -53,11 +59,12 @@ _DEPTH = VectorLanes.LATENCY + 3 + 8
 class VectorEngine(wiring.Component):
     """Runs ``VectorCommand``; see ``weft_sim.golden.requantise`` for the arithmetic.
 
-    Lanes beyond N are written as zero. INT32 takes no residual, scale or clamp, whatever the command says.
-    Bias and scale are read only as far as N goes. A block that leaves its memory is LOCAL_RANGE, before
-    any access, with the last row of the walk as ``address``; walks are looked at in the order accumulators,
-    output, bias, scale, residual. Under ``abort`` rows asked for are still written, then every command
-    inside is answered ABORTED, except one whose last row had been asked for.
+    Lanes beyond N are written as zero. INT32 takes no residual, scale or clamp, whatever the
+    command says. Bias and scale are read only as far as N goes. A command that would leave a memory
+    is LOCAL_RANGE, before any access, with the last row of the walk as ``address``; walks are
+    looked at in the order accumulators, output, bias, scale, residual. Under ``abort`` rows asked
+    for are still written, then every command inside is answered ABORTED, except one whose last row
+    had been asked for.
 
     Members
     -------
@@ -137,7 +144,8 @@ class VectorEngine(wiring.Component):
             parameters.stop.eq(stop), residuals.stop.eq(stop), residuals.clear.eq(stop & quiet),
             drain.parameters_ready.eq(parameters.ready), drain.residual_ahead.eq(residuals.ahead),
             drain.written.eq(writer.written),
-            parameters.consume.eq(drain.granted & drain.row.first & (drain.row.use_bias | ~drain.row.int32)),
+            parameters.consume.eq(drain.granted & drain.row.first
+                                  & (drain.row.use_bias | ~drain.row.int32)),
             parameters.consume_scale.eq(~drain.row.int32),
             parameters.scale_free.eq(lanes.scale_free),
             residuals.consume.eq(drain.granted & drain.row.use_residual),

@@ -1,7 +1,7 @@
 """The engine's scratchpad read port, shared by parameters and residuals.
 
-A request goes through a register, so that what the port shows holds until it is granted whatever its
-owner does next. Parameters come first: a block cannot start without them.
+A request goes through a register, so that what the port shows holds until it is granted, whatever
+its owner does next. Parameters come first: a block cannot start without them.
 
 Latency: ``take`` in cycle t, request from t + 1. Throughput: one request a cycle.
 """
@@ -22,7 +22,8 @@ class FetchPort(wiring.Component):
 
     Members
     -------
-    want_parameter, want_residual : In(1); parameter_row, residual_row : In(row); parameter_tag : In(FetchTag)
+    want_parameter, want_residual : In(1)
+    parameter_row, residual_row : In(row), parameter_tag : In(FetchTag)
         A read someone would like; may be withdrawn.
     take_parameter, take_residual : Out(1)
         It will be done.

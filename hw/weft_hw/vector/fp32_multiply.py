@@ -4,8 +4,8 @@
 
     a, b -> | s1: 24 x 24 product | s2: product, for retiming | s3: normalise, round, pack | -> o
 
-The second register holds the product unchanged, so that a synthesiser may move it into the multiplier. Registers in front of
-the operands are the user's.
+The second register holds the product unchanged, so that a synthesiser may move it into the
+multiplier. Registers in front of the operands are the user's.
 
 Latency: 3 cycles in which ``enable`` is high. Throughput: one a cycle.
 """
@@ -22,8 +22,9 @@ _NAN = 0x7FC00000
 class Fp32Multiply(wiring.Component):
     """``a * b`` in IEEE 754 binary32, round to nearest, ties to even, with subnormals flushed.
 
-    A subnormal operand counts as zero of its sign. A product that, rounded to 24 bits with an unbounded exponent, is below
-    ``2**-126`` becomes zero of its sign. Every NaN comes out as ``0x7FC00000``; zero times infinity is NaN.
+    A subnormal operand counts as zero of its sign. A product that, rounded to 24 bits with an
+    unbounded exponent, is below ``2**-126`` becomes zero of its sign. Every NaN comes out as
+    ``0x7FC00000``; zero times infinity is NaN.
 
     Members
     -------
@@ -45,7 +46,9 @@ class Fp32Multiply(wiring.Component):
 
         significands, zeros, infinities, nans = [], [], [], []
         for name, value in (("a", self.a), ("b", self.b)):
-            zero, top, fraction = (Signal(name=f"{name}_{what}") for what in ("zero", "top", "fraction"))
+            zero = Signal(name=f"{name}_zero")
+            top = Signal(name=f"{name}_top")
+            fraction = Signal(name=f"{name}_fraction")
             m.d.comb += [
                 zero.eq(value[23:31] == 0),
                 top.eq(value[23:31] == 255),

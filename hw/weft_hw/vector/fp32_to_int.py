@@ -15,7 +15,8 @@ __all__ = ["Fp32ToInt"]
 
 
 class Fp32ToInt(wiring.Component):
-    """The nearest integer, ties to even, saturated to ``bits``. Infinities saturate by their sign; NaN gives zero.
+    """The nearest integer, ties to even, saturated to ``bits``. Infinities saturate by their sign;
+    NaN gives zero.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ class Fp32ToInt(wiring.Component):
         width = max(24, whole)                  # of the significand once the largest value fits
         exponent = self.i[23:31]
 
-        # the largest exponent below saturation, 127 + whole - 1, needs no shift; one below 126 is less than a half
+        # the largest exponent below saturation, 127 + whole - 1, needs no shift; a number whose
+        # exponent is below 126 is less than a half
         saturate, shift, shifted = Signal(), Signal(range(whole + 1)), Signal(width + whole)
         aligned = Cat(Const(0, whole), Const(0, width - 24), self.i[:23], Const(1, 1))
         m.d.comb += [

@@ -2,14 +2,14 @@
 
 ::
 
-    command -> slot -> s0: one walk of local rows a cycle -> s1: product -> range -> task to all three
+    command -> slot -> s0: one walk of rows a cycle -> s1: product -> range -> task to all three
 
-The walks are checked one after the other with a single multiplier: accumulators, output, bias, scale,
-residual. The first that leaves its memory is reported, with its last row. Nothing has been read or
-written by then.
+The walks are checked one after the other with a single multiplier: accumulators, output, bias,
+scale, residual. The first that leaves its memory is reported, with its last row. Nothing has been
+read or written by then.
 
 Latency: command taken in cycle t, task offered in t + 7 (t + 2 if a field is illegal).
-Throughput: one command at a time; the next is taken in the cycle after the last agent took this one.
+Throughput: one command at a time; the next is taken in the cycle after all agents took this one.
 """
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
@@ -34,8 +34,8 @@ class VectorIntake(wiring.Component):
     hold : In(1)
         No command is taken.
     drain, parameters, residual : Out(stream.Signature(VectorTask))
-        The same task to each agent. The second is offered only if the command needs bias or scale, the
-        third only if it needs residuals, and both only if the checks held.
+        The same task to each agent. The second is offered only if the command needs bias or scale,
+        the third only if it needs residuals, and both only if the checks held.
     free : Out(1)
         Nothing is inside.
     """
@@ -143,14 +143,18 @@ class VectorIntake(wiring.Component):
             task.m_less_one.eq(m_less_one), task.blocks_less_one.eq(blocks_less_one),
             task.tail_less_one.eq(n_less_one[:column_bits]),
             task.parameter_rows_less_one.eq(parameter_rows_less_one[:pad_bits]),
-            task.acc_row.eq(slot.acc_row[:acc_bits]), task.acc_stride.eq(slot.acc_stride[:acc_bits]),
-            task.out_row.eq(slot.out_row[:pad_bits]), task.out_stride.eq(slot.out_stride[:pad_bits]),
-            task.bias_row.eq(slot.bias_row[:pad_bits]), task.scale_row.eq(slot.scale_row[:pad_bits]),
+            task.acc_row.eq(slot.acc_row[:acc_bits]),
+            task.acc_stride.eq(slot.acc_stride[:acc_bits]),
+            task.out_row.eq(slot.out_row[:pad_bits]),
+            task.out_stride.eq(slot.out_stride[:pad_bits]),
+            task.bias_row.eq(slot.bias_row[:pad_bits]),
+            task.scale_row.eq(slot.scale_row[:pad_bits]),
             task.residual_row.eq(slot.residual_row[:pad_bits]),
             task.residual_stride.eq(slot.residual_stride[:pad_bits]),
             task.zero_point.eq(slot.zero_point),
             task.clamp_min.eq(slot.clamp_min), task.clamp_max.eq(slot.clamp_max),
-            task.int32.eq(int32), task.use_bias.eq(slot.use_bias), task.use_residual.eq(use_residual),
+            task.int32.eq(int32), task.use_bias.eq(slot.use_bias),
+            task.use_residual.eq(use_residual),
             *(getattr(self, name).payload.eq(task) for name, _ in agents),
         ]
         return m

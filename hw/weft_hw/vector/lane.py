@@ -2,12 +2,16 @@
 
 ::
 
-    accumulator -> + bias -> | sum | -> Int32ToFp32 -> x scale -> Fp32ToInt -> + zero point + residual -> | total | -> clamp -> | result |
-      cycle 0                  1           ..4           ..7         ..9                                     10                 11
+    accumulator + bias -> | sum | -> Int32ToFp32 -> x scale -> Fp32ToInt
+    cycle 0                 1          2 to 4       5 to 7      8 to 9
+                           + zero point + residual -> | total | -> clamp -> | result |
+                                                         10                    11
 
-The conversion saturates to 10 bits: a value outside -512..511 stays outside int8 whatever zero point and residual add.
+The conversion saturates to 10 bits: a value outside -512..511 stays outside int8 whatever zero
+point and residual add.
 
-Latency: ``accumulator`` to ``sum`` 1 cycle, to ``result`` ``LATENCY`` = 11. Throughput: one a cycle.
+Latency: ``accumulator`` to ``sum`` 1 cycle, to ``result`` ``LATENCY`` = 11. Throughput: one a
+cycle.
 """
 
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
@@ -24,7 +28,8 @@ _QUOTIENT_BITS = 10
 
 
 class VectorLane(wiring.Component):
-    """``sum = accumulator + bias`` (wraps); ``result = requantise(sum)`` as the golden of that name says.
+    """``sum = accumulator + bias`` (wraps); ``result`` is ``sum`` requantised, as the golden of
+    that name says.
 
     Members
     -------
@@ -79,7 +84,7 @@ class VectorLane(wiring.Component):
         raised = Signal(signed(_QUOTIENT_BITS + 2))
         clamped = Signal(signed(8))
         m.d.comb += [
-            convert.enable.eq(self.enable), multiply.enable.eq(self.enable), quotient.enable.eq(self.enable),
+            *(piece.enable.eq(self.enable) for piece in (convert, multiply, quotient)),
             convert.i.eq(s1_sum),
             multiply.a.eq(convert.o),
             multiply.b.eq(self.scale),
@@ -91,7 +96,8 @@ class VectorLane(wiring.Component):
             self.result.eq(s11_result),
         ]
         with m.If(self.take):
-            m.d.sync += s1_sum.eq(Mux(self.keep_sum, (self.accumulator + self.bias)[:32], 0).as_signed())
+            total = (self.accumulator + self.bias)[:32]
+            m.d.sync += s1_sum.eq(Mux(self.keep_sum, total, 0).as_signed())
         with m.If(self.enable):
             m.d.sync += [
                 s10_total.eq(quotient.o + self.zero_point + self.residual),

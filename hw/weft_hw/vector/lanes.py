@@ -2,12 +2,13 @@
 
 Cycle 0 is the grant of an accumulator row; ``c<i>`` holds its control in cycle i::
 
-    1 bias copied | 2 accumulators come | 3 sum | ... | 5 scale copied | 6 multiply | 11 zero point, residual | 12 clamp | 13 result
+    1 bias copied | 2 accumulators come | 3 sum | 5 scale copied | 6 multiply |
+    11 zero point, residual | 12 clamp | 13 result
 
 INT8 results leave as one output row in cycle 13; INT32 sums as ``parameter_beats`` output rows from
 cycle 3 on. Nothing here stalls: whoever asks for a row has room for it.
 
-Latency: grant to output row ``LATENCY`` = 13 cycles (INT8), ``LATENCY_INT32`` = 3 (INT32, its first).
+Latency: grant to output row ``LATENCY`` = 13 cycles (INT8), 3 (INT32, to its first).
 Throughput: one row a cycle (INT8), one every ``parameter_beats`` cycles (INT32).
 """
 
@@ -52,7 +53,6 @@ class VectorLanes(wiring.Component):
     """
 
     LATENCY = READ_LATENCY + VectorLane.LATENCY
-    LATENCY_INT32 = _SUM_AT
 
     def __init__(self, config):
         tile = config.tile

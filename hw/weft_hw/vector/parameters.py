@@ -1,11 +1,11 @@
 """Fetches bias and scale of a block while the block before it streams.
 
-``bias`` and ``scale`` are the *shadow*: complete while ``ready``. The lanes copy the bias in the cycle
-after the block's first accumulator was granted and the scale a few cycles later; the fetch for the
-next block, of this command or the next, starts at once and keeps clear of the copies (``scale_free``).
+``bias`` and ``scale`` are the *shadow*: complete while ``ready``. The lanes copy the bias in the
+cycle after the block's first accumulator was granted and the scale a few cycles later; the fetch
+for the next block, of this command or the next, starts at once and keeps clear of the copies.
 
-Latency: ``consume`` in cycle t and ``k`` rows to fetch without refusal, ``ready`` again in t + k + 4
-(t + k + 6 if they are scales only).
+Latency: ``consume`` in cycle t and ``k`` rows to fetch without refusal, ``ready`` again in t + k +
+4 (t + k + 6 if they are scales only).
 """
 
 from amaranth.hdl import Module, Mux, Signal

@@ -49,7 +49,8 @@ class ResidualFetch(wiring.Component):
         super().__init__({
             "task": In(stream.Signature(VectorTask(tile))),
             "stop": In(1), "clear": In(1),
-            "want": Out(1), "row": Out(ceil_log2(tile.scratchpad_rows)), "take": In(1), "granted": In(1),
+            "want": Out(1), "row": Out(ceil_log2(tile.scratchpad_rows)),
+            "take": In(1), "granted": In(1),
             "response_valid": In(1), "response": In(8 * tile.row_bytes),
             "ahead": Out(1), "consume": In(1), "pop": In(1), "data": Out(8 * tile.row_bytes),
         })

@@ -15,10 +15,11 @@ def parameter_beats(tile) -> int:
 
 
 class VectorTask(data.StructLayout):
-    """A checked command. Local rows and strides are cut to the width of the memory: the checks hold."""
+    """A checked command. Rows and strides are cut to the width of the memory, which holds them."""
 
     def __init__(self, tile):
-        row, acc = unsigned(ceil_log2(tile.scratchpad_rows)), unsigned(ceil_log2(tile.accumulator_rows))
+        row = unsigned(ceil_log2(tile.scratchpad_rows))
+        acc = unsigned(ceil_log2(tile.accumulator_rows))
         super().__init__({
             "index": unsigned(32),
             "signal": unsigned(16),
@@ -61,8 +62,8 @@ class WriteTag(data.StructLayout):
 
 
 class FetchTag(data.StructLayout):
-    """What a scratchpad row read by the engine is: a residual, or part ``beat`` of bias or scale; ``last`` completes the
-    parameters of a block."""
+    """What a scratchpad row read by the engine is: a residual, or part ``beat`` of bias or scale;
+    ``last`` completes the parameters of a block."""
 
     def __init__(self, tile):
         super().__init__({

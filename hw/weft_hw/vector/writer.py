@@ -1,9 +1,9 @@
 """Writes output rows to the scratchpad and ends commands.
 
-Rows and their tags come separately: the tag when the accumulator is read, the row when the lanes are
-through with it. Both queues are as deep as what may be under way, so that neither ever refuses.
+Rows and their tags come separately: the tag when the accumulator is read, the row when the lanes
+are through with it. Both queues are as deep as what may be under way, so that neither ever refuses.
 
-Latency: row to request 2 cycles; the last write of a command accepted in cycle t, ``done`` from t + 1.
+Latency: row to request 2 cycles; last write of a command accepted in cycle t, ``done`` from t + 1.
 Throughput: one row a cycle.
 """
 
@@ -81,7 +81,8 @@ class RowWriter(wiring.Component):
         whole, finish = Signal(), Signal()
         m.d.comb += [
             whole.eq(~tag.int32 | (part == parameter_beats(tile) - 1)),
-            request.valid.eq(tags.r_rdy & rows.r_rdy & ~tag.empty & ~(tag.last & whole & done_valid)),
+            request.valid.eq(tags.r_rdy & rows.r_rdy & ~tag.empty
+                             & ~(tag.last & whole & done_valid)),
             request.payload.row.eq(tag.row + part), request.payload.data.eq(rows.r_data),
             self.written.eq(request.valid & request.ready),
             rows.r_en.eq(self.written),
