@@ -108,8 +108,8 @@ class RingFetch(wiring.Component):
         config = self.config
         flit_bytes = config.flit_bytes
         chunks = COMMAND_BYTES // chunk_bytes(config)
-        # a beat wider than a command is read for one command at a time
-        most = min(_BURST_COMMANDS, _BUFFER_CHUNKS // chunks // 2) if flit_bytes <= COMMAND_BYTES else 1
+        # short bursts fill the buffer well; a beat wider than a command is read for one command at a time
+        most = min(_BURST_COMMANDS, _BUFFER_CHUNKS // chunks // 8) if flit_bytes <= COMMAND_BYTES else 1
         command_bits = exact_log2(COMMAND_BYTES)
         page_commands = PAGE_BYTES // COMMAND_BYTES
         max_log2 = exact_log2(config.host.max_ring_entries)

@@ -101,7 +101,7 @@ def register_map(config: ChipConfig) -> tuple[Register, ...]:
         (0x040, "CONTROL", rw, 0, "Bit 0 enable: run the ring"),
         (0x044, "RESET", cmd, 0, "Write 1: abort what is in flight, clear semaphores, error, head and tail; STATUS goes to "
                                  "RESETTING, then DISABLED"),
-        (0x048, "STATUS", ro, 0, "QueueState in bits 2:0; bit 3 the queue is idle (nothing fetched is unfinished)"),
+        (0x048, "STATUS", ro, 8, "QueueState in bits 2:0; bit 3 the queue is idle (nothing fetched is unfinished)"),
         (0x04C, "QUEUE_BASE_LO", rw, 0, "Ring base address, a multiple of 64"),
         (0x050, "QUEUE_BASE_HI", rw, 0, ""),
         (0x054, "QUEUE_LOG2", rw, 0, "Log2 of the ring's entries"),
