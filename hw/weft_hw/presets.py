@@ -1,6 +1,6 @@
 """Named configurations. ``preset("base")`` returns one; ``PRESETS`` lists them."""
 
-from .config import ChipConfig, MeshConfig, TileConfig
+from .config import ChipConfig, HostConfig, MeshConfig, TileConfig
 
 __all__ = ["PRESETS", "preset"]
 
@@ -24,12 +24,13 @@ PRESETS = {
         # scaling on RTL
         ChipConfig(name="mesh16", tile=TileConfig(
             array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16),
-            mesh=MeshConfig(cols=4, rows=4, memory_endpoints=4)),
+            mesh=MeshConfig(cols=4, rows=4, memory_endpoints=4), host=HostConfig(max_in_flight=256)),
         # the ASIC that the fleet study prices; model and elaboration only
         ChipConfig(name="fleet", tile=TileConfig(
             array_rows=64, array_cols=64, scratchpad_kib=4096, accumulator_kib=1024, load_requests=64,
             store_requests=32),
-            mesh=MeshConfig(cols=8, rows=8, memory_endpoints=8, max_packet_bytes=1024)),
+            mesh=MeshConfig(cols=8, rows=8, memory_endpoints=8, max_packet_bytes=1024),
+            host=HostConfig(max_in_flight=1024)),
     )
 }
 
