@@ -93,15 +93,17 @@ def test_range_must_hold_the_value_and_assumptions_need_a_range():
 def test_sparse_peaks_are_refused():
     """Nvidia's 2:4 figure stands in for the dense peak and halves every efficiency."""
     good = {q.key: q for q in default_quantities()}
-    for key, sparse in (("gpu.h100_sxm.peak_bf16_tflops", 1979.0),
-                        ("gpu.b200_sxm.peak_bf16_tflops", 4500.0),
-                        ("gpu.a100_sxm.peak_bf16_tflops", 624.0)):
+    for key, sparse in (
+        ("gpu.h100_sxm.peak_bf16_tflops", 1979.0),
+        ("gpu.b200_sxm.peak_bf16_tflops", 4500.0),
+        ("gpu.a100_sxm.peak_bf16_tflops", 624.0),
+    ):
         planted = replace(good[key], value=sparse, low=sparse, high=sparse)
         with pytest.raises(ConstantError, match="looks like the sparse peak"):
             check_constants([*(q for k, q in good.items() if k != key), planted])
     key = "gpu.h100_sxm.peak_fp8_tflops"
     planted = replace(good[key], value=3958.0, low=3958.0, high=3958.0)
-    with pytest.raises(ConstantError, match="sparse|times the bf16 peak"):
+    with pytest.raises(ConstantError, match=r"sparse|times the bf16 peak"):
         check_constants([*(q for k, q in good.items() if k != key), planted])
     with pytest.raises(ConstantError, match="must say it is dense"):
         check_constants([replace(good[key], unit="TFLOPS")])
@@ -113,7 +115,7 @@ def test_unconfirmed_constants_cannot_be_read():
     """A number from memory is used as truth."""
     c = Constants([quantity(confidence="unconfirmed")])
     assert c.quantity("gpu.x.hbm_gb").value == 80.0
-    with pytest.raises(ConstantError, match="is unconfirmed .* cannot be used as truth"):
+    with pytest.raises(ConstantError, match=r"is unconfirmed .* cannot be used as truth"):
         c["gpu.x.hbm_gb"]
     listed = [q for q in default_quantities() if q.confidence == "unconfirmed"]
     assert listed, "the audit lists unconfirmed rows too"
@@ -129,11 +131,11 @@ def test_memory_may_not_pose_as_published():
 
 def test_unknown_and_doubled_keys_are_errors():
     """A typo silently takes a default; a second file silently overrides the first."""
-    with pytest.raises(ConstantError, match="did you mean 'gpu.x.hbm_gb'"):
+    with pytest.raises(ConstantError, match=r"did you mean 'gpu.x.hbm_gb'"):
         Constants([quantity()])["gpu.x.hbm_gib"]
     with pytest.raises(ConstantError, match="defined twice"):
         Constants([quantity(), quantity()])
-    with pytest.raises(ConstantError, match="no constant 'nothing.like.it'"):
+    with pytest.raises(ConstantError, match=r"no constant 'nothing.like.it'"):
         Constants([quantity()]).replace({"nothing.like.it": 1.0})
 
 

@@ -85,7 +85,7 @@ def test_prefill_work_and_tensor_parallel_shares():
     assert share == pytest.approx(8, rel=0.02)
     assert eight.time_s < one.time_s
     assert eight.total.network_bytes > 0
-    with pytest.raises(InfeasibleError, match="must divide the 64 heads.*tensor_parallel = 4"):
+    with pytest.raises(InfeasibleError, match=r"must divide the 64 heads.*tensor_parallel = 4"):
         inference_pass(h100, llm, phase="decode", batch=1, context=8, tp=5)
     with pytest.raises(FleetError, match="phase must be"):
         inference_pass(h100, llm, phase="dekode", batch=1, context=8)

@@ -102,8 +102,8 @@ class ModelShape:
     def projections(self, tp: int = 1) -> tuple[tuple[str, int, int], ...]:
         """Products in front of the attention core as (name, K, N), one chip of `tp`.
 
-        Latent attention (MLA): down to the latent, up to the heads. In decoding the up-projection of
-        keys and values is absorbed into queries and result: same operations, same weights.
+        Latent attention (MLA): down to the latent, up to the heads. In decoding the up-projection
+        of keys and values is absorbed into queries and result: same operations, same weights.
         """
         d, heads = self.d_model, self.heads // tp
         if not self.kv_lora_rank:

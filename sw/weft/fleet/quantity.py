@@ -63,11 +63,15 @@ class Quantity:
     def draw(self, z: Num) -> Num:
         """Map standard-normal `z` to values: z = -1.645 gives `low`, 0 `value`, +1.645 `high`.
 
-        Two-sided log-normal where all three are positive, two-sided normal otherwise.
+        Two-sided log-normal where all three are positive, two-sided normal otherwise; never below
+        zero where `low` is not, never above one for a fraction. Tails end at three sigma.
         """
-        z = np.asarray(z, dtype=float)
+        z = np.clip(np.asarray(z, dtype=float), -3.0, 3.0)
         up = np.maximum(z, 0.0) / Z95
         down = np.maximum(-z, 0.0) / Z95
         if self.low > 0:
-            return self.value * (self.high / self.value) ** up * (self.low / self.value) ** down
-        return self.value + (self.high - self.value) * up - (self.value - self.low) * down
+            drawn = self.value * (self.high / self.value) ** up * (self.low / self.value) ** down
+        else:
+            drawn = self.value + (self.high - self.value) * up - (self.value - self.low) * down
+            drawn = np.maximum(drawn, 0.0) if self.low == 0 else drawn
+        return np.minimum(drawn, 1.0) if self.unit.startswith("fraction") else drawn

@@ -89,8 +89,8 @@ def attention(
     sees only Q, K, V and the result. Otherwise scores go out and come back around a softmax kernel.
     `causal` leaves out the masked part of a fused kernel: of `keys` the last `queries` positions
     attend `keys - (queries - 1) / 2` on average; `causal_share` states the share instead (balanced
-    context-parallel chunks: 0.5). `latent`: keys and values are one cache, read once (MLA). `kv_bytes` is the width of the cache (default: the
-    operands').
+    context-parallel chunks: 0.5). `latent`: keys and values are one cache, read once (MLA).
+    `kv_bytes` is the width of the cache (default: the operands').
     """
     if heads % kv_heads:
         raise FleetError(f"heads ({heads}) must be a multiple of kv_heads ({kv_heads})")

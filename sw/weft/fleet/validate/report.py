@@ -58,6 +58,7 @@ def as_dict(tables: Sequence[Table]) -> dict[str, object]:
         "tables": [
             {
                 **{k: v for k, v in asdict(t).items() if k not in ("rows", "residual")},
+                "notes": list(t.notes),
                 "passed": t.passed,
                 "all": _stats(t.errors()),
                 "fit": _stats(t.errors("fit")),
