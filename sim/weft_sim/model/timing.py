@@ -40,13 +40,13 @@ class Timing:
     """tile/completions.py: an end taken to its packet's first flit."""
 
     # --- matmul engine
-    matmul_queue: int = 2
+    matmul_queue: int = 1
     """array/matmul.py: hand-over to the agents' command."""
     matmul_weights_ready: int = 2
     """array/weight_loader.py: beside R cycles, first weight row asked for to ``ready_next``."""
     matmul_load_latency: int = 3
     """array/weight_loader.py: a weight row asked for to its shift."""
-    matmul_done: int = 4
+    matmul_done: int = 3
     """array/matmul.py: beside R + C cycles, the cycle after the last activation to done."""
     matmul_refuse: int = 2
     """array/matmul.py: hand-over of an empty command to done."""
@@ -76,10 +76,8 @@ class Timing:
     # --- DMA engines
     dma_decode: int = 2
     """dma/decode.py: command taken to its walk."""
-    load_first_request: int = 4
-    """dma/transfer.py: LOAD taken to its first request's first flit."""
-    store_first_request: int = 7
-    """dma/store.py: STORE taken to its first request's first flit."""
+    store_header: int = 3
+    """dma/row_reader.py, store.py: an access taken to its header, its first row being granted."""
     load_settle: int = 2
     """dma/load.py, ring.py: last data flit of a response to its entry leaving the ring."""
     store_settle: int = 1

@@ -25,13 +25,26 @@ __all__ = ["DmaEngine", "Job"]
 class Job:
     """A command in the engine. ``clean``: no request of it can be refused."""
 
-    __slots__ = ("address", "clean", "command", "issue_from", "requests", "status", "walk")
+    __slots__ = (
+        "address",
+        "back",
+        "clean",
+        "command",
+        "decoded",
+        "out",
+        "requests",
+        "status",
+        "walk",
+    )
 
-    def __init__(self, command: Command, walk: Walk | None, clean: bool, issue_from: int) -> None:
+    def __init__(
+        self, command: Command, walk: Walk | None, clean: bool, decoded: int, ways: tuple[Way, Way]
+    ) -> None:
         self.command = command
         self.walk = walk
         self.clean = clean
-        self.issue_from = issue_from
+        self.decoded = decoded
+        self.out, self.back = ways
         self.requests: Iterator[Request] = iter(walk) if walk is not None else iter(())
         self.status = Status.OK
         self.address = 0
@@ -53,22 +66,23 @@ class _Entry:
 
 
 class DmaEngine(Engine):
-    """Issues a request a cycle while the ring has room; entries leave in order (``dma/ring.py``).
+    """Offers a request a cycle while the ring has room; entries leave in order (``dma/ring.py``).
 
-    One command issues, one more waits in the decoder; any number wait for their last responses.
+    A command is decoded, then walked (``dma/pattern.py``: one access is offered while the next is
+    made ready); any number of commands wait for their last responses.
     """
 
-    #: window right that its requests need, requests in flight, cycles from hand-over to a request
+    #: window right that its requests need, and requests in flight
     access: int
     depth: int
-    first_request: int
 
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
         super().__init__(tile, front)
         self._ring: deque[_Entry] = deque()
-        self._issuing: Job | None = None
         self._decoding: Job | None = None
-        self._issue_at = -1
+        self._walking: Job | None = None
+        self._offered: tuple[Job, Request | None] | None = None
+        self._offer_at = -1
         self._flit = tile.config.flit_bytes
 
     # --- commands in --------------------------------------------------------------------------
@@ -80,14 +94,16 @@ class DmaEngine(Engine):
         )
 
     def start(self, command: Command) -> None:
-        issue_from = self.events.now + self.first_request
         f = command.fields
-        legal = f.rows and f.row_bytes and f.endpoint < self.tile.config.mesh.memory_endpoints
-        walk = Walk(f, self.tile.config) if legal else None
-        self._decoding = Job(
-            command, walk, walk is not None and self._is_clean(command), issue_from
-        )
-        self._take_walk()
+        config, network = self.tile.config, self.tile.chip.network
+        legal = f.rows and f.row_bytes and f.endpoint < config.mesh.memory_endpoints
+        walk = Walk(f, config) if legal else None
+        here, there = tile_node(self.tile.x, self.tile.y), endpoint_node(f.endpoint)
+        ways = network.way("request", here, there), network.way("response", there, here)
+        decoded = self.events.now + TIMING.dma_decode
+        clean = walk is not None and self._is_clean(command)
+        self._decoding = Job(command, walk, clean, decoded, ways)
+        self.events.at(decoded, self._take_walk)
 
     def _is_clean(self, command: Command) -> bool:
         f = command.fields
@@ -103,79 +119,88 @@ class DmaEngine(Engine):
         )
 
     def _take_walk(self) -> None:
-        """The decoder's command becomes the one that issues, two cycles after its hand-over."""
+        """The decoder's command is walked from the next cycle on."""
         job = self._decoding
-        if self._issuing is not None or job is None:
+        if self._walking is not None or job is None or self.events.now < job.decoded:
             return
-        decoded = job.issue_from - self.first_request + TIMING.dma_decode
-        if self.events.now < decoded:
-            self.events.at(decoded, self._take_walk)
-            return
-        self._issuing, self._decoding = job, None
-        job.issue_from = max(job.issue_from, self.events.now + 1)
-        self._wake_issue(job.issue_from)
+        self._walking, self._decoding = job, None
         self.events.at(self.events.now, self.front.offer)
+        self.events.after(1, self._make_ready)
 
     # --- requests out -------------------------------------------------------------------------
 
-    def _wake_issue(self, cycle: int) -> None:
-        """Looks at the next request in ``cycle``, unless it will look earlier."""
-        if self._issue_at < 0 or cycle < self._issue_at:
-            self._issue_at = cycle
-            self.events.at(cycle, self._issue, cycle)
+    def _make_ready(self) -> None:
+        """The walk's next access is offered from the next cycle on."""
+        job = self._walking
+        if job is None or self._offered is not None:
+            return
+        stopped = self.tile.aborting or job.status is not Status.OK
+        request = None if stopped else next(job.requests, None)
+        self._offered = (job, request)
+        self._wake_offer(self.events.now + 1)
+        if request is None or request.last:
+            self._walking = None
+            self._take_walk()
 
-    def _issue(self, planned: int) -> None:
-        if planned != self._issue_at:
+    def _wake_offer(self, cycle: int) -> None:
+        """Looks at the access offered in ``cycle``, unless it will look earlier."""
+        if self._offer_at < 0 or cycle < self._offer_at:
+            self._offer_at = cycle
+            self.events.at(cycle, self._offer, cycle)
+
+    def _offer(self, planned: int) -> None:
+        if planned != self._offer_at:
             return
-        self._issue_at = -1
-        job = self._issuing
-        now = self.events.now
-        if job is None or len(self._ring) >= self.depth:
+        self._offer_at = -1
+        if self._offered is None or len(self._ring) >= self.depth:
             return
-        if now < job.issue_from:
-            self._wake_issue(job.issue_from)
-            return
-        if self.tile.aborting:
-            self._finish_walk(job, Status.ABORTED, 0)
-            return
-        if job.status is not Status.OK:
-            self._finish_walk(job, Status.ABORTED, 0)
-            return
-        if job.walk is None:
-            self._finish_walk(job, Status.ILLEGAL_FIELD, 0)
-            return
-        request = next(job.requests, None)
+        job, request = self._offered
         if request is None:
-            assert job.walk.fault is not None
-            self._finish_walk(job, *job.walk.fault)
+            self._fault(job)
+            return
+        free_from = self.can_send(job)
+        if free_from is None or free_from > self.events.now:
+            if free_from is not None:
+                self._wake_offer(free_from)
             return
         if not job.clean:
             request.status = self._verdict(request)
         self._ring.append(_Entry(job, request, Status.OK, request.address, request.last))
         request.answered = partial(self._answered, request)
-        request.back = self._way_back(job)
-        free = self.send(job, request)
-        if request.last:
-            self._issuing = None
-            self._take_walk()
-        if self._issuing is not None:
-            self._wake_issue(max(free, self._issuing.issue_from, now + 1))
+        request.back = job.back
+        taken = self.send(job, request)
+        if taken > self.events.now:
+            self.events.at(taken, self._taken)
+        else:
+            self._taken()
 
-    def _finish_walk(self, job: Job, status: Status, address: int) -> None:
-        """The walk ends without a request."""
+    def _taken(self) -> None:
+        self._offered = None
+        self._make_ready()
+
+    def _fault(self, job: Job) -> None:
+        """The access offered is none: it ends its command."""
+        status, address = Status.ABORTED, 0
+        if self.tile.aborting or job.status is not Status.OK:
+            pass
+        elif job.walk is None:
+            status = Status.ILLEGAL_FIELD
+        elif job.walk.fault is not None:
+            status, address = job.walk.fault
         self._ring.append(_Entry(job, None, status, address, True))
-        self._issuing = None
         self.events.after(1, self._leave)
-        self._take_walk()
+        self._taken()
 
-    def send(self, job: Job, request: Request) -> int:
-        """Sends a request; the cycle from which the next can go."""
+    def can_send(self, job: Job) -> int | None:
+        """The first cycle in which an access that is offered now can be taken.
+
+        None if that is not known yet; the engine then wakes ``_offer`` itself.
+        """
         raise NotImplementedError
 
-    def _way_back(self, job: Job) -> Way:
-        chip = self.tile.chip
-        source = endpoint_node(job.command.fields.endpoint)
-        return chip.network.way("response", source, tile_node(self.tile.x, self.tile.y))
+    def send(self, job: Job, request: Request) -> int:
+        """Takes an access; the cycle in which the next one is made ready."""
+        raise NotImplementedError
 
     def _verdict(self, request: Request) -> Status:
         """What the endpoint or the memory says to a request."""
@@ -209,8 +234,8 @@ class DmaEngine(Engine):
                 job.status, job.address = status, entry.address
             if entry.last:
                 self._end_job(job)
-        if self._issuing is not None and was_full:
-            self._wake_issue(self.events.now + 1)
+        if self._offered is not None and was_full:
+            self._wake_offer(self.events.now + 1)
 
     def _end_job(self, job: Job) -> None:
         if job.status is Status.OK and job.clean:
@@ -226,6 +251,4 @@ class DmaEngine(Engine):
         raise NotImplementedError
 
     def abort(self) -> None:
-        """Ends the walks; what is in flight comes back by itself."""
-        if self._issuing is not None:
-            self._wake_issue(self.events.now + 1)
+        """Walks end with their next access; what is in flight comes back by itself."""

@@ -8,7 +8,6 @@ from weft_hw.isa import Status
 
 from ..decode import Command
 from ..memory import WINDOW_READ
-from ..network import endpoint_node, tile_node
 from ..requests import Request
 from ..timing import TIMING
 from .dma import DmaEngine, Job
@@ -24,25 +23,26 @@ class LoadEngine(DmaEngine):
     """Read requests out, data into scratchpad rows; the rest of a row's last one becomes zero."""
 
     access = WINDOW_READ
-    first_request = TIMING.load_first_request
 
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
         super().__init__(tile, front)
         self.depth = tile.config.tile.load_requests
 
+    def can_send(self, job: Job) -> int | None:
+        return job.out.free
+
     def send(self, job: Job, request: Request) -> int:
-        chip, tile = self.tile.chip, self.tile
-        number = job.command.fields.endpoint
-        way = chip.network.way("request", tile_node(tile.x, tile.y), endpoint_node(number))
+        chip, counters = self.tile.chip, self.tile.counters
         flits = chip.network.request_header_flits
-        head = way.send(self.events.now, flits)
-        tile.counters.request_flits += flits
-        tile.counters.response_flits += chip.network.response_header_flits
+        head = job.out.send(self.events.now, flits)
+        counters.request_flits += flits
+        counters.response_flits += chip.network.response_header_flits
         if request.status is Status.OK:
-            tile.counters.response_flits += request.flits
+            counters.response_flits += request.flits
         request.settle = TIMING.load_settle
-        self.events.at(head + flits - 1, chip.endpoints[number].read, request)
-        return way.free
+        endpoint = chip.endpoints[job.command.fields.endpoint]
+        self.events.at(head + flits - 1, endpoint.read, request)
+        return self.events.now + flits - 1
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 from weft_hw.isa import Status
 
 from ..decode import Command
@@ -21,6 +22,8 @@ __all__ = ["MatmulEngine", "multiply"]
 
 #: Largest K of one exact float32 product: ``K * 2**14 <= 2**24``.
 _EXACT_K = 1024
+#: One thread: threads that wait for each other cost more than these products on a busy machine.
+_POOLS = ThreadpoolController()
 #: array/matmul.py _COMMANDS: commands inside at once.
 _COMMANDS = 4
 
@@ -28,10 +31,11 @@ _COMMANDS = 4
 def multiply(a: np.ndarray, w: np.ndarray) -> np.ndarray:
     """``a @ w`` of int8 (M, K) and (K, N) in int32, exact, through float32 BLAS."""
     total: np.ndarray | None = None
-    for k in range(0, a.shape[1], _EXACT_K):
-        left = a[:, k : k + _EXACT_K].astype(np.float32)
-        part = (left @ w[k : k + _EXACT_K].astype(np.float32)).astype(np.int32)
-        total = part if total is None else total + part
+    with _POOLS.limit(limits=1, user_api="blas"):
+        for k in range(0, a.shape[1], _EXACT_K):
+            left = a[:, k : k + _EXACT_K].astype(np.float32)
+            part = (left @ w[k : k + _EXACT_K].astype(np.float32)).astype(np.int32)
+            total = part if total is None else total + part
     assert total is not None
     return total
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from weft_hw.isa import Status
 
 from ..decode import Command
 from ..memory import WINDOW_WRITE
-from ..network import endpoint_node, tile_node
 from ..requests import Request
 from ..timing import TIMING
 from .dma import DmaEngine, Job
+from .row_reader import RowReader
 
 if TYPE_CHECKING:
     from ..tile import Tile
@@ -19,29 +20,52 @@ if TYPE_CHECKING:
 
 __all__ = ["StoreEngine"]
 
+#: dma/store.py _HEADERS: packets whose data may be read ahead of their headers.
+_HEADERS = 4
+
 
 class StoreEngine(DmaEngine):
     """Write requests with their data out, acknowledgements back; exactly ``row_bytes`` a row."""
 
     access = WINDOW_WRITE
-    first_request = TIMING.store_first_request
 
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
         super().__init__(tile, front)
         self.depth = tile.config.tile.store_requests
+        self._headers: deque[tuple[Job, Request, int]] = deque()
+        self._reader = RowReader()
+
+    def can_send(self, job: Job) -> int | None:
+        return None if len(self._headers) >= _HEADERS else self._reader.free_from()
 
     def send(self, job: Job, request: Request) -> int:
-        chip, tile = self.tile.chip, self.tile
-        number = job.command.fields.endpoint
-        way = chip.network.way("request", tile_node(tile.x, tile.y), endpoint_node(number))
+        now = self.events.now
+        self._reader.read(now, request.flits)
+        self._headers.append((job, request, now + TIMING.store_header))
+        if len(self._headers) == 1:
+            self.events.at(now + TIMING.store_header, self._send_header)
+        return now
+
+    def _send_header(self) -> None:
+        """Sends the oldest packet once the way is free."""
+        job, request, ready = self._headers[0]
+        way, chip, counters = job.out, self.tile.chip, self.tile.counters
+        if max(way.free, ready) > self.events.now:
+            self.events.at(max(way.free, ready), self._send_header)
+            return
+        self._headers.popleft()
         header = chip.network.request_header_flits
         flits = header + request.flits
         head = way.send(self.events.now, flits)
-        tile.counters.request_flits += flits
-        tile.counters.response_flits += chip.network.response_header_flits
+        self._reader.sent(self.events.now + header, request.flits)
+        counters.request_flits += flits
+        counters.response_flits += chip.network.response_header_flits
         request.settle = TIMING.store_settle
-        self.events.at(head + header - 1, chip.endpoints[number].write, request)
-        return way.free
+        endpoint = chip.endpoints[job.command.fields.endpoint]
+        self.events.at(head + header - 1, endpoint.write, request)
+        self._wake_offer(self.events.now + 1)
+        if self._headers:
+            self.events.at(max(way.free, self._headers[0][2]), self._send_header)
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile
