@@ -41,7 +41,9 @@ class FaultyBytes:
 def model_memory(bench, prefix: str, size: int, *, stall: float = 0.0) -> FaultyBytes:
     """cocotbext-axi's subordinate on the port ``prefix``, each channel pausing with ``stall``."""
     memory = FaultyBytes(size)
-    slave = AxiSlave(AxiBus.from_prefix(bench.dut, f"{prefix}_"), bench.dut.clk, bench.dut.rst, memory)
+    slave = AxiSlave(
+        AxiBus.from_prefix(bench.dut, f"{prefix}_"), bench.dut.clk, bench.dut.rst, memory
+    )
     for half in (slave.write_if, slave.read_if):
         half.log.setLevel("ERROR")
     if stall:

@@ -35,9 +35,7 @@ CONFIGS = {
     "broad": replace(
         preset("nano"),
         name="broad",
-        tile=TileConfig(
-            array_rows=128, array_cols=128, scratchpad_kib=128, accumulator_kib=256
-        ),
+        tile=TileConfig(array_rows=128, array_cols=128, scratchpad_kib=128, accumulator_kib=256),
     ),
 }
 
@@ -75,9 +73,7 @@ class Tiles:
         self._request = RequestHeader(address_bits=config.host.address_bits)
         self._flit = Flit(flit_bytes=config.flit_bytes)
         self.sink = StreamSink(bench, "mesh__request_o", pause=random_pauses(bench.rng, stall))
-        self.source = StreamSource(
-            bench, "mesh__response_i", pause=random_pauses(bench.rng, stall)
-        )
+        self.source = StreamSource(bench, "mesh__response_i", pause=random_pauses(bench.rng, stall))
         self.delay = lambda: 5
         self.fail: dict[int, Status] = {}
         """Index of a command -> the status with which it ends."""
@@ -286,7 +282,15 @@ class ControlBench:
         """A queue reset, and its effects on the registers."""
         await self.write("RESET", 1)
         await self.until_state(QueueState.DISABLED)
-        for name in ("CONTROL", "HEAD", "TAIL", "ERROR_STATUS", "IN_FLIGHT", "COMPLETED", "SEQUENCE"):
+        for name in (
+            "CONTROL",
+            "HEAD",
+            "TAIL",
+            "ERROR_STATUS",
+            "IN_FLIGHT",
+            "COMPLETED",
+            "SEQUENCE",
+        ):
             assert await self.read(name) == 0, name
         await self.write("INTERRUPT_STATUS", 3)
         await self.bench.cycles(2)

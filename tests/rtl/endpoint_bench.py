@@ -39,9 +39,7 @@ class EndpointBench:
         self.rng = bench.rng
         self._header = RequestHeader(address_bits=config.host.address_bits)
         self._flit = Flit(flit_bytes=config.flit_bytes)
-        self.source = StreamSource(
-            bench, "mesh__request_i", pause=random_pauses(bench.rng, stall)
-        )
+        self.source = StreamSource(bench, "mesh__request_i", pause=random_pauses(bench.rng, stall))
         self.sink = StreamSink(bench, "mesh__response_o", pause=random_pauses(bench.rng, stall))
         if latency is None:
             self.memory = model_memory(bench, "memory", MEMORY_BYTES, stall=memory_stall)

@@ -31,7 +31,11 @@ async def commands_reach_their_tiles_in_order(dut, stall_percent):
     assert await host.read("HEAD") == 100
     assert await host.read("COMPLETED") == 100
     assert await host.read("IN_FLIGHT") == 0
+    # a full ring is no overrun
+    await host.submit([item[0] for item in host.random_commands(16)])
+    await host.until_idle()
     assert await host.state() is QueueState.RUNNING
+    assert len(host.tiles.commands) == 116
     assert not dut.interrupt.value
 
 
@@ -51,7 +55,9 @@ async def no_queue_is_given_more_than_it_holds(dut):
     await host.until_idle()
     assert len(host.tiles.commands) == depth + 4
     host.tiles.silent = True
-    engines = [(x, y, e) for x in range(config.mesh.cols) for y in range(config.mesh.rows) for e in Engine]
+    engines = [
+        (x, y, e) for x in range(config.mesh.cols) for y in range(config.mesh.rows) for e in Engine
+    ]
     await host.submit(
         [
             command(host.rng, Opcode.NOP, x=x, y=y, engine=e)
@@ -140,8 +146,27 @@ async def a_disabled_queue_is_not_read(dut):
     assert [c[4] for c in host.tiles.commands] == [item[0] for item in items]
 
 
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def a_chip_reset_gives_all_credits_back(dut):
+    """Counts of commands in flight that outlive a reset of the chip."""
+    host = ControlBench(dut)
+    depth = host.config.tile.command_queue_depth
+    await host.reset()
+    await host.start()
+    host.tiles.silent = True
+    await host.submit([command(host.rng, Opcode.LOAD) for _ in range(5)])
+    await host.bench.until(lambda: len(host.tiles.commands) == 5, cycles=500, what="dispatch")
+    await host.reset()
+    assert await host.read("IN_FLIGHT") == 0
+    await host.start()
+    await host.submit([command(host.rng, Opcode.LOAD) for _ in range(depth + 1)])
+    await host.bench.cycles(500)
+    assert len(host.tiles.commands) == depth
+    host.tiles.silent = False
+    await host.until_idle()
+    assert len(host.tiles.ended) == depth + 1
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_control(name):
-    run_bench(
-        ControlNode(CONFIGS[name]), f"control_{name}", __name__, parameters={"config": name}
-    )
+    run_bench(ControlNode(CONFIGS[name]), f"control_{name}", __name__, parameters={"config": name})

@@ -126,6 +126,4 @@ async def a_reset_ends_what_runs(dut):
 
 @pytest.mark.parametrize("name", ["quad", "broad"])
 def test_control_errors(name):
-    run_bench(
-        ControlNode(CONFIGS[name]), f"control_{name}", __name__, parameters={"config": name}
-    )
+    run_bench(ControlNode(CONFIGS[name]), f"control_{name}", __name__, parameters={"config": name})

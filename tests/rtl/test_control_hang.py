@@ -129,6 +129,4 @@ async def a_dead_host_memory_is_noticed(dut):
 
 @pytest.mark.parametrize("name", ["base"])
 def test_control_hang(name):
-    run_bench(
-        ControlNode(CONFIGS[name]), f"control_{name}", __name__, parameters={"config": name}
-    )
+    run_bench(ControlNode(CONFIGS[name]), f"control_{name}", __name__, parameters={"config": name})

@@ -105,7 +105,9 @@ async def nothing_leaves_its_window(dut):
     two windows that only together cover it; and one that is denied although it fits."""
     bench = EndpointBench(dut, stall=0.2, memory_stall=0.2)
     top = 1 << bench.config.host.address_bits
-    await bench.reset(((2, 4, 1, 0), (4, 5, 1, 1), (6, 7, 0, 1), (top // PAGE - 1, 2**32 - 1, 1, 1)))
+    await bench.reset(
+        ((2, 4, 1, 0), (4, 5, 1, 1), (6, 7, 0, 1), (top // PAGE - 1, 2**32 - 1, 1, 1))
+    )
     flit, largest = bench.flit_bytes, bench.config.mesh.max_packet_bytes
     ok, denied, malformed = Status.OK, Status.WINDOW, Status.ILLEGAL_FIELD
     reads = [

@@ -11,7 +11,8 @@ CACHE_NORMAL = 0b0011
 
 
 def drive_attributes(m, axi, *, data_bytes):
-    """Drives the constant signals of both address channels of ``axi``: whole beats of ``data_bytes``, INCR, ID 0."""
+    """Drives the constant signals of both address channels of ``axi``: whole beats of
+    ``data_bytes``, INCR, ID 0."""
     for channel in ("aw", "ar"):
         m.d.comb += [
             getattr(axi, f"{channel}id").eq(0),

@@ -1,4 +1,5 @@
-"""Bursts: the streams behind an AXI4 manager's channels, and the splitter that keeps them inside 4 KiB pages."""
+"""Bursts: the streams behind an AXI4 manager's channels, and the splitter that keeps them inside
+4 KiB pages."""
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -12,7 +13,8 @@ PAGE_BYTES = 4096
 
 
 class Burst(data.StructLayout):
-    """An address channel's payload. ``length`` is beats - 1; the low address bits within a beat are zero."""
+    """An address channel's payload. ``length`` is beats - 1; the low address bits within a beat are
+    zero."""
 
     def __init__(self, *, address_bits):
         super().__init__({"address": unsigned(address_bits), "length": unsigned(8)})
@@ -29,19 +31,22 @@ class WriteBeat(data.StructLayout):
     """A beat of write data. ``last`` ends the burst."""
 
     def __init__(self, *, data_bytes):
-        super().__init__({"data": unsigned(8 * data_bytes), "strobe": unsigned(data_bytes), "last": unsigned(1)})
+        super().__init__({"data": unsigned(8 * data_bytes), "strobe": unsigned(data_bytes),
+                          "last": unsigned(1)})
 
 
 class Span(data.StructLayout):
-    """Consecutive beats: the number of the first (its byte address over ``data_bytes``) and how many, 1 to 256."""
+    """Consecutive beats: the number of the first (its byte address over ``data_bytes``) and how
+    many, 1 to 256."""
 
     def __init__(self, *, address_bits, data_bytes):
-        super().__init__({"first": unsigned(address_bits - exact_log2(data_bytes)), "beats": unsigned(9)})
+        super().__init__({"first": unsigned(address_bits - exact_log2(data_bytes)),
+                          "beats": unsigned(9)})
 
 
 class BurstSplitter(wiring.Component):
-    """Turns a span into one burst, or two where it crosses a 4 KiB boundary. A span is at most 4 KiB long and its sum
-    stays inside the address space.
+    """Turns a span into one burst, or two where it crosses a 4 KiB boundary. A span is at most 4
+    KiB long and its sum stays inside the address space.
 
     Latency: 1 cycle.  Throughput: one burst per cycle.
 

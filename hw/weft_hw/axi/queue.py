@@ -10,8 +10,9 @@ __all__ = ["Queue"]
 class Queue(wiring.Component):
     """Holds up to ``depth`` items of ``shape``.
 
-    Latency: 1 cycle, or 2 if ``block_ram``, which reads its memory synchronously (and then holds one item more than its
-    memory has rows, so that a power of two of rows serves ``depth``).  Throughput: one item per cycle.
+    Latency: 1 cycle, or 2 if ``block_ram``, which reads its memory synchronously (and then holds
+    one item more than its memory has rows, so that a power of two of rows serves ``depth``).
+    Throughput: one item per cycle.
 
     Members
     -------

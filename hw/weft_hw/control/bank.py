@@ -1,7 +1,7 @@
 """The register bank: an AXI4-Lite subordinate that walks the register map.
 
-Reads and writes answer OKAY, or SLVERR where the map has no register. A write to a read-only register does nothing. Byte
-strobes count.
+Reads and writes answer OKAY, or SLVERR where the map has no register. A write to a read-only
+register does nothing. Byte strobes count.
 """
 
 from amaranth.hdl import Cat, Module, Signal
@@ -24,7 +24,8 @@ class Values(data.StructLayout):
         fixed = constants(config)
         super().__init__({
             register.name: 32 for register in register_map(config)
-            if register.access in (Access.READ_ONLY, Access.WRITE_ONE_CLEARS) and register.name not in fixed})
+            if register.access in (Access.READ_ONLY, Access.WRITE_ONE_CLEARS)
+            and register.name not in fixed})
 
 
 class StoredValues(data.StructLayout):
@@ -44,9 +45,11 @@ class Strobes(data.StructLayout):
 
 
 class RegisterBank(wiring.Component):
-    """Serves the register map. Reading the ``_LO`` of a pair the hardware shows latches its ``_HI``.
+    """Serves the register map. Reading the ``_LO`` of a pair the hardware shows latches its
+    ``_HI``.
 
-    Latency: 1 cycle from an accepted address (and data) to the response.  Throughput: one access every 2 cycles each way.
+    Latency: 1 cycle from an accepted address (and data) to the response.  Throughput: one access
+    every 2 cycles each way.
 
     Members
     -------
@@ -97,7 +100,11 @@ class RegisterBank(wiring.Component):
                 if register.name in self.cleared:
                     m.d.sync += self.stored[register.name].eq(register.reset)
         with m.If(accept):
-            m.d.sync += [bus.bvalid.eq(1), bus.bresp.eq(RESPONSE_OKAY), self.data.eq(bus.wdata & lanes)]
+            m.d.sync += [
+                bus.bvalid.eq(1),
+                bus.bresp.eq(RESPONSE_OKAY),
+                self.data.eq(bus.wdata & lanes),
+            ]
             with m.Switch(bus.awaddr[2:]):
                 for register in register_map(self.config):
                     with m.Case(register.offset // 4):
@@ -143,4 +150,5 @@ class RegisterBank(wiring.Component):
     def _pairs(self):
         """``_HI`` registers that reading their ``_LO`` latches."""
         shown = Values(self.config).members
-        return [name for name in shown if name.endswith("_HI") and name.removesuffix("_HI") + "_LO" in shown]
+        return [name for name in shown
+                if name.endswith("_HI") and name.removesuffix("_HI") + "_LO" in shown]

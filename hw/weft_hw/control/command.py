@@ -5,9 +5,10 @@ from amaranth.lib import data
 
 from ..isa import Engine, Status
 
-__all__ = ["CommandInfo", "Failure", "PREFIX_BYTES"]
+__all__ = ["PREFIX_BYTES", "CommandInfo", "Failure"]
 
-#: Bytes at the start of a command that control looks at: the header, then a fence's or NOP's own first fields.
+#: Bytes at the start of a command that control looks at: the header, then a fence's or NOP's own
+#: first fields.
 PREFIX_BYTES = 16
 
 

@@ -52,7 +52,8 @@ class CompletionSink(wiring.Component):
             self.ended.payload.x.eq(header.source.x),
             self.ended.payload.y.eq(header.source.y),
             self.failure.valid.eq(
-                self.i.valid & is_end & (header.status != Status.OK) & (header.status != Status.ABORTED)),
+                self.i.valid & is_end & (header.status != Status.OK)
+                & (header.status != Status.ABORTED)),
             self.failure.status.eq(header.status),
             self.failure.index.eq(header.tag),
             self.failure.engine.eq(header.engine),

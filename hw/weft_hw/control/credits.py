@@ -21,8 +21,9 @@ class EngineAddress(data.Struct):
 class Credits(wiring.Component):
     """Says whether an engine may get another command: its queue holds ``command_queue_depth``.
 
-    Two memories of free-running counts, commands given and commands ended, each with one writer, so that both may change in
-    one cycle. Memories have no reset: after one a sweep sets every count to zero, an engine a cycle.
+    Two memories of free-running counts, commands given and commands ended, each with one writer, so
+    that both may change in one cycle. Memories have no reset: after one a sweep sets every count to
+    zero, an engine a cycle.
 
     Latency: ``free`` is combinational; a change counts from the next cycle.
 

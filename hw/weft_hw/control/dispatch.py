@@ -4,14 +4,15 @@
 
     infos → s0 (decode) → decide ─┬→ header             COMMAND packets
                                   ├→ moves ─┐
-    beats ────────────────────────┼─────────┴→ data     their 64 bytes, or nothing for what is not sent
+    beats ────────────────────────┼─────────┴→ data     their 64 bytes (of others: none)
                                   ├→ fence
                                   └→ failure
 
-A command waits in s0 until its engine has room, fewer than ``max_in_flight`` commands are in flight and, if it is a fence,
-everything earlier has ended.
+A command waits in s0 until its engine has room, fewer than ``max_in_flight`` commands are in flight
+and, if it is a fence, everything earlier has ended.
 
-Latency: 2 cycles from ``infos`` to ``header``.  Throughput: one command per 2 cycles, which is more than the packets need.
+Latency: 2 cycles from ``infos`` to ``header``.  Throughput: one command per 2 cycles, which is more
+than the packets need.
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
@@ -35,9 +36,11 @@ CONTROL_NODE = NodeAddress.const({"x": 0, "y": 0, "port": RouterPort.NORTH})
 
 
 class Dispatcher(wiring.Component):
-    """Sends commands to tiles, fences to the record writer; stops at the first command that cannot be run.
+    """Sends commands to tiles, fences to the record writer; stops at the first command that cannot
+    be run.
 
-    A queue reset resets it, when nothing is in flight: it forgets what waits and counts from index 0 again.
+    A queue reset resets it, when nothing is in flight: it forgets what waits and counts from index
+    0 again.
 
     Members
     -------

@@ -4,10 +4,11 @@
 
     tail ─→ PLAN → CHECK → BOUND → ROOM ─→ burst  (4 KiB pages, the ring's end, room in the buffer)
     beat ─→ buffer ─→ beats                       (64 bytes a command, in chunks of a flit)
-         └→ prefix ─→ infos                       (what the dispatcher decides on, when the command is whole)
+         └→ prefix ─→ infos                       (what the dispatcher decides on)
 
-Latency: 4 cycles from a new tail to the burst; 1 from the last beat of a command to ``infos``.  Throughput: one burst of up to
-8 commands every 4 cycles; 128 chunks may be on their way or waiting, which covers more than 100 cycles of memory latency.
+Latency: 4 cycles from a new tail to the burst; 1 from the last beat of a command to ``infos``.
+Throughput: one burst of up to 8 commands every 4 cycles; 128 chunks may be on their way or waiting,
+which covers more than 100 cycles of memory latency.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -31,15 +32,17 @@ _BURST_COMMANDS = 8
 
 
 def chunk_bytes(config):
-    """Bytes of a command that move in one cycle: a beat, or the whole command if that is smaller."""
+    """Bytes of a command that move in one cycle: a beat, or the whole command if that is
+    smaller."""
     return min(config.flit_bytes, COMMAND_BYTES)
 
 
 class RingFetch(wiring.Component):
     """Fetches commands ``head .. tail - 1`` of the ring.
 
-    ``failure`` rises when there is something to fetch but the ring is not usable: MISALIGNED base, ILLEGAL_FIELD where
-    ``log2`` is above the largest ring, RING_OVERRUN. An AXI error travels with its command (``CommandInfo.error``).
+    ``failure`` rises when there is something to fetch but the ring is not usable: MISALIGNED base,
+    ILLEGAL_FIELD where ``log2`` is above the largest ring, RING_OVERRUN. An AXI error travels with
+    its command (``CommandInfo.error``).
 
     A queue reset resets it, when ``quiet``: it forgets what it holds and counts from head 0 again.
 
@@ -83,8 +86,10 @@ class RingFetch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         chunk = chunk_bytes(self.config)
-        m.submodules.buffer = buffer = Queue(unsigned(8 * chunk), depth=_BUFFER_CHUNKS, block_ram=True)
-        m.submodules.known = known = Queue(CommandInfo, depth=_BUFFER_CHUNKS * chunk // COMMAND_BYTES)
+        m.submodules.buffer = buffer = Queue(unsigned(8 * chunk), depth=_BUFFER_CHUNKS,
+                                             block_ram=True)
+        m.submodules.known = known = Queue(CommandInfo,
+                                           depth=_BUFFER_CHUNKS * chunk // COMMAND_BYTES)
         link(m, buffer.o, wiring.flipped(self.beats))
         link(m, known.o, wiring.flipped(self.infos))
 
@@ -108,8 +113,11 @@ class RingFetch(wiring.Component):
         config = self.config
         flit_bytes = config.flit_bytes
         chunks = COMMAND_BYTES // chunk_bytes(config)
-        # short bursts fill the buffer well; a beat wider than a command is read for one command at a time
-        most = min(_BURST_COMMANDS, _BUFFER_CHUNKS // chunks // 8) if flit_bytes <= COMMAND_BYTES else 1
+        # short bursts keep the buffer filled
+        most = min(_BURST_COMMANDS, _BUFFER_CHUNKS // chunks // 8)
+        if flit_bytes > COMMAND_BYTES:
+            # less than a beat: each command is read by itself
+            most = 1
         command_bits = exact_log2(COMMAND_BYTES)
         page_commands = PAGE_BYTES // COMMAND_BYTES
         max_log2 = exact_log2(config.host.max_ring_entries)
@@ -168,7 +176,8 @@ class RingFetch(wiring.Component):
             with m.State("BOUND"):
                 m.d.sync += commands.eq(most)
                 for candidate in range(most - 1, 0, -1):
-                    with m.If((available == candidate) | (to_end == candidate) | (to_page == candidate)):
+                    with m.If((available == candidate) | (to_end == candidate)
+                              | (to_page == candidate)):
                         m.d.sync += commands.eq(candidate)
                 m.next = "ROOM"
             # waits for room in the buffer and on the address channel
@@ -215,7 +224,10 @@ class RingFetch(wiring.Component):
             known.i.payload.error.eq(failed | self.beat.payload.error),
         ]
         with m.If(self.beat.valid):
-            m.d.sync += [position.eq(Mux(whole, 0, position + 1)), failed.eq(~whole & known.i.payload.error)]
+            m.d.sync += [
+                position.eq(Mux(whole, 0, position + 1)),
+                failed.eq(~whole & known.i.payload.error),
+            ]
             with m.Switch(position):
                 for part in range(prefix_chunks):
                     with m.Case(part):

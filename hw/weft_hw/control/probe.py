@@ -25,8 +25,8 @@ class ProbeTarget(data.Struct):
 class Probe(wiring.Component):
     """Sends a READ of one page to the tile and keeps the answer.
 
-    A new probe overtakes an unanswered one: requests carry a running tag, and only the answer to the last one shows. A tile
-    outside the mesh is not asked, and ``valid`` stays low.
+    A new probe overtakes an unanswered one: requests carry a running tag, and only the answer to
+    the last one shows. A tile outside the mesh is not asked, and ``valid`` stays low.
 
     Members
     -------
@@ -84,7 +84,12 @@ class Probe(wiring.Component):
                 wanted.eq(0),
             ]
         with m.If(self.start):
-            m.d.sync += [wanted.eq(inside), target.eq(self.target), tag.eq(tag + 1), self.valid.eq(0)]
+            m.d.sync += [
+                wanted.eq(inside),
+                target.eq(self.target),
+                tag.eq(tag + 1),
+                self.valid.eq(0),
+            ]
 
         # keep: flits come lowest first
         with m.If(self.answer.valid):

@@ -10,7 +10,7 @@ from ..axi.queue import Queue
 from ..isa import CompletionRecord, Status
 from .command import Failure
 
-__all__ = ["Fence", "RECORD_BYTES", "RecordWriter"]
+__all__ = ["RECORD_BYTES", "Fence", "RecordWriter"]
 
 #: Bytes of a completion record.
 RECORD_BYTES = CompletionRecord.as_shape().size // 8
@@ -38,17 +38,19 @@ class _Owed(data.Struct):
 
 
 class RecordWriter(wiring.Component):
-    """Writes a ``CompletionRecord`` for each fence at ``base + 32 * (sequence mod 2**log2)``, in order.
+    """Writes a ``CompletionRecord`` for each fence at ``base + 32 * (sequence mod 2**log2)``, in
+    order.
 
-    Latency: 2 cycles from ``i`` to ``burst``; 1 from ``response`` to ``sequence``.  Throughput: records overlap; one per
-    32 / flit_bytes + 2 cycles.
+    Latency: 2 cycles from ``i`` to ``burst``; 1 from ``response`` to ``sequence``.  Throughput:
+    records overlap; one per 32 / flit_bytes + 2 cycles.
 
     Members
     -------
     base : In(64)
     log2 : In(32)
     fault : Out(Status)
-        why records cannot be written: MISALIGNED base, ILLEGAL_FIELD where ``log2`` is above the largest ring; OK if they can
+        why records cannot be written: MISALIGNED base, ILLEGAL_FIELD where ``log2`` is above the
+        largest ring; OK if they can
     i : In(stream of Fence)
     burst : Out(stream of Burst)
     beat : Out(stream of WriteBeat)
@@ -130,7 +132,8 @@ class RecordWriter(wiring.Component):
             part = address[exact_log2(RECORD_BYTES):lane_bits]
             m.d.comb += [
                 self.beat.payload.data.eq(bits.replicate(parts)),
-                self.beat.payload.strobe.eq(Cat((part == i).replicate(RECORD_BYTES) for i in range(parts))),
+                self.beat.payload.strobe.eq(
+                    Cat((part == i).replicate(RECORD_BYTES) for i in range(parts))),
             ]
         with m.If(~busy):
             m.d.sync += [

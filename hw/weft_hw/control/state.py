@@ -20,8 +20,9 @@ class QueueLife(wiring.Component):
               ↑        └────reset────┐     └──reset──┐  reset│
               └──────── quiet ─────────── RESETTING ←─────────┘
 
-    While FAILED (but for a hang) or RESETTING every command in flight is aborted. An error interrupt comes on HALTED, when the chip is quiet,
-    and if it does not become quiet, each time the watchdog expires.
+    While FAILED (but for a hang) or RESETTING every command in flight is aborted. An error
+    interrupt comes on HALTED, when the chip is quiet, and if it does not become quiet, each time
+    the watchdog expires.
 
     Members
     -------
@@ -97,7 +98,8 @@ class QueueLife(wiring.Component):
             # waits until what is in flight has ended
             with m.State("FAIL"):
                 m.d.comb += [
-                    # a hang stays as it is, so that the host can probe who waits for whom, until the host resets
+                    # a hang stays as it is, so that the host can probe who waits for whom, until
+                    # the host resets
                     self.abort.eq(self.error.status != Status.WATCHDOG),
                     self.state.eq(QueueState.FAILED),
                     self.interrupt.eq(self.expired),

@@ -8,8 +8,8 @@ __all__ = ["Watchdog"]
 
 
 class Watchdog(wiring.Component):
-    """Raises ``expired`` for one cycle when ``busy`` has lasted for ``limit`` cycles without ``progress``, and again after
-    each further ``limit``. A limit of 0 switches it off.
+    """Raises ``expired`` for one cycle when ``busy`` has lasted for ``limit`` cycles without
+    ``progress``, and again after each further ``limit``. A limit of 0 switches it off.
 
     Members
     -------

@@ -15,7 +15,8 @@ __all__ = ["Plan", "Planner"]
 
 
 class Plan(data.StructLayout):
-    """A request ready to be carried out: its beats, whether they cross a page, and how its bytes move."""
+    """A request ready to be carried out: its beats, whether they cross a page, and how its bytes
+    move."""
 
     def __init__(self, *, address_bits, data_bytes):
         super().__init__({
@@ -56,7 +57,8 @@ class Planner(wiring.Component):
         plan = self.o.payload
         ok = access.status == Status.OK
         offset = access.address[:lane_bits]
-        # lane of the last byte counted from lane 0 of the data, and counted from the first byte's lane
+        # lane of the last byte counted from lane 0 of the data, and counted from the first byte's
+        # lane
         last_lane = (access.length - 1)[:lane_bits]
         reach = Signal(lane_bits + 1)
         spills = reach[lane_bits]

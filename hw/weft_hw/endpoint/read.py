@@ -8,9 +8,10 @@
                  │             └→ arrived ─┐          ↑ how
                  └→ pending ───────────────┴→ header ─┘
 
-The header of a response goes out when the last beat of its request has arrived. So an AXI error in any beat makes a packet with
-a status and no data, and a packet once begun never waits for memory inside the network. The price is the time of the request's
-other beats, once: requests behind it overlap.
+The header of a response goes out when the last beat of its request has arrived. So an AXI error in
+any beat makes a packet with a status and no data, and a packet once begun never waits for memory
+inside the network. The price is the time of the request's other beats, once: requests behind it
+overlap.
 """
 
 from amaranth.hdl import Module, Signal, unsigned
@@ -34,8 +35,9 @@ READS = 64
 
 
 def read_buffer_beats(config):
-    """Beats that may be in flight or buffered: enough for one beat a cycle over more than 100 cycles of memory latency with
-    the largest packets, of which three are in the buffer or reserved beside those on their way."""
+    """Beats that may be in flight or buffered: enough for one beat a cycle over more than 100
+    cycles of memory latency with the largest packets, of which three are in the buffer or reserved
+    beside those on their way."""
     packet_beats = config.mesh.max_packet_bytes // config.flit_bytes
     return max(256, 1 << ceil_log2(8 * packet_beats))
 
@@ -44,14 +46,16 @@ class _Pending(data.StructLayout):
     """A request whose response is owed."""
 
     def __init__(self, *, data_bytes):
-        super().__init__({"requester": Requester, "status": Status, "how": Realignment(data_bytes=data_bytes)})
+        super().__init__({"requester": Requester, "status": Status,
+                          "how": Realignment(data_bytes=data_bytes)})
 
 
 class ReadPath(wiring.Component):
     """Answers reads in order.
 
-    Latency: 7 cycles from ``i`` to ``header`` beside the memory's, and the request's other beats.  Throughput: one flit per
-    cycle but for one cycle between packets, in which the sender sends the header.
+    Latency: 7 cycles from ``i`` to ``header`` beside the memory's, and the request's other beats.
+    Throughput: one flit per cycle but for one cycle between packets, in which the sender sends the
+    header.
 
     Members
     -------
@@ -86,7 +90,8 @@ class ReadPath(wiring.Component):
         m.submodules.expected = expected = Queue(unsigned(9), depth=READS)
         m.submodules.pending = pending = Queue(_Pending(data_bytes=flit_bytes), depth=READS)
         m.submodules.arrived = arrived = Queue(unsigned(1), depth=READS)
-        m.submodules.buffer = buffer = Queue(DataFlit(flit_bytes=flit_bytes), depth=buffer_beats, block_ram=True)
+        m.submodules.buffer = buffer = Queue(DataFlit(flit_bytes=flit_bytes), depth=buffer_beats,
+                                             block_ram=True)
         m.submodules.how = how = Queue(Realignment(data_bytes=flit_bytes), depth=2)
         m.submodules.answers = answers = Queue(Answer, depth=2)
         m.submodules.realigner = realigner = Realigner(data_bytes=flit_bytes)
@@ -104,7 +109,8 @@ class ReadPath(wiring.Component):
         fetch = Signal()
         freed = Signal()
         m.d.comb += [
-            allowed.eq(plan.how.drop | splitter.i.ready & expected.i.ready & (room >= plan.span.beats)),
+            allowed.eq(plan.how.drop
+                       | splitter.i.ready & expected.i.ready & (room >= plan.span.beats)),
             ask.eq(planner.o.valid & pending.i.ready & allowed),
             fetch.eq(ask & ~plan.how.drop),
             planner.o.ready.eq(pending.i.ready & allowed),

@@ -1,12 +1,16 @@
 """Moves the bytes of a run of words by a number of lanes, one word per cycle.
 
-Reads need it to bring the first byte to lane 0, writes to bring lane 0 to the first byte's address. Both are the same: rotate
-every word left by ``shift`` lanes, then take the lanes below ``shift`` from the word before.
+Reads need it to bring the first byte to lane 0, writes to bring lane 0 to the first byte's address.
+Both are the same: rotate every word left by ``shift`` lanes, then take the lanes below ``shift``
+from the word before.
 
 ::
 
-    shift 3, read at offset 1 of 4:   in  .ABC DEF.     rotated  ABC. EF.D → C.AB ...
-                                      out ABCD EF00     (first word gives nothing, a flush gives the rest)
+    read of 6 bytes at offset 1, 4 lanes: shift 3, skip, flush
+
+    in       .ABC   DEF.
+    rotated  ABC.   EF.D
+    out             ABCD   EF       (the first word gives no output, the flush the rest)
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
@@ -22,29 +26,31 @@ __all__ = ["Realigned", "Realigner", "Realignment"]
 class Realignment(data.StructLayout):
     """How one run of words is moved.
 
-    ``skip``: the first word gives no output of its own. ``flush``: after the last word one more output holds what is left.
-    ``head`` and ``tail``: first lane of the first output and last lane of the last output that count. ``drop``: the run
-    is swallowed, and one empty ``dropped`` output marks its end.
+    ``skip``: the first word gives no output of its own. ``flush``: after the last word one more
+    output holds what is left. ``head`` and ``tail``: first lane of the first output and last lane
+    of the last output that count. ``drop``: the run is swallowed, and one empty ``dropped`` output
+    marks its end.
     """
 
     def __init__(self, *, data_bytes):
         lane = unsigned(exact_log2(data_bytes))
-        super().__init__({"shift": lane, "head": lane, "tail": lane, "skip": unsigned(1), "flush": unsigned(1),
-                          "drop": unsigned(1)})
+        super().__init__({"shift": lane, "head": lane, "tail": lane, "skip": unsigned(1),
+                          "flush": unsigned(1), "drop": unsigned(1)})
 
 
 class Realigned(data.StructLayout):
     """An output word: ``lanes`` says which bytes count, ``last`` ends the run."""
 
     def __init__(self, *, data_bytes):
-        super().__init__({"data": unsigned(8 * data_bytes), "lanes": unsigned(data_bytes), "last": unsigned(1),
-                          "dropped": unsigned(1)})
+        super().__init__({"data": unsigned(8 * data_bytes), "lanes": unsigned(data_bytes),
+                          "last": unsigned(1), "dropped": unsigned(1)})
 
 
 class Realigner(wiring.Component):
     """Realigns runs of words, each by its own ``Realignment``.
 
-    Latency: 1 cycle.  Throughput: one word per cycle; a run takes one cycle more than it has inputs where it flushes.
+    Latency: 1 cycle.  Throughput: one word per cycle; a run takes one cycle more than it has inputs
+    where it flushes.
 
     Members
     -------
@@ -76,8 +82,9 @@ class Realigner(wiring.Component):
         previous = Signal(8 * count, reset_less=True)
         from_previous = Signal(count)
         m.d.comb += from_previous.eq(((1 << how.shift) - 1)[:count])
-        merged = Cat(Mux(from_previous[lane], previous.word_select(lane, 8), current.word_select(lane, 8))
-                     for lane in range(count))
+        merged = Cat(
+            Mux(from_previous[lane], previous.word_select(lane, 8), current.word_select(lane, 8))
+            for lane in range(count))
 
         first = Signal(init=1)
         flushing = Signal()

@@ -13,7 +13,8 @@ __all__ = ["Window", "WindowCheck"]
 
 
 class Window(data.Struct):
-    """Pages ``base <= page < limit`` of ``WINDOW_PAGE_BYTES``, granted for reading, writing or both."""
+    """Pages ``base <= page < limit`` of ``WINDOW_PAGE_BYTES``, granted for reading, writing or
+    both."""
 
     base: unsigned(32)
     limit: unsigned(32)
@@ -22,9 +23,9 @@ class Window(data.Struct):
 
 
 class WindowCheck(wiring.Component):
-    """Lets a request pass with the status it deserves: OK if all of ``[address, address + length)`` lies inside one window
-    with the right permission; WINDOW if not, or beyond the address space; ILLEGAL_FIELD if the length is zero or above the
-    largest packet, or a write has no data.
+    """Lets a request pass with the status it deserves: OK if all of ``[address, address + length)``
+    lies inside one window with the right permission; WINDOW if not, or beyond the address space;
+    ILLEGAL_FIELD if the length is zero or above the largest packet, or a write has no data.
 
     Latency: 2 cycles.  Throughput: one request per cycle.
 
@@ -49,6 +50,7 @@ class WindowCheck(wiring.Component):
         m = Module()
         address_bits = self.config.host.address_bits
         page_bits = WINDOW_PAGE_BYTES.bit_length() - 1
+        largest = self.config.mesh.max_packet_bytes
 
         # s0: first and last byte
         s0_valid = Signal()
@@ -79,7 +81,7 @@ class WindowCheck(wiring.Component):
                     s0_access.address.eq(header.address[:address_bits]),
                     s0_start_fits.eq(~header.address[address_bits:].any()),
                     s0_end.eq(header.address + header.length - 1),
-                    s0_well_formed.eq((header.length != 0) & (header.length <= self.config.mesh.max_packet_bytes)
+                    s0_well_formed.eq((header.length != 0) & (header.length <= largest)
                                       & (is_read | self.i.payload.has_data)),
                 ]
 

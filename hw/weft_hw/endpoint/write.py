@@ -1,4 +1,5 @@
-"""The write path of an endpoint: requests and their data to write bursts, write responses to acknowledgements.
+"""The write path of an endpoint: requests and their data to write bursts, write responses to
+acknowledgements.
 
 ::
 
@@ -8,7 +9,8 @@
                  └→ moving ─────────────────┴→ unconfirmed ─┐
                                      response ──────────────┴→ header
 
-Data of a denied write passes through the buffer like any other and is dropped behind it, so nothing behind waits for the verdict.
+Data of a denied write passes through the buffer like any other and is dropped behind it, so nothing
+behind waits for the verdict.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -32,17 +34,19 @@ WRITES = 32
 
 
 def write_buffer_flits(config):
-    """Flits of write data buffered: two of the largest packets, so that a request behind a write rarely waits for it."""
+    """Flits of write data buffered: two of the largest packets, so that a request behind a write
+    rarely waits for it."""
     return max(16, 2 * config.mesh.max_packet_bytes // config.flit_bytes)
 
 
 class _Moving(data.StructLayout):
-    """A write whose data is on its way: the number of its first beat in the page, whether it takes two bursts, whether it has
-    data at all."""
+    """A write whose data is on its way: the number of its first beat in the page, whether it takes
+    two bursts, whether it has data at all."""
 
     def __init__(self, *, page_beats):
-        super().__init__({"requester": Requester, "status": Status, "in_page": unsigned(exact_log2(page_beats)),
-                          "crosses": unsigned(1), "has_data": unsigned(1)})
+        super().__init__({"requester": Requester, "status": Status,
+                          "in_page": unsigned(exact_log2(page_beats)), "crosses": unsigned(1),
+                          "has_data": unsigned(1)})
 
 
 class _Unconfirmed(data.Struct):
@@ -56,8 +60,8 @@ class _Unconfirmed(data.Struct):
 class WritePath(wiring.Component):
     """Carries out and acknowledges writes in order.
 
-    Latency: 4 cycles from ``i`` to ``burst``; 2 from the last response to ``header``.  Throughput: one flit per cycle; one
-    more cycle for a write that takes one more beat than its data has flits.
+    Latency: 4 cycles from ``i`` to ``burst``; 2 from the last response to ``header``.  Throughput:
+    one flit per cycle; one more cycle for a write that takes one more beat than its data has flits.
 
     Members
     -------
@@ -92,8 +96,8 @@ class WritePath(wiring.Component):
 
         m.submodules.planner = planner = Planner(kind=RequestKind.WRITE, **sizes)
         m.submodules.splitter = splitter = BurstSplitter(**sizes)
-        m.submodules.buffer = buffer = Queue(DataFlit(flit_bytes=flit_bytes), depth=write_buffer_flits(self.config),
-                                             block_ram=True)
+        m.submodules.buffer = buffer = Queue(DataFlit(flit_bytes=flit_bytes),
+                                             depth=write_buffer_flits(self.config), block_ram=True)
         m.submodules.how = how = Queue(Realignment(data_bytes=flit_bytes), depth=4)
         m.submodules.moving = moving = Queue(_Moving(page_beats=page_beats), depth=4)
         m.submodules.unconfirmed = unconfirmed = Queue(_Unconfirmed, depth=WRITES)
@@ -111,7 +115,8 @@ class WritePath(wiring.Component):
         allowed = Signal()
         begin = Signal()
         m.d.comb += [
-            allowed.eq(moving.i.ready & (how.i.ready | ~plan.has_data) & (splitter.i.ready | plan.how.drop)),
+            allowed.eq(moving.i.ready & (how.i.ready | ~plan.has_data)
+                       & (splitter.i.ready | plan.how.drop)),
             begin.eq(planner.o.valid & allowed),
             planner.o.ready.eq(allowed),
             splitter.i.valid.eq(begin & ~plan.how.drop),
