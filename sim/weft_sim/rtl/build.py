@@ -26,6 +26,7 @@ from .progress import Progress
 from .runtime import start_runtime
 from .toolchain import compiler, verilator
 from .verilate import control_file, options, verilate
+from .wrapper import wrap
 
 __all__ = ["LIBRARY", "build"]
 
@@ -63,6 +64,7 @@ def build(design: Verilog, name: str, *, root: Path, vcd: bool = False) -> Path:
     ValueError
         if a top-level port is missing or too wide.
     """
+    design = wrap(design, both_edges=not vcd)
     header = bindings(design.text, design.top)
     kind = name + ("-vcd" if vcd else "")
     home = root / f"{kind}-{_hash(design, header, vcd=vcd)}"

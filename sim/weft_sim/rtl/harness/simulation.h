@@ -2,11 +2,9 @@
 //
 // A cycle, numbered from the end of reset:
 //   1. drive    the harness puts its inputs on the pins; they depend on its state alone (a synchronous circuit)
-//   2. settle   clock low, eval: combinational logic sees the inputs
+//   2. tick     the clock edge that begins the cycle: chip state and the registers before the chip's inputs (wrapper.py)
+//               change together, then combinational logic settles; one evaluation
 //   3. sample   the harness reads the outputs of this cycle and takes its handshakes and events
-//   4. edge     clock high, eval: chip state moves to the next cycle
-// Two evaluations a cycle are the fewest that Verilator allows, because it finds an edge by comparing the clock with its
-// value at the last evaluation; the one with the clock low costs only the logic that hangs on inputs.
 #pragma once
 
 #include <cstdint>
@@ -71,10 +69,7 @@ public:
         context_.gotError(false);
         context_.gotFinish(false);
         model_.rst = 1;
-        for (unsigned i = 0; i < reset_cycles; ++i) {
-            settle();
-            edge();
-        }
+        for (unsigned i = 0; i < reset_cycles; ++i) tick();
         context_.gotError(false);
         context_.gotFinish(false);
         printed().clear();
@@ -85,12 +80,11 @@ public:
     template <class Observe>
     void step(Observe observe) {
         for_each_port([this](auto& port) { port.drive(cycle_); });
-        settle();
+        tick();
+        check_model();
         for_each_port([this](auto& port) { port.sample(cycle_); });
         trace_.sample(cycle_);
         observe();
-        edge();
-        check_model();
         ++cycle_;
     }
 
@@ -136,24 +130,20 @@ private:
             sum.last_write_response_cycle = part.last_write_response_cycle;
     }
 
-    void settle() {
-        model_.clk = 0;
-        model_.eval();
-        dump(0);
-    }
-
-    void edge() {
+    void tick() {
+#if VM_TRACE
+        // a waveform build has the usual clock: the rising edge, then half a period low
         model_.clk = 1;
         model_.eval();
-        dump(1);
-        ++half_cycles_;
-    }
-
-    void dump(unsigned phase) {
-#if VM_TRACE
-        if (vcd_) vcd_->dump(2 * half_cycles_ + phase);
+        if (vcd_) vcd_->dump(2 * ticks_);
+        model_.clk = 0;
+        model_.eval();
+        if (vcd_) vcd_->dump(2 * ticks_ + 1);
+        ++ticks_;
 #else
-        (void)phase;
+        // every toggle is a cycle
+        model_.clk = !model_.clk;
+        model_.eval();
 #endif
     }
 
@@ -164,7 +154,7 @@ private:
             printed().clear();
             context_.gotError(false);
             context_.gotFinish(false);
-            throw Failure(Status::assertion, "hardware assertion failed in cycle " + std::to_string(cycle_) + ": " + text);
+            throw Failure(Status::assertion, "hardware assertion failed in cycle " + std::to_string(cycle_ - 1) + ": " + text);
         }
         if (!printed().empty()) {
             std::fputs(printed().c_str(), stderr);
@@ -180,8 +170,8 @@ private:
     RegisterMaster<RegisterSignals> registers_;
     TraceRecorder<engine_count> trace_;
     std::uint64_t cycle_ = 0;
-    std::uint64_t half_cycles_ = 0;
 #if VM_TRACE
+    std::uint64_t ticks_ = 0;
     std::unique_ptr<VerilatedVcdC> vcd_;
 #endif
 };
