@@ -81,16 +81,9 @@ def test_planted_memory_bug_moves_the_answer():
     base = first_answer(draws=200, constants=c)
     planted = c.replace({"energy.hbm3e.access_energy_pj_per_bit": 34.4})
     worse = first_answer(draws=200, constants=planted)
-    # an override is a fixed value only if the draw leaves it alone, so compare medians of decode
     assert base.phases[0].weft_bound == "memory"
-    del worse
-    chip = weft_chip("fleet", planted)
-    work = inference_pass(
-        chip, model("llama3-8b"), phase="decode", batch=64, context=2048, precision="int8"
-    ).total
-    ten = weft_energy(chip, work, "int8", planted).dram_j
-    one = weft_energy(chip, work, "int8", c).dram_j
-    assert ten == pytest.approx(10 * one)
+    assert worse.phases[0].ratio.p50 < 0.6 * base.phases[0].ratio.p50
+    assert worse.phases[0].gpu_tokens_per_joule == base.phases[0].gpu_tokens_per_joule
 
 
 def run(*argv: str) -> int:

@@ -8,7 +8,7 @@ gives the same interface with one array entry per Monte Carlo draw.
 import csv
 import functools
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Constants:
     def __contains__(self, key: str) -> bool:
         return key in self._quantities
 
-    def __iter__(self) -> "Iterable[str]":
+    def __iter__(self) -> Iterator[str]:
         return iter(self._quantities)
 
     def __len__(self) -> int:
@@ -140,7 +140,8 @@ class Constants:
         """Constants whose values are arrays of `draws` draws, reproducible from `seed`.
 
         Every key draws from its own stream (named by the key), so that adding a constant does not
-        change the draws of the others; members of a group share `GROUP_CORRELATION`.
+        change the draws of the others; members of a group share `GROUP_CORRELATION`. Values set
+        with `replace` stay as they are.
         """
         if draws < 1:
             raise ConstantError(f"draws must be at least 1, not {draws}")
@@ -153,14 +154,15 @@ class Constants:
         values: dict[str, Num] = {}
         for key in only if only is not None else self._quantities:
             quantity = self.quantity(key)
-            if quantity.low == quantity.high or quantity.confidence == "unconfirmed":
+            fixed = quantity.low == quantity.high or key in self._values
+            if fixed or quantity.confidence == "unconfirmed":
                 continue
             z = stream(key)
             if quantity.group:
                 common = shared.setdefault(quantity.group, stream(f"group:{quantity.group}"))
                 z = GROUP_CORRELATION**0.5 * common + (1 - GROUP_CORRELATION) ** 0.5 * z
             values[key] = quantity.draw(z)
-        return Constants(self._quantities.values(), values)
+        return Constants(self._quantities.values(), {**self._values, **values})
 
     def audit(self, keys: Iterable[str] | None = None) -> list[dict[str, object]]:
         """One record per constant (all, or `keys`) for printing: `weft fleet --audit`."""

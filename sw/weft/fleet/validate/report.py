@@ -16,12 +16,12 @@ import numpy as np
 import weft.fleet
 from weft.fleet.constants import Constants, default_constants
 from weft.fleet.errors import FleetError
-from weft.fleet.validate import collectives, gemm, llama3_run, training
+from weft.fleet.validate import collectives, gemm, llama3_run, ops, training
 from weft.fleet.validate.table import Table
 
 __all__ = ["as_dict", "collect", "render"]
 
-OWN = (gemm, collectives, training, llama3_run)
+OWN = (gemm, ops, collectives, training, llama3_run)
 
 
 def collect(constants: Constants | None = None, folder: Path | None = None) -> list[Table]:
