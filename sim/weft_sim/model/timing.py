@@ -58,18 +58,19 @@ class Timing:
     """vector/intake.py: hand-over to the checked task."""
     vector_illegal: int = 2
     """vector/intake.py: hand-over to the task of an illegal command."""
-    vector_parameters: int = 4
-    """vector/parameters.py: beside one cycle a row, checked task to the first accumulator read."""
-    vector_refill: int = 4
-    """vector/parameters.py: beside one cycle a row, first row of a block to that of the next."""
-    vector_refill_scale: int = 6
-    """vector/parameters.py: the same if there is no bias."""
-    vector_drain: int = 16
-    """vector/lanes.py, writer.py: last accumulator read to done."""
-    vector_drain_int32: int = 5
-    """vector/lanes.py, writer.py: beside a cycle a part, the same for INT32."""
-    vector_switch: int = 16
-    """vector/drain.py: last INT8 row read to the first of INT32."""
+    vector_fetch: int = 3
+    """vector/parameters.py: the cycle after a block's last parameter row is asked for to its first
+    accumulator read."""
+    vector_scale_copy: int = 3
+    """vector/lanes.py: a block's first accumulator read to the next scale being asked for."""
+    vector_residual: int = 2
+    """vector/residuals.py: a residual asked for to its accumulator read."""
+    vector_residual_use: int = 11
+    """vector/lanes.py: an accumulator read to its residual leaving the queue."""
+    vector_write: int = 15
+    """vector/lanes.py, writer.py: an accumulator read to its INT8 row written."""
+    vector_write_int32: int = 5
+    """vector/lanes.py, writer.py: an accumulator read to its first INT32 row written."""
     vector_refuse: int = 4
     """vector/drain.py, writer.py: task taken to the end of a command with an error."""
 

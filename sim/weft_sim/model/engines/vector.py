@@ -12,6 +12,7 @@ from ...golden import requantise, vector_int32
 from ..decode import Command
 from ..timing import TIMING
 from .base import Engine
+from .lanes import LanePipeline, VectorShape
 
 if TYPE_CHECKING:
     from ..tile import Tile
@@ -19,30 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["VectorEngine"]
 
-_LONG_AGO = -(10**9)
-
-
-class _Shape:
-    """What a command takes: rows and parameter rows of its blocks, pace of its rows."""
-
-    def __init__(self, command: Command, parts: int, columns: int, row_bytes: int) -> None:
-        f = command.fields
-        self.int32 = f.output == VectorOutput.INT32.value
-        self.bias = bool(f.use_bias)
-        self.residual = bool(f.use_residual) and not self.int32
-        self.blocks = -(-f.n // columns)
-        self.pace = parts if self.int32 else 1
-        self.rows = f.m
-        vectors = self.bias + (not self.int32)
-        tail_rows = -(-4 * f.n // row_bytes) - (self.blocks - 1) * parts
-        self.parameters = [vectors * parts] * (self.blocks - 1) + [vectors * tail_rows]
-
-    def refill(self, block: int) -> int:
-        """Least cycles from the first row of the block before to the first row of this one."""
-        rows = self.parameters[block]
-        if not rows:
-            return 0
-        return rows + (TIMING.vector_refill if self.bias else TIMING.vector_refill_scale)
+#: vector/engine.py _COMMANDS: commands inside at once.
+_COMMANDS = 4
 
 
 class VectorEngine(Engine):
@@ -51,60 +30,46 @@ class VectorEngine(Engine):
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
         super().__init__(tile, front)
         config = tile.config.tile
+        self.pipeline = LanePipeline()
         self._parts = config.accumulator_row_bytes // config.row_bytes
         self._running: deque[tuple[Command, Status, int, int]] = deque()
         self._epoch = 0
-        self._accepts_from = 0
-        self._last_first = _LONG_AGO
-        self._last_row = _LONG_AGO
-        self._last_int32 = False
-        self._last_done = _LONG_AGO
+        self._last_done = 0
 
     # --- commands -----------------------------------------------------------------------------
 
     def ready(self) -> bool:
-        return self.events.now >= self._accepts_from
+        return self.events.now >= self.pipeline.accepts_from and len(self._running) < _COMMANDS
 
     def start(self, command: Command) -> None:
         now = self.events.now
         f = command.fields
+        checked = now + TIMING.vector_checked
         if not (f.m and f.n) or f.output > VectorOutput.INT32.value:
             self._refuse(command, now + TIMING.vector_illegal, Status.ILLEGAL_FIELD, 0)
             return
         fault = self._fault(command)
-        checked = now + TIMING.vector_checked
         if fault is not None:
             self._refuse(command, checked, Status.LOCAL_RANGE, fault)
             return
-        columns, row_bytes = self.tile.config.tile.array_cols, self.tile.config.tile.row_bytes
-        shape = _Shape(command, self._parts, columns, row_bytes)
-        taken = max(checked, self._last_row)
-        first = max(
-            checked
-            + (shape.parameters[0] + TIMING.vector_parameters if shape.parameters[0] else 1),
-            self._last_first + shape.refill(0),
-            taken + 1,
+        int32 = f.output == VectorOutput.INT32.value
+        shape = VectorShape(
+            rows=f.m,
+            blocks=self.tile.blocks_n(f.n),
+            parts=self._parts,
+            parameter_rows=-(-4 * f.n // self.tile.config.tile.row_bytes),
+            int32=int32,
+            bias=bool(f.use_bias),
+            residual=bool(f.use_residual) and not int32,
         )
-        if shape.int32 and not self._last_int32:
-            first = max(first, self._last_row + TIMING.vector_switch)
-        for block in range(1, shape.blocks):
-            step = max(shape.rows * shape.pace, shape.refill(block))
-            if shape.residual:
-                step = max(step, shape.rows + shape.parameters[block])
-            first += step
-        self._last_first = first
-        self._last_row = first + (shape.rows - 1) * shape.pace
-        self._last_int32 = shape.int32
-        drain = TIMING.vector_drain_int32 + self._parts if shape.int32 else TIMING.vector_drain
-        self._accepts_from = taken + 1
-        self._enqueue(command, Status.OK, 0, self._last_row + drain)
-        self.events.at(self._accepts_from, self.front.offer)
+        self._enqueue(command, Status.OK, 0, self.pipeline.run(now, shape))
+        self.events.at(self.pipeline.accepts_from, self.front.offer)
 
     def _refuse(self, command: Command, checked: int, status: Status, address: int) -> None:
-        taken = max(checked, self._last_row + 1)
-        self._accepts_from = taken + 1
+        taken = max(checked, self.pipeline.last_read + 1)
+        self.pipeline.accepts_from = taken + 1
         self._enqueue(command, status, address, taken + TIMING.vector_refuse)
-        self.events.at(self._accepts_from, self.front.offer)
+        self.events.at(taken + 1, self.front.offer)
 
     def _enqueue(self, command: Command, status: Status, address: int, done: int) -> None:
         done = max(done, self._last_done + 1)
@@ -120,6 +85,7 @@ class VectorEngine(Engine):
             f = command.fields
             self.tile.counters.rows_drained += self.tile.blocks_n(f.n) * f.m
         self._end(command, status, address)
+        self.events.after(1, self.front.offer)
 
     def abort(self) -> None:
         """Rows under way are still written; a command whose last row was asked for ends well."""
@@ -128,12 +94,12 @@ class VectorEngine(Engine):
         running, self._running = self._running, deque()
         self._last_done = now
         for command, status, address, done in running:
-            if status is Status.OK and done > now + TIMING.vector_drain:
-                status, address, done = Status.ABORTED, 0, now + TIMING.vector_drain
+            if status is Status.OK and done > now + TIMING.vector_write + 1:
+                status, address, done = Status.ABORTED, 0, now + TIMING.vector_write + 1
             self._enqueue(command, status, address, done)
-        self._last_first = self._last_row = _LONG_AGO
-        self._accepts_from = self._last_done + 1
-        self.events.at(self._accepts_from, self.front.offer)
+        self.pipeline.flush(now)
+        self.pipeline.accepts_from = self._last_done + 1
+        self.events.at(self._last_done + 1, self.front.offer)
 
     def _fault(self, command: Command) -> int | None:
         """Last row of the first walk that leaves its memory; None if none does."""
