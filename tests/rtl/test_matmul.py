@@ -205,6 +205,34 @@ async def commands_follow_without_a_bubble(dut):
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
+async def short_commands_keep_their_identity_and_order(dut):
+    """An end with the next command's index, or a sum added to a row that is still being written."""
+    chip = _Chip(dut, stalls=False)
+    await chip.bench.reset()
+    rng, size = chip.bench.rng, chip.tile.array_rows
+    a, w = _random(rng, size + 4, size), _random(rng, size, size)
+    bank = chip.tile.scratchpad_rows // chip.tile.scratchpad_banks
+    await chip.write_rows(0, chip.matrix_rows(a))
+    await chip.write_rows(bank, chip.matrix_rows(w))
+    sums = a.astype(int) @ w.astype(int)
+    want = np.zeros((size + 8, size), int)
+    start = chip.index
+    shared = {"k": size, "n": size, "a_stride": 1, "w_row": bank, "w_stride": 1, "acc_stride": 0}
+    chip.submit(m=size + 4, a_row=0, acc_row=0, **shared)
+    want[: size + 4] = sums
+    for _ in range(60):
+        m = int(rng.integers(1, size + 4))
+        a_row, acc_row = int(rng.integers(0, size + 5 - m)), int(rng.integers(0, size + 5 - m))
+        chip.submit(m=m, a_row=a_row, acc_row=acc_row, accumulate=1, **shared)
+        want[acc_row:acc_row + m] += sums[a_row:a_row + m]
+    ends = await chip.results(61, cycles=61 * (4 * size + 40))
+    assert [end["index"] for end in ends] == list(range(start, start + 61))
+    assert [end["signal"] for end in ends] == [index & 0xFFFF for index in range(start, start + 61)]
+    await chip.bench.cycles(2)
+    np.testing.assert_array_equal(await chip.read_block(0, 0, size + 4, size), want[: size + 4])
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
 async def faults_end_cleanly(dut):
     """A row beyond a memory that is accessed, blamed on the wrong command, or leaves the engine stuck."""
     chip = _Chip(dut, stalls=True)

@@ -14,7 +14,7 @@ Timing, from the first weight read: the closed form is ``window_cycles``. Throug
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -112,6 +112,10 @@ class MatmulEngine(wiring.Component):
             c.row.eq(command.acc_row), c.stride.eq(command.acc_stride), c.m.eq(command.m), c.k.eq(command.k),
             c.n.eq(command.n), c.accumulate.eq(command.accumulate),
         ]
+        # a command that adds to rows of the one before in another order could read a row that is still being written
+        block = Cat(command.acc_row, command.acc_stride, command.m, command.n)
+        block_before = Signal.like(block)
+        m.d.comb += a.gap.eq(command.accumulate & (block != block_before))
         empty_block = Signal()
         m.d.comb += empty_block.eq((command.m == 0) | (command.k == 0) | (command.n == 0))
         inside = Signal(range(_COMMANDS + 1))
@@ -134,14 +138,18 @@ class MatmulEngine(wiring.Component):
             answered.eq(dones.r_rdy & dones.r_en),
         ]
         oldest = CollectParams(pending["collects"].r_data)
+        # commands may end in consecutive cycles, so each stage keeps its own
         ended = Signal(Accumulator.UPDATE_LATENCY)
-        ended_index, ended_signal = Signal(32), Signal(16)
-        m.d.sync += ended.eq(Cat(collector.finish, ended))
-        with m.If(collector.finish):
-            m.d.sync += [ended_index.eq(oldest.index), ended_signal.eq(oldest.signal)]
+        ended_index = Signal(data.ArrayLayout(32, Accumulator.UPDATE_LATENCY))
+        ended_signal = Signal(data.ArrayLayout(16, Accumulator.UPDATE_LATENCY))
+        m.d.sync += [
+            ended.eq(Cat(collector.finish, ended)),
+            ended_index.eq(Cat(oldest.index, ended_index)),
+            ended_signal.eq(Cat(oldest.signal, ended_signal)),
+        ]
         m.d.comb += [
             done.valid.eq(ended[-1]),
-            done.payload.index.eq(ended_index), done.payload.signal.eq(ended_signal),
+            done.payload.index.eq(ended_index[-1]), done.payload.signal.eq(ended_signal[-1]),
             pending["collects"].r_en.eq(collector.command.ready),
         ]
 
@@ -157,6 +165,8 @@ class MatmulEngine(wiring.Component):
                     illegal.eq(self.engine.command.valid & empty_block & (inside == 0)),
                 ]
                 m.d.sync += drained.eq(0)
+                with m.If(accept):
+                    m.d.sync += block_before.eq(block)
                 with m.If(collector.fault):
                     m.d.sync += [status.eq(Status.LOCAL_RANGE), address.eq(collector.fault_row)]
                     m.next = "QUIT"

@@ -11,6 +11,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..memory.accumulator import Accumulator
 from ..memory.port import READ_LATENCY, ReadPort
 
 __all__ = ["ActivationStreamer", "StreamParams"]
@@ -24,6 +25,8 @@ class StreamParams(data.Struct):
     m: unsigned(16)
     k: unsigned(16)
     n: unsigned(16)
+    gap: unsigned(1)
+    """Keep ``Accumulator.UPDATE_DISTANCE`` cycles from the rows of the command before."""
 
 
 class ActivationStreamer(wiring.Component):
@@ -75,6 +78,9 @@ class ActivationStreamer(wiring.Component):
         m_total, m_left = Signal(16), Signal(16)
         k_total, k_left, n_left = Signal(16), Signal(16), Signal(16)
         block_start = Signal()
+        gap = Signal()
+        recent = Signal(Accumulator.UPDATE_DISTANCE - 1)
+        held = Signal()
         out_of_range = Signal()
         go = Signal()
         m.d.comb += [
@@ -82,8 +88,9 @@ class ActivationStreamer(wiring.Component):
             self.fault.eq(active & out_of_range),
             self.fault_row.eq(row),
             self.waiting.eq(active & block_start & ~self.weights_ready),
+            held.eq(gap & recent.any()),
             self.read.request.payload.eq(row),
-            self.read.request.valid.eq(active & ~out_of_range & (~block_start | self.weights_ready)),
+            self.read.request.valid.eq(active & ~out_of_range & ~held & (~block_start | self.weights_ready)),
             go.eq(self.read.request.valid & self.read.request.ready),
         ]
         block_done, nb_done, command_done = Signal(), Signal(), Signal()
@@ -92,8 +99,9 @@ class ActivationStreamer(wiring.Component):
             nb_done.eq(block_done & (k_left <= rows)),
             command_done.eq(nb_done & (n_left <= cols)),
         ]
+        m.d.sync += recent.eq(Cat(go, recent))
         with m.If(go):
-            m.d.sync += [row.eq(row + stride), m_left.eq(m_left - 1), block_start.eq(0)]
+            m.d.sync += [row.eq(row + stride), m_left.eq(m_left - 1), block_start.eq(0), gap.eq(0)]
         with m.If(block_done):
             next_block = Mux(nb_done, command_row, block_row + 1)
             m.d.sync += [
@@ -113,7 +121,7 @@ class ActivationStreamer(wiring.Component):
             # a first row beyond the memory stays beyond it when cut to row_bits
             m.d.comb += start.eq(Mux(params.row >= tile.scratchpad_rows, tile.scratchpad_rows, params.row))
             m.d.sync += [
-                active.eq(1), stride.eq(params.stride), block_start.eq(1),
+                active.eq(1), stride.eq(params.stride), block_start.eq(1), gap.eq(params.gap),
                 command_row.eq(start), block_row.eq(start), row.eq(start),
                 m_total.eq(params.m), m_left.eq(params.m),
                 k_total.eq(params.k), k_left.eq(params.k), n_left.eq(params.n),

@@ -8,7 +8,8 @@ Banks go by the high address bits: the vector engine drains one while the array 
              read old row       register     add          write
 
 Latency: update to write 3 cycles (``UPDATE_LATENCY``); reads by the vector engine ``READ_LATENCY``. Throughput: one update and, in
-other banks, one read a cycle. The same row may be updated again 4 cycles later (``max(M, R) >= 4`` sees to it).
+other banks, one read a cycle. The same row may be updated again 4 cycles later (``max(M, R) >= 4``
+sees to it inside a command, the streamer between commands).
 """
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
@@ -42,6 +43,8 @@ class Accumulator(wiring.Component):
     LOOKAHEAD = 2
     #: Cycles from ``update_valid`` to the write.
     UPDATE_LATENCY = 3
+    #: Cycles between two updates of one row, at least.
+    UPDATE_DISTANCE = 4
 
     def __init__(self, config):
         tile = config.tile
