@@ -5,6 +5,7 @@ from typing import Any
 
 import cocotb
 import pytest
+from vector_memory import command_word
 from vector_rig import Rig, limited
 from weft_hw.isa import VectorOutput
 from weft_hw.presets import preset
@@ -121,6 +122,18 @@ async def residuals_take_the_reads_they_need(dut):
         periods = [later - earlier for earlier, later in pairwise(firsts)]
         assert periods[1:] == [m + 4 + 4 * use_bias] * 3, periods
         assert reads[-1] - firsts[-1] == m - 1
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def errors_are_answered_when_they_should(dut):
+    """A refused command that waits for something."""
+    rig = Rig(dut)
+    await rig.reset()
+    good = limited(rig, 1)[0]
+    for change, cycles in (({"m": 0}, 5), ({"out_row": 2**31}, 10)):
+        rig.commands.send(command_word(good | change, 0))
+        await rig.done.take(len(rig.done.raw) + 1, 100)
+        assert rig.done.at[-1] - rig.commands.at[-1] == cycles, change
 
 
 @pytest.mark.rtl

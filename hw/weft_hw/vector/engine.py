@@ -23,7 +23,7 @@ scratchpad rows of parameters in the first block (at most 4 for bias and 4 for s
     first = t + k + 11           first accumulator read (t + 8 if k = 0)
     + rows - 1                   last accumulator read: a row a cycle, INT32 a row every 4
     + 15                         its write accepted (INT32: the first of its 4 parts 5 later)
-    + 1                          done
+    + 1                          done (an error: 3 after the check)
 
 A block of m rows takes max(m, 12) cycles (INT8 with bias), max(m, 10) (INT8), max(4 m, 8) (INT32
 with bias) or 4 m. With residuals its reads of the scratchpad take m + 8 (with bias) or m + 4
