@@ -179,7 +179,7 @@ def _curves(name: str, c: Constants, peaks: Mapping[str, Num]) -> dict[str, Gemm
 def gpu(name: str, constants: Constants | None = None) -> Machine:
     """A GPU by name (`GPU_NAMES`); numbers from `constants` (default: the frozen set)."""
     c = constants if constants is not None else default_constants()
-    if f"gpu.{name}.peak_bf16_tflops" not in c:
+    if name not in GPU_NAMES:
         raise FleetError(f"there is no GPU {name!r}; there are {', '.join(GPU_NAMES)}")
     g = f"gpu.{name}."
     peaks = {}
@@ -202,9 +202,7 @@ def gpu(name: str, constants: Constants | None = None) -> Machine:
         peak_flops=peaks,
         memory_bytes=c[g + "hbm_gb"] * 1e9,
         memory_bandwidth_bytes_per_s=c[g + "hbm_bandwidth_tb_per_s"] * 1e12,
-        compute_units=int(c.quantity(g + "compute_units").value)
-        if g + "compute_units" in c
-        else int(c.quantity("gpu.h100_sxm.compute_units").value),
+        compute_units=int(c.number(g + "compute_units")),
         gemm=_curves(name, c, peaks),
         vector=VectorCurve(
             memory_fraction=c[f"eff.{vec}.vector_memory_fraction"],
@@ -214,18 +212,18 @@ def gpu(name: str, constants: Constants | None = None) -> Machine:
         scaleup=Link(
             bandwidth_bytes_per_s=c[g + "scaleup_gb_per_s"] * 1e9,
             latency_s=c[f"net.{net}.scaleup_latency_us"] * 1e-6,
-            chips=int(c.quantity(g + "scaleup_chips").value) if g + "scaleup_chips" in c else 8,
+            chips=int(c.number(g + "scaleup_chips")),
             efficiency=c[f"net.{net}.scaleup_efficiency"],
             in_network_gain=c[f"net.{net}.scaleup_in_network_gain"],
             ramp_s=c[f"net.{net}.scaleup_ramp_us"] * 1e-6,
             half_size_bytes=c[f"net.{net}.scaleup_half_size_mb"] * 1e6,
         ),
         scaleout=Link(
-            bandwidth_bytes_per_s=c.get(g + "scaleout_gb_per_s", 50.0) * 1e9,
+            bandwidth_bytes_per_s=c[g + "scaleout_gb_per_s"] * 1e9,
             latency_s=c["net.any.scaleout_latency_us"] * 1e-6,
             chips=0,
             efficiency=c["net.any.scaleout_efficiency"],
         ),
         board_power_max_w=c[g + "board_power_max_w"],
-        idle_power_w=c.get(g + "idle_power_w", c["gpu.h100_sxm.idle_power_w"]),
+        idle_power_w=c[g + "idle_power_w"],
     )

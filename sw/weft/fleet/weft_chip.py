@@ -72,10 +72,10 @@ def weft_chip(
         scaleup=Link(
             bandwidth_bytes_per_s=c["weft.fleet.scaleup_gb_per_s"] * 1e9,
             latency_s=c["weft.fleet.scaleup_latency_us"] * 1e-6,
-            chips=int(c.quantity("weft.fleet.scaleup_chips").value),
+            chips=int(c.number("weft.fleet.scaleup_chips")),
             efficiency=c["weft.fleet.scaleup_efficiency"],
             ramp_s=c["weft.fleet.scaleup_ramp_us"] * 1e-6,
-            half_size_bytes=25e6,
+            half_size_bytes=c["weft.fleet.scaleup_half_size_mb"] * 1e6,
         ),
         scaleout=Link(
             bandwidth_bytes_per_s=c["weft.fleet.scaleout_gb_per_s"] * 1e9,

@@ -8,15 +8,15 @@ recomputed variants; without dropout 4 of the 34 bytes go.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from weft.fleet.constants import Constants, default_constants
 from weft.fleet.errors import InfeasibleError
 from weft.fleet.machines import Machine
 from weft.fleet.models import ModelShape
 from weft.fleet.training.layout import Layout, layers_per_stage
 
-__all__ = ["MemoryUse", "check_memory", "memory_use", "stage_params"]
-
-RESERVED_FRACTION = 0.06
-"""Share of the chip's memory that framework, collectives and fragmentation take."""
+__all__ = ["MemoryUse", "check_memory", "memory_use", "room_bytes", "stage_params"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,16 @@ def memory_use(model: ModelShape, layout: Layout) -> MemoryUse:
     return MemoryUse(weights, gradients, optimizer, activations)
 
 
-def check_memory(machine: Machine, model: ModelShape, layout: Layout) -> MemoryUse:
+def room_bytes(machine: Machine, constants: Constants | None = None) -> float:
+    """Memory of a chip that a job may use: all but the reserve (central values)."""
+    c = constants if constants is not None else default_constants()
+    reserve = c.number("train.any.memory_reserve_fraction")
+    return float(np.median(machine.memory_bytes)) * (1.0 - reserve)
+
+
+def check_memory(
+    machine: Machine, model: ModelShape, layout: Layout, constants: Constants | None = None
+) -> MemoryUse:
     """Memory use, or a refusal that names the nearest layout which fits.
 
     Raises
@@ -105,10 +114,8 @@ def check_memory(machine: Machine, model: ModelShape, layout: Layout) -> MemoryU
     InfeasibleError
         when the chip's memory (less the reserve) is smaller than the use.
     """
-    import numpy as np
-
     use = memory_use(model, layout)
-    room = float(np.median(machine.memory_bytes)) * (1.0 - RESERVED_FRACTION)
+    room = room_bytes(machine, constants)
     if use.total_bytes <= room:
         return use
     reason = (

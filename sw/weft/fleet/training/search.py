@@ -19,7 +19,7 @@ from weft.fleet.errors import FleetError, InfeasibleError
 from weft.fleet.machines import Machine
 from weft.fleet.models import ModelShape
 from weft.fleet.training.layout import Layout, check_layout, layers_per_stage
-from weft.fleet.training.memory import RESERVED_FRACTION, memory_use
+from weft.fleet.training.memory import memory_use, room_bytes
 from weft.fleet.training.step import StepCache, StepResult, train_step
 
 __all__ = ["SearchResult", "search_layout"]
@@ -131,7 +131,7 @@ def search_layout(
         )
     c = constants if constants is not None else default_constants()
     base = Layout(precision=precision, global_batch=global_batch, seq=seq)
-    room = float(np.median(machine.memory_bytes)) * (1.0 - RESERVED_FRACTION)
+    room = room_bytes(machine, c)
     cache: StepCache = {}
     considered = 0
     priced: list[StepResult] = []

@@ -91,7 +91,7 @@ def train_step(
     """
     c = constants if constants is not None else default_constants()
     check_layout(model, layout)
-    use = check_memory(machine, model, layout) if check_fit else memory_use(model, layout)
+    use = check_memory(machine, model, layout, c) if check_fit else memory_use(model, layout)
     inside = machine.scaleup.chips
     key = (layout.tensor, layout.context, layout.expert, layout.microbatch, layout.recompute)
     if cache is not None and key in cache:
@@ -103,9 +103,8 @@ def train_step(
             cache[key] = (layer, head)
     p, v, m = layout.pipeline, layout.interleave, layout.microbatches
     layers = layers_per_stage(model, layout)
-    last_layers = model.layers - (p - 1) * layers if model.layers % p else layers
-    if model.layers % p:
-        last_layers = layers - 1
+    # where only layers + 2 divide, the last stage gives one layer's place to the head
+    last_layers = layers if model.layers % p == 0 else layers - 1
     hide = c["train.any.tensor_overlap"]
     network = layer.network.time_s * (1.0 - hide)
     compute = layer.forward.time_s + layer.backward.time_s
@@ -139,7 +138,7 @@ def train_step(
     data = _data_traffic(machine, model, layout, inside)
     if layout.overlap_data and layout.data * layout.context > 1:
         window = m * layers * layer.backward.time_s * c["train.any.data_overlap"]
-        data = np.maximum(data - window, 0.1 * data)
+        data = np.maximum(data - window, c["train.any.data_exposed_floor_fraction"] * data)
     shard = layout.data * layout.context if layout.zero >= 1 else 1
     # Adam: read gradient, master, two moments; write master, two moments, weights
     optimizer = elementwise(machine, 30.0 * (dense + experts) / shard).time_s + accumulate

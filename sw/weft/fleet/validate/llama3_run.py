@@ -49,7 +49,8 @@ def tables(c: Constants, folder: Path | None = None) -> list[Table]:
         return []
     shape = model("llama3-405b")
     peak = gpu("h100_sxm", c).peak("bf16")
-    flat = 6.0 * shape.params * c.number("llama3.405b.tokens") / (0.4 * peak) / 3600.0
+    share = c.number("baseline.llama3.mfu_fraction")
+    flat = 6.0 * shape.params * c.number("llama3.405b.tokens") / (share * peak) / 3600.0
     hours = Case(
         "405B pre-training, H100-hours (million)",
         c.number("llama3.405b.gpu_hours") / 1e6,
