@@ -169,12 +169,17 @@ def render(answer: FirstAnswer) -> str:
         "",
     ]
     for p in answer.phases:
+        verdict = "undecided: the band holds 1"
+        if p.ratio.p95 < 1.0:
+            verdict = f"{answer.chip} loses"
+        elif p.ratio.p5 > 1.0:
+            verdict = f"{answer.chip} wins"
         shares = ", ".join(f"{k} {v:.0%}" for k, v in p.weft_energy_shares.items())
         lines += [
             f"{p.phase}: batch {p.batch}, context {p.context}",
             f"  tokens per joule   {answer.chip:12} {band(p.weft_tokens_per_joule, 2)}",
             f"                     {answer.gpu:12} {band(p.gpu_tokens_per_joule, 2)}",
-            f"                     {'ratio':12} {band(p.ratio, 2)}",
+            f"                     {'ratio':12} {band(p.ratio, 2)}  ({verdict})",
             f"  tokens per second  {answer.chip:12} {band(p.weft_tokens_per_s, 0)}"
             f"  ({p.weft_bound}-bound)",
             f"                     {answer.gpu:12} {band(p.gpu_tokens_per_s, 0)}"

@@ -95,9 +95,13 @@ def step_of(row: dict[str, str], c: Constants) -> StepResult:
     if device is None:
         raise FleetError(f"validation row has unknown GPU {row['gpu']!r}")
     llama = row["table"].startswith("Llama 3 405B")
-    return train_step(
-        gpu(device, c), model_of(row), layout_of(row), c, check_fit=False, causal_flops=llama
-    )
+    try:
+        return train_step(
+            gpu(device, c), model_of(row), layout_of(row), c, check_fit=False, causal_flops=llama
+        )
+    except FleetError as error:
+        name = f"{row['table']}, {row['model']}, {row['gpus']} GPUs"
+        raise FleetError(f"row {name}: {error}") from error
 
 
 def _value(row: dict[str, str], what: str, c: Constants) -> Num:
