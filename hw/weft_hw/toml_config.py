@@ -1,8 +1,8 @@
 """Chip configurations as TOML files: ``load``, ``loads``, ``dumps``, ``save``.
 
-A file holds ``name`` and the tables ``[tile]``, ``[mesh]`` and ``[host]`` with every field of their dataclasses, no
-more and no less, so that a file alone says what chip it means. Every mistake is a ``ValueError`` of one sentence that
-begins with ``file:line:``.
+A file holds ``name`` and the tables ``[tile]``, ``[mesh]`` and ``[host]`` with every field of their
+dataclasses, no more and no less, so that a file alone says what chip it means. Every mistake is a
+``ValueError`` of one sentence that begins with ``file:line:``.
 """
 
 import re
@@ -35,10 +35,14 @@ def load(path) -> ChipConfig:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}; give the path of a TOML configuration") from None
+        raise ValueError(
+            f"{path}: cannot be read: {error.strerror}; give the path of a TOML configuration"
+        ) from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}:1: is not UTF-8 text (byte {error.start}); "
-                         "give the path of a TOML configuration") from None
+        raise ValueError(
+            f"{path}:1: is not UTF-8 text (byte {error.start}); "
+            "give the path of a TOML configuration"
+        ) from None
     return loads(text, str(path))
 
 
@@ -54,9 +58,11 @@ def loads(text: str, name: str = "<string>") -> ChipConfig:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = _POSITION.search(str(error))
-        line = found and found[1] or str(text.count("\n") + 1)
+        line = found[1] if found and found[1] else str(text.count("\n") + 1)
         reason = _POSITION.sub("", str(error))
-        raise ValueError(f"{name}:{line}: is not valid TOML: {reason[:1].lower()}{reason[1:]}") from None
+        raise ValueError(
+            f"{name}:{line}: is not valid TOML: {reason[:1].lower()}{reason[1:]}"
+        ) from None
     lines = _Lines(text)
 
     def fail(table, key, message):
@@ -71,10 +77,23 @@ def loads(text: str, name: str = "<string>") -> ChipConfig:
         if not isinstance(values, dict):
             fail("", table, f"{table} must be a table [{table}], not {values!r}")
         known = {field.name: field for field in fields(kind)}
-        _check_keys(values, known, f"[{table}]", lambda key, message, table=table: fail(table, key, message), known)
+        _check_keys(
+            values,
+            known,
+            f"[{table}]",
+            lambda key, message, table=table: fail(table, key, message),
+            known,
+        )
         for key, value in values.items():
-            _check_type(key, value, known[key].type, lambda message, key=key, table=table: fail(table, key, message))
-        arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+            _check_type(
+                key,
+                value,
+                known[key].type,
+                lambda message, key=key, table=table: fail(table, key, message),
+            )
+        arguments = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
         try:
             parts[table] = kind(**arguments)
         except (TypeError, ValueError) as error:
@@ -82,9 +101,17 @@ def loads(text: str, name: str = "<string>") -> ChipConfig:
     try:
         return ChipConfig(name=document["name"], **parts)
     except (TypeError, ValueError) as error:
-        owner = next((table for table, kind in _TABLES.items()
-                      if _subject(str(error), {field.name for field in fields(kind)})), "")
-        key = _subject(str(error), {"name"} if not owner else {field.name for field in fields(_TABLES[owner])})
+        owner = next(
+            (
+                table
+                for table, kind in _TABLES.items()
+                if _subject(str(error), {field.name for field in fields(kind)})
+            ),
+            "",
+        )
+        key = _subject(
+            str(error), {"name"} if not owner else {field.name for field in fields(_TABLES[owner])}
+        )
         fail(owner, key, str(error))
 
 
@@ -116,7 +143,9 @@ def _check_keys(values, allowed, owner, fail, known=None):
 def _check_type(key, value, kind, fail):
     if kind is int and (not isinstance(value, int) or isinstance(value, bool)):
         fail(f"{key} must be an integer, not {value!r}")
-    if kind == tuple[str, ...] and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+    if kind == tuple[str, ...] and not (
+        isinstance(value, list) and all(isinstance(item, str) for item in value)
+    ):
         fail(f"{key} must be a list of strings, not {value!r}")
 
 

@@ -1,10 +1,13 @@
-"""How close the array comes to a shape's own ceiling, operands in the scratchpad, results left in the accumulator."""
+"""How close the array comes to a shape's own ceiling, operands in the scratchpad, results left in
+the accumulator.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from weft_hw.array.matmul import window_cycles as engine_cycles
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Engine, Opcode, VectorOutput
 from weft_sim.dram import Dram
@@ -17,11 +20,7 @@ from .compiler.task import ceil_div, split
 from .device import Device
 from .targets import resolve_config
 
-__all__ = ["PIPELINE_CYCLES", "array_window"]
-
-#: Register stages on the way through the matmul engine that are there for the clock, not for the algorithm: scratchpad
-#: read (3), operand and weight registers, column sums, accumulator read-modify-write. Measured on the model.
-PIPELINE_CYCLES = 9
+__all__ = ["array_window"]
 
 
 def array_window(
@@ -33,15 +32,18 @@ def array_window(
     seed: int = 0,
     dram: Dram | None = None,
 ) -> dict[str, Any]:
-    """Times the matmul engine alone on ``(m, k) @ (k, n)``, one command for what the accumulator holds.
+    """Times the matmul engine alone on ``(m, k) @ (k, n)``, one command for what the accumulator
+    holds.
 
     Returns
     -------
     dict
-        ``window_cycles``: from the engine taking a command to its last accumulator write, summed over the commands;
-        ``ceiling_cycles``: ``compiler.cost.window_cycles`` of each command, summed; ``fraction_of_ideal``: their
-        ratio; ``fraction``: the same with the array's ``PIPELINE_CYCLES`` counted as part of its fill;
-        ``commands``; ``bit_exact``: every result, drained after each command, against the golden.
+        ``window_cycles``: from the engine taking a command to its last accumulator write, summed
+        over the commands; ``ceiling_cycles``: the engine's own closed form
+        (``weft_hw.array.matmul.window_cycles``: fill and pipeline included) of each command,
+        summed; ``fraction``: their ratio; ``ideal_cycles`` and ``fraction_of_ideal``: the same
+        without the pipeline's registers (``compiler.cost.window_cycles``); ``commands``;
+        ``bit_exact``: every result, drained after each command, against the golden.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def array_window(
     b = rng.integers(-128, 128, (k, n), dtype=np.int8)
     wide = tile.accumulator_row_bytes // tile.row_bytes
     capacity = min(tile.accumulator_rows, tile.scratchpad_rows // 4 // wide)
-    taken = ended = ceiling = count = 0
+    ceiling = ideal = count = 0
     with Device(target, config, dram=dram) as device:
         sources = device.array(a), device.array(b)
         out = device.zeros((m, n), np.int32)
@@ -90,19 +92,21 @@ def array_window(
                     ),
                     keep=(out,),
                 ).wait()
-                ceiling += window_cycles(rows, k, columns, width, lanes)
+                ceiling += engine_cycles(tile, m=rows, k=k, n=columns)
+                ideal += window_cycles(rows, k, columns, width, lanes)
                 count += 1
         events = device.target.trace()
         exact = bool(np.array_equal(out.numpy(), matmul_int8(a, b)))
     arrays = events[events["engine"] == Engine.MATMUL.value]
     taken = int(arrays["cycle"][arrays["kind"] == 0].sum())
-    ended = int(arrays["cycle"][arrays["kind"] == 1].sum())
+    window = int(arrays["cycle"][arrays["kind"] == 1].sum()) - taken
     return {
         "bit_exact": exact,
-        "window_cycles": ended - taken,
+        "window_cycles": window,
         "ceiling_cycles": ceiling,
-        "fraction": (ceiling + count * PIPELINE_CYCLES) / (ended - taken),
-        "fraction_of_ideal": ceiling / (ended - taken),
+        "fraction": ceiling / window,
+        "ideal_cycles": ideal,
+        "fraction_of_ideal": ideal / window,
         "commands": count,
         "m": m,
         "k": k,
@@ -115,14 +119,12 @@ def array_window(
 
 def _load(address: int, rows: int, row_bytes: int, local_row: int, local_stride: int) -> bytes:
     return pack(
-        Opcode.LOAD, memory_address=address, memory_stride=row_bytes, row_bytes=row_bytes, rows=rows,
-        local_row=local_row, local_stride=local_stride,
+        Opcode.LOAD, memory_address=address, memory_stride=row_bytes, row_bytes=row_bytes,
+        rows=rows, local_row=local_row, local_stride=local_stride,
     )  # fmt: skip
 
 
-def _drain(
-    rows: int, columns: int, stride: int, out_row: int, address: int, n: int
-) -> list[bytes]:
+def _drain(rows: int, columns: int, stride: int, out_row: int, address: int, n: int) -> list[bytes]:
     """Accumulators of one command to memory as int32."""
     ready = 1 << SEMAPHORE_OF[Engine.VECTOR, Engine.STORE]
     vector = pack(

@@ -13,7 +13,8 @@ __all__ = ["DeviceBuffer", "check_array"]
 
 
 def check_array(array: object, what: str) -> np.ndarray:
-    """``array`` if it can be copied to a device as it is: a non-empty C-contiguous ndarray of numbers.
+    """``array`` if it can be copied to a device as it is: a non-empty C-contiguous ndarray of
+    numbers.
 
     Raises
     ------
@@ -21,7 +22,9 @@ def check_array(array: object, what: str) -> np.ndarray:
         saying what is wrong with ``what`` and what to do.
     """
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"{what} must be a numpy array or a DeviceBuffer, not {type(array).__name__}")
+        raise TypeError(
+            f"{what} must be a numpy array or a DeviceBuffer, not {type(array).__name__}"
+        )
     if array.dtype.hasobject or not array.dtype.isnative:
         raise TypeError(f"{what} must hold numbers in native byte order, not dtype {array.dtype}")
     if array.size == 0:
@@ -37,11 +40,14 @@ def check_array(array: object, what: str) -> np.ndarray:
 class DeviceBuffer:
     """A C-contiguous array in device memory; made by ``Device.empty``, ``zeros`` and ``array``.
 
-    ``numpy()`` and numpy's own conversions wait for the device, then give a view of device memory, not a copy. A view
-    taken before ``free`` must not be used after it. A buffer that nobody refers to any more is freed by itself.
+    ``numpy()`` and numpy's own conversions wait for the device, then give a view of device memory,
+    not a copy. A view taken before ``free`` must not be used after it. A buffer that nobody refers
+    to any more is freed by itself.
     """
 
-    def __init__(self, device: Device, address: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    def __init__(
+        self, device: Device, address: int, shape: tuple[int, ...], dtype: np.dtype
+    ) -> None:
         self._device = device
         self._address = address
         self.shape = shape
@@ -131,7 +137,9 @@ class DeviceBuffer:
         view = self.numpy()
         if dtype is not None and np.dtype(dtype) != self.dtype:
             if copy is False:
-                raise ValueError(f"dtype {np.dtype(dtype)} needs a copy of this {self.dtype} buffer")
+                raise ValueError(
+                    f"dtype {np.dtype(dtype)} needs a copy of this {self.dtype} buffer"
+                )
             return view.astype(dtype)
         return view.copy() if copy else view
 

@@ -1,6 +1,7 @@
 """Commands as bytes: packing and unpacking through the layouts of ``weft_hw.isa``.
 
-Field offsets are read from the layouts once, when this module is imported; nothing here knows a bit position.
+Field offsets are read from the layouts once, when this module is imported; nothing here knows a bit
+position.
 """
 
 from __future__ import annotations
@@ -67,9 +68,7 @@ class Field:
         if not isinstance(value, int):
             raise TypeError(f"{self.name} must be an integer, not {value!r}")
         if not self.low <= value <= self.high:
-            raise ValueError(
-                f"{self.name} must be between {self.low} and {self.high}, not {value}"
-            )
+            raise ValueError(f"{self.name} must be between {self.low} and {self.high}, not {value}")
         return (value & ((1 << self.width) - 1)) << self.offset
 
     def extract(self, bits: int) -> int:
@@ -79,7 +78,9 @@ class Field:
 
 
 def layout_fields(layout: object, base: int = 0) -> dict[str, Field]:
-    """The fields of a layout with nested structures flattened, by rising offset. Reserved bits are left out."""
+    """The fields of a layout with nested structures flattened, by rising offset. Reserved bits are
+    left out.
+    """
     found: dict[str, Field] = {}
     for name, field in data.Layout.cast(layout):
         offset = base + field.offset
@@ -104,7 +105,9 @@ _RECORD = layout_fields(CompletionRecord)
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A decoded command. ``opcode`` is an ``int`` if it names no command; then only header fields are there."""
+    """A decoded command. ``opcode`` is an ``int`` if it names no command; then only header fields
+    are there.
+    """
 
     opcode: Opcode | int
     fields: dict[str, int]

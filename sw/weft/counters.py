@@ -18,7 +18,9 @@ _WORDS = 2  # of 32 bits in a counter
 
 
 def read_counters(device: Device) -> dict[str, int]:
-    """Counts since chip reset, summed over all tiles: name (``tile.status.COUNTERS``) -> count. Takes device cycles."""
+    """Counts since chip reset, summed over all tiles: name (``tile.status.COUNTERS``) -> count.
+    Takes device cycles.
+    """
     mesh = device.config.mesh
     pages = -(-len(COUNTERS) * _WORDS // PROBE_WORDS)
     totals = dict.fromkeys((name for name, _ in COUNTERS), 0)

@@ -36,23 +36,26 @@ class Device:
     target
         ``"model"``, ``"rtl"``, or a ``weft_sim.target.Target`` already open.
     config
-        A preset's name, a ``ChipConfig`` or the path of a TOML file. With a ``Target`` it may be left out; if given,
-        the device must be what it says.
+        A preset's name, a ``ChipConfig`` or the path of a TOML file. With a ``Target`` it may be
+        left out; if given, the device must be what it says.
     dram
         Memory of a target that is opened here; ``Dram()`` if left out.
     watchdog_cycles
-        Cycles without a completion that count as a hang; scaled to the memory's latency and stalls if left out.
+        Cycles without a completion that count as a hang; scaled to the memory's latency and stalls
+        if left out.
     ring_entries
         Commands that fit the ring, a power of two.
     debug
-        Checks every submission for waits that nobody meets and semaphores that overflow, before it runs.
+        Checks every submission for waits that nobody meets and semaphores that overflow, before it
+        runs.
 
-    Errors. When a command fails, the call that notices (``wait``, ``synchronize``, a buffer's ``numpy``, ``submit``)
-    raises ``DeviceError`` or ``DeviceHang`` *after* it has reset the queue: the device can be used at once, memory
-    keeps its bytes, and every submission that was pending has failed with the same error.
+    Errors. When a command fails, the call that notices (``wait``, ``synchronize``, a buffer's
+    ``numpy``, ``submit``) raises ``DeviceError`` or ``DeviceHang`` *after* it has reset the queue:
+    the device can be used at once, memory keeps its bytes, and every submission that was pending
+    has failed with the same error.
 
-    Memory. Commands may touch only the part of device memory that buffers have ever used; the ring and the completion
-    records lie outside. ``grant`` opens more.
+    Memory. Commands may touch only the part of device memory that buffers have ever used; the ring
+    and the completion records lie outside. ``grant`` opens more.
 
     Raises
     ------
@@ -114,7 +117,9 @@ class Device:
             raise ValueError("device is closed; open a new one with weft.Device")
 
     def close(self) -> None:
-        """Frees the target if it was opened here. Buffers and views of them must not be used any more."""
+        """Frees the target if it was opened here. Buffers and views of them must not be used any
+        more.
+        """
         if self._open:
             self._open = False
             if self._owns_target:
@@ -167,9 +172,11 @@ class Device:
     def grant(
         self, window: int, base: int, limit: int, *, read: bool = True, write: bool = False
     ) -> None:
-        """Grants commands ``[base, limit)`` of memory (multiples of 4,096) through access window ``window``.
+        """Grants commands ``[base, limit)`` of memory (multiples of 4,096) through access window
+        ``window``.
 
-        Window 0 belongs to the driver. No access is granted if both ``read`` and ``write`` are false.
+        Window 0 belongs to the driver. No access is granted if both ``read`` and ``write`` are
+        false.
 
         Raises
         ------
@@ -187,9 +194,11 @@ class Device:
         keep: tuple[Any, ...] = (),
         result: Any = None,
     ) -> Event:
-        """Puts commands (64 bytes each) and a fence into the ring; waits only where the ring is full.
+        """Puts commands (64 bytes each) and a fence into the ring; waits only where the ring is
+        full.
 
-        ``keep`` is held until they are done (buffers that they use). Submissions run one after the other.
+        ``keep`` is held until they are done (buffers that they use). Submissions run one after the
+        other.
 
         Raises
         ------

@@ -1,9 +1,12 @@
-"""Commands as text, and the reference page of instruction set and registers, from the hardware's own objects."""
+"""Commands as text, and the reference page of instruction set and registers, from the hardware's
+own objects.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
+from enum import Enum
 
 import numpy as np
 from weft_hw import isa
@@ -98,14 +101,17 @@ def _layout_table(layout: type) -> list[str]:
     for field in layout_fields(layout).values():
         kind = field.enum.__name__ if field.enum else ("signed" if field.signed else "unsigned")
         high = field.offset + field.width - 1
-        rows.append(f"| {high}:{field.offset} | `{field.name}` | {kind} | {docs.get(field.name, '')} |")
+        rows.append(
+            f"| {high}:{field.offset} | `{field.name}` | {kind} | {docs.get(field.name, '')} |"
+        )
     return rows
 
 
-def _enum_table(enum: type) -> list[str]:
+def _enum_table(enum: type[Enum]) -> list[str]:
     docs = _member_docs(enum)
     rows = ["| value | name | meaning |", "|---|---|---|"]
-    rows += [f"| {item.value} | {item.name} | {docs.get(item.name, '')} |" for item in enum]  # type: ignore[attr-defined]
+    for name, item in enum.__members__.items():
+        rows.append(f"| {item.value} | {name} | {docs.get(name, '')} |")
     return rows
 
 
@@ -126,13 +132,21 @@ def reference_page(config: ChipConfig) -> str:
     ]
     header = layout_fields(isa.CommandHeader)
     for opcode, layout in COMMANDS.items():
-        rows = [row for row in _layout_table(layout) if not any(f"`{name}`" in row for name in header)]
+        rows = [
+            row for row in _layout_table(layout) if not any(f"`{name}`" in row for name in header)
+        ]
         page += ["", f"### {opcode.value} {opcode.name}", "", _doc(layout), "", *rows]
     page += ["", "### Completion record", "", _doc(isa.CompletionRecord), ""]
     page += _layout_table(isa.CompletionRecord)
     for enum in (isa.Engine, isa.VectorOutput, isa.Status):
         page += ["", f"## {enum.__name__}", "", _doc(enum), "", *_enum_table(enum)]
-    page += ["", "## Registers", "", "| offset | name | access | reset | meaning |", "|---|---|---|---|---|"]
+    page += [
+        "",
+        "## Registers",
+        "",
+        "| offset | name | access | reset | meaning |",
+        "|---|---|---|---|---|",
+    ]
     page += [
         f"| 0x{register.offset:03x} | {register.name} | {register.access.name.lower()} "
         f"| 0x{register.reset:x} | {register.doc.replace('|', chr(92) + '|')} |"

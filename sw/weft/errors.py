@@ -1,4 +1,6 @@
-"""What a device can raise. Mistakes in arguments are ``TypeError`` and ``ValueError`` like everywhere in Python."""
+"""What a device can raise. Mistakes in arguments are ``TypeError`` and ``ValueError`` like
+everywhere in Python.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class DeviceError(RuntimeError):
 
 
 class DeviceHang(DeviceError):
-    """Commands did not complete in time. ``report`` says who waits on whom; the queue has been reset."""
+    """Commands did not complete in time. ``report`` says who waits on whom; the queue has been
+    reset.
+    """
 
     def __init__(self, message: str, *, report: HangReport, index: int | None = None) -> None:
         super().__init__(message, status=Status.WATCHDOG, index=index)

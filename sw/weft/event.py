@@ -17,11 +17,17 @@ __all__ = ["Event"]
 class Event:
     """One submission: ring indices ``first_index`` to ``fence_index``, the fence that ends it.
 
-    ``result`` is what a kernel will have computed (a ``DeviceBuffer``), valid once done; None for plain commands.
+    ``result`` is what a kernel will have computed (a ``DeviceBuffer``), valid once done; None for
+    plain commands.
     """
 
     def __init__(
-        self, device: Device, commands: np.ndarray, sequence: int, keep: tuple[Any, ...], result: Any
+        self,
+        device: Device,
+        commands: np.ndarray,
+        sequence: int,
+        keep: tuple[Any, ...],
+        result: Any,
     ) -> None:
         self._device = device
         self._error: DeviceError | None = None

@@ -43,7 +43,8 @@ def await_state(queue: CommandQueue, *states: str) -> None:
     while queue.registers.read("STATUS") & 7 not in wanted:
         if queue.target.cycle - start > limit:
             raise DeviceError(
-                f"queue does not become {' or '.join(states)} within {limit} cycles; reset the chip",
+                f"queue does not become {' or '.join(states)} within {limit} cycles; "
+                "reset the chip",
                 status=Status.WATCHDOG,
             )
         queue.target.run(_STEP_CYCLES)

@@ -1,4 +1,6 @@
-"""One matrix product on a device, checked against the golden and measured: the core of ``weft gemm``."""
+"""One matrix product on a device, checked against the golden and measured: the core of ``weft
+gemm``.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,12 @@ from .targets import resolve_config
 
 __all__ = ["gemm_report"]
 
+_FORMULA = {
+    "utilisation": "macs / (tiles R C cycles); cycles from doorbell to last write response",
+    "ceiling": "macs / (tiles R C cycles); "
+    "cycles = R + (ceil(n/C) ceil(k/R) - 1) max(m, R) + m + R + C; "
+    "m, n of the largest tile's part of the best even split",
+}
 #: Operand dtypes that ``gemm_report`` can make.
 DTYPES = ("int8",)
 
@@ -37,18 +45,21 @@ def gemm_report(
     explain: bool = False,
     trace: bool = False,
 ) -> dict[str, Any]:
-    """Runs ``(m, k) @ (k, n)`` on random operands once; int32 results are compared with the golden bit by bit.
+    """Runs ``(m, k) @ (k, n)`` on random operands once; int32 results are compared with the golden
+    bit by bit.
 
     Returns
     -------
     dict
-        ``bit_exact`` (bool); ``cycles``: from the doorbell to the last write's response; ``macs``: m k n;
-        ``utilisation``: macs / (processing elements x cycles), of the tiles that may be used; ``ceiling``: the largest
-        utilisation that the shape allows (``compiler.cost.shape_ceiling``); ``ceiling_fraction``: their ratio;
-        ``bytes_read``, ``bytes_written`` at memory; ``commands``, ``modelled_cycles`` of the plan;
-        ``sim_cycles_per_second`` and ``wall_s`` of the simulation of the product; ``preset``, ``dtype``, ``target``,
-        ``seed``, ``tiles``, ``resident`` as asked for; ``formula``: the definitions of the two ratios; with ``trace``,
-        ``array_window_cycles``: from the first matmul command's start to the last one's end.
+        ``bit_exact`` (bool); ``cycles``: from the doorbell to the last write's response; ``macs``:
+        m k n; ``utilisation``: macs / (processing elements x cycles), of the tiles that may be
+        used; ``ceiling``: the largest utilisation that the shape allows
+        (``compiler.cost.shape_ceiling``); ``ceiling_fraction``: their ratio; ``bytes_read``,
+        ``bytes_written`` at memory; ``commands``, ``modelled_cycles`` of the plan;
+        ``sim_cycles_per_second`` and ``wall_s`` of the simulation of the product; ``preset``,
+        ``dtype``, ``target``, ``seed``, ``tiles``, ``resident`` as asked for; ``formula``: the
+        definitions of the two ratios; with ``trace``, ``array_window_cycles``: from the first
+        matmul command's start to the last one's end.
 
     Raises
     ------
@@ -106,11 +117,7 @@ def gemm_report(
         "seed": seed,
         "tiles": used,
         "resident": resident,
-        "formula": {
-            "utilisation": "macs / (tiles x R x C x cycles), cycles from doorbell to last write response",
-            "ceiling": "macs / (tiles x R x C x (R + (ceil(n/C) ceil(k/R) - 1) max(m, R) + m + R + C)), m and n of the "
-            "largest tile's part of the best even split",
-        },
+        "formula": _FORMULA,
     }
     if events is not None:
         arrays = events[events["engine"] == Engine.MATMUL.value]

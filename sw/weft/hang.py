@@ -144,7 +144,9 @@ def _explain(state: TileState, commands: dict[int, Command], head: int) -> list[
 def _signaller(
     state: TileState, commands: dict[int, Command], waiting: Engine, semaphore: int, head: int
 ) -> str:
-    """Who could still signal a semaphore: the oldest unfinished command of another engine that would."""
+    """Who could still signal a semaphore: the oldest unfinished command of another engine that
+    would.
+    """
     current = {
         engine.engine: engine.index for engine in state.engines if engine.state != _STATES[_IDLE]
     }

@@ -8,7 +8,8 @@ from .errors import DeviceMemoryError
 
 __all__ = ["ALIGNMENT_BYTES", "Allocator"]
 
-#: Every block begins at a multiple of this: a memory page of the register space, and no dtype needs more.
+#: Every block begins at a multiple of this: a memory page of the register space, and no dtype needs
+#: more.
 ALIGNMENT_BYTES = 64
 
 

@@ -1,8 +1,9 @@
-"""int8 quantisation of small networks, in numpy: symmetric weights for each column, symmetric activations.
+"""int8 quantisation of small networks, in numpy: symmetric weights for each column, symmetric
+activations.
 
-A real value is ``scale * q`` with ``q`` an int8 of -127 to 127. Weights have a scale for each column (output), activations
-one for the whole tensor, from data. A layer then computes ``q_y = round((q_x @ q_w + q_b) * scale_x * scale_w / scale_y)``,
-which is what the vector engine does.
+A real value is ``scale * q`` with ``q`` an int8 of -127 to 127. Weights have a scale for each
+column (output), activations one for the whole tensor, from data. A layer then computes ``q_y =
+round((q_x @ q_w + q_b) * scale_x * scale_w / scale_y)``, which is what the vector engine does.
 """
 
 from __future__ import annotations
@@ -43,11 +44,12 @@ def quantise_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights (K, N) of float to int8 (K, N) and their scales (N,) of float32.
 
-    With ``per_column`` false all columns share one scale, so that int32 sums can be compared across columns.
+    With ``per_column`` false all columns share one scale, so that int32 sums can be compared across
+    columns.
 
-    >>> q, scale = quantise_weights(np.array([[1.0, -0.5], [0.5, 0.25]]))
+    >>> q, scale = quantise_weights(np.array([[1.0, -0.5], [0.25, 0.2]]))
     >>> q.tolist(), (scale * 127).tolist()
-    ([[127, -127], [64, 64]], [1.0, 0.5])
+    ([[127, -127], [32, 51]], [1.0, 0.5])
     """
     weights = _real(weights, "weights", 2)
     largest = np.abs(weights).max(axis=0) if per_column else np.abs(weights).max()
@@ -75,7 +77,9 @@ def dequantise(values: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
 
 
 def quantise_bias(bias: np.ndarray, x_scale: float, weight_scale: np.ndarray) -> np.ndarray:
-    """A bias (N,) of float in units of the sums: ``round(bias / (x_scale weight_scale))``, int32."""
+    """A bias (N,) of float in units of the sums: ``round(bias / (x_scale weight_scale))``,
+    int32.
+    """
     units = np.rint(_real(bias, "bias", 1) / (x_scale * weight_scale.astype(np.float64)))
     limits = np.iinfo(np.int32)
     return np.clip(units, limits.min, limits.max).astype(np.int32)
@@ -88,7 +92,9 @@ def requantisation(x_scale: float, weight_scale: np.ndarray, y_scale: float) -> 
 
 @dataclass(frozen=True, slots=True)
 class QuantisedLayer:
-    """A linear layer in int8. ``scale`` (N,) float32; None leaves int32 sums, worth ``output_scale`` each."""
+    """A linear layer in int8. ``scale`` (N,) float32; None leaves int32 sums, worth
+    ``output_scale`` each.
+    """
 
     weight: np.ndarray
     bias: np.ndarray
@@ -103,8 +109,8 @@ def quantise_mlp(
 ) -> list[QuantisedLayer]:
     """A multilayer perceptron (ReLU between layers) from its float weights (K, N) and biases (N,).
 
-    Activation scales come from running ``calibration`` (samples, K) through the float network. The last layer gives int32
-    sums with one scale, whose largest is the network's answer.
+    Activation scales come from running ``calibration`` (samples, K) through the float network. The
+    last layer gives int32 sums with one scale, whose largest is the network's answer.
 
     Raises
     ------
@@ -113,7 +119,8 @@ def quantise_mlp(
     """
     if not weights or len(weights) != len(biases):
         raise ValueError(
-            f"weights and biases must be as many and at least one, not {len(weights)} and {len(biases)}"
+            "weights and biases must be as many and at least one, "
+            f"not {len(weights)} and {len(biases)}"
         )
     x = _real(calibration, "calibration", 2)
     layers = []

@@ -1,4 +1,6 @@
-"""Submissions: the ring is fed, completions are noticed, failures become exceptions, the queue starts afresh."""
+"""Submissions: the ring is fed, completions are noticed, failures become exceptions, the queue
+starts afresh.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandQueue"]
 
-#: Cycles without a completion that count as a hang when memory is quick: far above the longest command of a kernel.
+#: Cycles without a completion that count as a hang when memory is quick: far above the longest
+#: command of a kernel.
 _WATCHDOG_CYCLES = 1 << 20
 _INTERRUPTS = (Interrupt.COMPLETION | Interrupt.ERROR).value
 
@@ -32,7 +35,8 @@ class CommandQueue:
     Parameters
     ----------
     watchdog_cycles
-        Cycles without a completion that count as a hang; None scales them to memory latency and stalls.
+        Cycles without a completion that count as a hang; None scales them to memory latency and
+        stalls.
     ring_entries
         Commands that the ring shall hold; fewer if memory is small.
     """
@@ -77,9 +81,7 @@ class CommandQueue:
         self.registers.write("INTERRUPT_ENABLE", _INTERRUPTS)
         self.registers.write("WATCHDOG", self.watchdog_cycles)
 
-    def submit(
-        self, rows: np.ndarray, device: Device, keep: tuple[Any, ...], result: Any
-    ) -> Event:
+    def submit(self, rows: np.ndarray, device: Device, keep: tuple[Any, ...], result: Any) -> Event:
         """Feeds commands (n, 64) and a fence to the ring."""
         sequence = self.ring.next_sequence()
         fence = np.frombuffer(self.ring.fence(sequence), dtype=np.uint8)
@@ -125,11 +127,15 @@ class CommandQueue:
                 self._fail(timed_out(self, event, f"is not done within {timeout_cycles} cycles"))
                 continue
             budget = 2 * self.watchdog_cycles
-            if not self.target.run(min(budget, timeout_cycles - spent) if timeout_cycles else budget):
+            if not self.target.run(
+                min(budget, timeout_cycles - spent) if timeout_cycles else budget
+            ):
                 # the device's watchdog should have spoken; make sure that this loop ends without it
                 now = (self.registers.read("COMPLETED"), self.registers.read("HEAD"))
                 if now == before:
-                    self._fail(timed_out(self, event, "makes no progress, and the watchdog is silent"))
+                    self._fail(
+                        timed_out(self, event, "makes no progress, and the watchdog is silent")
+                    )
                 before = now
         if event.error is not None:
             if event.error is self._error:

@@ -114,6 +114,7 @@ def check_capabilities(found: ChipConfig, wanted: ChipConfig) -> None:
         for name in mine.__dataclass_fields__:
             if getattr(mine, name) != getattr(theirs, name):
                 raise ValueError(
-                    f"device has {part}.{name} {getattr(theirs, name)}, but configuration {wanted.name} "
-                    f"has {getattr(mine, name)}; open it with the configuration it was built from"
+                    f"device has {part}.{name} {getattr(theirs, name)}, "
+                    f"but configuration {wanted.name} has {getattr(mine, name)}; "
+                    "open it with the configuration it was built from"
                 )

@@ -1,4 +1,6 @@
-"""The command ring and the completion records in host memory, and the registers that go with them."""
+"""The command ring and the completion records in host memory, and the registers that go with
+them.
+"""
 
 from __future__ import annotations
 

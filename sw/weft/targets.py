@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from weft_hw import toml_config
 from weft_hw.config import ChipConfig
@@ -32,11 +33,13 @@ def resolve_config(config: str | Path | ChipConfig) -> ChipConfig:
         return toml_config.load(config)
     if not isinstance(config, str):
         raise TypeError(
-            f"config must be a preset's name, a ChipConfig or the path of a TOML file, not {config!r}"
+            "config must be a preset's name, a ChipConfig or the path of a TOML file, "
+            f"not {config!r}"
         )
     if config not in PRESETS:
         raise ValueError(
-            f"config must be one of {', '.join(PRESETS)} or the path of a .toml file, not {config!r}"
+            f"config must be one of {', '.join(PRESETS)} or the path of a .toml file, "
+            f"not {config!r}"
         )
     return preset(config)
 
@@ -67,7 +70,7 @@ def open_target(
     if target == "model":
         from weft_sim.model import ModelTarget
 
-        return ModelTarget(chosen, memory), chosen, True
+        return cast("Target", ModelTarget(chosen, memory)), chosen, True
     from weft_sim.rtl import RtlTarget
 
-    return RtlTarget(chosen, memory), chosen, True
+    return cast("Target", RtlTarget(chosen, memory)), chosen, True

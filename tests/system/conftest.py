@@ -21,7 +21,9 @@ def target(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def open_device(target: str) -> Iterator[Callable[..., Device]]:
-    """Opens devices on the target, ``nano`` with 2 MiB unless told otherwise, and closes them after the test."""
+    """Opens devices on the target, ``nano`` with 2 MiB unless told otherwise, and closes them after
+    the test.
+    """
     devices = []
 
     def open_one(config: Any = "nano", **options: Any) -> Device:

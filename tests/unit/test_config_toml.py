@@ -22,23 +22,68 @@ def _line_of(text: str, start: str) -> int:
 @pytest.mark.parametrize(
     ("old", "new", "at", "message"),
     [
-        ("array_rows = 4", "array_row = 4", "array_row ", "unknown key 'array_row'; allowed are array_rows,"),
-        ("name = ", "title = ", "title", "the file has the unknown key 'title'; allowed are name, tile"),
+        (
+            "array_rows = 4",
+            "array_row = 4",
+            "array_row ",
+            "unknown key 'array_row'; allowed are array_rows,",
+        ),
+        (
+            "name = ",
+            "title = ",
+            "title",
+            "the file has the unknown key 'title'; allowed are name, tile",
+        ),
         ("[mesh]", "[grid]", "[grid]", "unknown key 'grid'; allowed are name, tile, mesh, host"),
-        ("cols = 1\n", "", "[mesh]", r"\[mesh\] lacks the key 'cols' \(usually 1\); needed are cols, rows"),
-        ("array_rows = 4", 'array_rows = "four"', "array_rows", "array_rows must be an integer, not 'four'"),
-        ("array_rows = 4", "array_rows = true", "array_rows", "array_rows must be an integer, not True"),
-        ("array_rows = 4", "array_rows = 6", "array_rows", "array_rows must be a power of two, not 6"),
-        ("scratchpad_banks = 4", "scratchpad_banks = 64", "scratchpad_banks", "must be between 1 and 16, not 64"),
+        (
+            "cols = 1\n",
+            "",
+            "[mesh]",
+            r"\[mesh\] lacks the key 'cols' \(usually 1\); needed are cols, rows",
+        ),
+        (
+            "array_rows = 4",
+            'array_rows = "four"',
+            "array_rows",
+            "array_rows must be an integer, not 'four'",
+        ),
+        (
+            "array_rows = 4",
+            "array_rows = true",
+            "array_rows",
+            "array_rows must be an integer, not True",
+        ),
+        (
+            "array_rows = 4",
+            "array_rows = 6",
+            "array_rows",
+            "array_rows must be a power of two, not 6",
+        ),
+        (
+            "scratchpad_banks = 4",
+            "scratchpad_banks = 64",
+            "scratchpad_banks",
+            "must be between 1 and 16, not 64",
+        ),
         ("memory_endpoints = 1", "memory_endpoints = 3", "memory_endpoints", r"at most rows \(1\)"),
         ("array_cols = 4", "array_cols = 8", "array_rows", "array_rows must equal array_cols"),
-        ("max_packet_bytes = 256", "max_packet_bytes = 2048", "max_packet_bytes", "at most 255 rows"),
+        (
+            "max_packet_bytes = 256",
+            "max_packet_bytes = 2048",
+            "max_packet_bytes",
+            "at most 255 rows",
+        ),
         ('name = "nano"', "name = 7", "name", "name must be a string, not 7"),
         ('name = "nano"', 'name = "a b"', "name", "name must be a word"),
-        ("address_bits = 40", "address_bits = 40.0", "address_bits", "must be an integer, not 40.0"),
+        (
+            "address_bits = 40",
+            "address_bits = 40.0",
+            "address_bits",
+            "must be an integer, not 40.0",
+        ),
         ("array_rows = 4", "array_rows = = 4", "array_rows", "is not valid TOML: invalid value"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_have_a_line(old, new, at, message):
     """A mistake is silently ignored, or reported without saying where."""
     text = _NANO.replace(old, new, 1)

@@ -87,7 +87,9 @@ def test_forgotten_buffers_are_freed(device):
 
 def test_out_of_memory(device):
     """A buffer reaches beyond the memory."""
-    with pytest.raises(DeviceMemoryError, match=r"no free block of 2097152 bytes .* larger size_bytes"):
+    with pytest.raises(
+        DeviceMemoryError, match=r"no free block of 2097152 bytes .* larger size_bytes"
+    ):
         device.empty((1 << 20,), np.int16)
 
 
@@ -112,7 +114,11 @@ def test_empty_mistakes(device, shape, dtype, kind, message):
     [
         ([1, 2], TypeError, "array must be a numpy array or a DeviceBuffer, not list"),
         (np.zeros((0, 3)), ValueError, r"array must not be zero-sized, not of shape \(0, 3\)"),
-        (np.zeros((4, 4))[:, ::2], ValueError, r"C-contiguous, .* pass numpy.ascontiguousarray\(array\)"),
+        (
+            np.zeros((4, 4))[:, ::2],
+            ValueError,
+            r"C-contiguous, .* pass numpy.ascontiguousarray\(array\)",
+        ),
         (np.array([None]), TypeError, "array must hold numbers in native byte order"),
     ],
 )

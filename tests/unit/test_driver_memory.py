@@ -39,7 +39,9 @@ def test_out_of_memory_says_what_is_left():
     """A full memory raises something without numbers."""
     allocator = Allocator(0, 640)
     allocator.allocate(320)
-    with pytest.raises(DeviceMemoryError, match=r"no free block of 321 bytes \(largest 320, 320 free in all\)"):
+    with pytest.raises(
+        DeviceMemoryError, match=r"no free block of 321 bytes \(largest 320, 320 free in all\)"
+    ):
         allocator.allocate(321)
 
 

@@ -42,19 +42,36 @@ def device():
         (_A, _B, {"scale": 1.0, "clamp": (5, 4)}, ValueError, "clamp must have its low end first"),
         (_A, _B, {"scale": 1.0, "clamp": 5}, TypeError, "clamp must be a pair of integers, not 5"),
         (_A, _B, {"scale": float("nan")}, ValueError, "scale must be finite"),
-        (_A, _B, {"scale": "1"}, TypeError, "scale must be a numpy array or a DeviceBuffer, not str"),
+        (
+            _A,
+            _B,
+            {"scale": "1"},
+            TypeError,
+            "scale must be a numpy array or a DeviceBuffer, not str",
+        ),
         (_A, _B, {"scale": np.ones(5)}, TypeError, "scale must have dtype float32, not float64"),
         (_A, _B, {"scale": np.ones(4, np.float32)}, ValueError, r"scale must have shape \(5,\)"),
         (_A, _B, {"bias": np.ones(5)}, TypeError, "bias must have dtype int32, not float64"),
-        (_A, _B, {"bias": np.ones(6, np.int32)}, ValueError, r"bias must have shape \(5,\) \(one for"),
+        (
+            _A,
+            _B,
+            {"bias": np.ones(6, np.int32)},
+            ValueError,
+            r"bias must have shape \(5,\) \(one for",
+        ),
         (_A, _B, {"scale": 1.0, "residual": _A}, ValueError, r"residual must have shape \(3, 5\)"),
         (_A, _B, {"residual": _A}, ValueError, "residual must be left out for out_dtype int32"),
         (_A, _B, {"tiles": 2}, ValueError, "tiles must be between 1 and 1, not 2"),
         (_A, _B, {"tiles": "all"}, TypeError, "tiles must be an integer, not 'all'"),
-        (np.ones((200, 100), np.int8), np.ones((100, 200), np.int8), {"resident": True}, ValueError,
-         "must fit the scratchpad to be resident; use a smaller one"),
+        (
+            np.ones((200, 100), np.int8),
+            np.ones((100, 200), np.int8),
+            {"resident": True},
+            ValueError,
+            "must fit the scratchpad to be resident; use a smaller one",
+        ),
     ],
-)  # fmt: skip
+)
 def test_matmul(device, a, b, options, kind, message):
     """A product that cannot be computed is computed wrongly, or ends in a traceback from inside."""
     with pytest.raises(kind, match=message) as caught:
@@ -91,12 +108,27 @@ def test_out_buffer(device):
     [
         (("fpga",), {}, ValueError, "target must be one of model, rtl, not 'fpga'"),
         ((7,), {}, TypeError, "target must be model, rtl or a Target, not 7"),
-        (("model", "huge"), {}, ValueError, "config must be one of nano, .* or the path of a .toml"),
+        (
+            ("model", "huge"),
+            {},
+            ValueError,
+            "config must be one of nano, .* or the path of a .toml",
+        ),
         (("model", 3), {}, TypeError, "config must be a preset's name, a ChipConfig or the path"),
         (("model", "none.toml"), {}, ValueError, "none.toml: cannot be read"),
         (("model", "nano"), {"dram": 64}, TypeError, "dram must be a Dram, not 64"),
-        (("model", "nano"), {"ring_entries": 12}, ValueError, "ring_entries must be a power of two"),
-        (("model", "nano"), {"watchdog_cycles": 0}, ValueError, "watchdog_cycles must be between 1"),
+        (
+            ("model", "nano"),
+            {"ring_entries": 12},
+            ValueError,
+            "ring_entries must be a power of two",
+        ),
+        (
+            ("model", "nano"),
+            {"watchdog_cycles": 0},
+            ValueError,
+            "watchdog_cycles must be between 1",
+        ),
     ],
 )
 def test_opening(arguments, options, kind, message):
@@ -134,7 +166,9 @@ def test_grant(device, window, base, limit, message):
 
 def test_registers(device):
     """A misspelt register reads as zero."""
-    with pytest.raises(ValueError, match="register must be one of IDENTITY, VERSION, .* not 'TALE'"):
+    with pytest.raises(
+        ValueError, match=r"register must be one of IDENTITY, VERSION, .* not 'TALE'"
+    ):
         device.registers.read("TALE")
 
 
@@ -144,7 +178,9 @@ def test_layers(device):
     assert layer.shape == (4, 5)
     with pytest.raises(ValueError, match="scale must be given for relu or zero_point, not None"):
         Linear(device, _B, relu=True)
-    with pytest.raises(ValueError, match="layer 1 must take the 5 columns that layer 0 gives, not 4"):
+    with pytest.raises(
+        ValueError, match="layer 1 must take the 5 columns that layer 0 gives, not 4"
+    ):
         Sequential([layer, layer])
     with pytest.raises(ValueError, match="layers must be at least one"):
         Sequential([])

@@ -35,7 +35,9 @@ def blockings(
 
 
 def _block_sizes(config: ChipConfig, task: GemmTask, part: Part) -> set[tuple[int, int]]:
-    """Sizes of result blocks that half the accumulator holds: powers of two by rows, as wide as fits or half."""
+    """Sizes of result blocks that half the accumulator holds: powers of two by rows, as wide as
+    fits or half.
+    """
     lanes, half = config.tile.array_cols, config.tile.accumulator_rows // 2
     widest = _LARGEST_ROW_BYTES // task.out_bytes // lanes
     if task.out_bytes == 4:
@@ -49,6 +51,11 @@ def _block_sizes(config: ChipConfig, task: GemmTask, part: Part) -> set[tuple[in
             columns = min(max(1, groups), widest) * lanes
             sizes.add((rows, split(part.n, columns, lanes)[0][1]))
         m *= 2
+    # as tall as the whole width, or half of it, allows
+    for groups in {ceil_div(part.n, lanes), ceil_div(part.n, 2 * lanes)}:
+        if groups <= min(half, widest):
+            rows = split(part.m, half // groups)[0][1]
+            sizes.add((rows, split(part.n, groups * lanes, lanes)[0][1]))
     # short blocks waste the array unless the part itself is short
     tall = {size for size in sizes if size[0] >= min(part.m, config.tile.array_rows)}
     return tall or sizes
@@ -80,12 +87,18 @@ def _depths(
 def _roofline(
     config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking, timing: Timing
 ) -> float:
-    """Modelled cycles: the array's or the memory bus's, whichever is more, plus commands and a cold start."""
+    """Modelled cycles: the array's or the memory bus's, whichever is more, plus commands and a cold
+    start.
+    """
     tile, flit = config.tile, config.flit_bytes
     width, lanes = tile.array_rows, tile.array_cols
     down, across = ceil_div(part.m, blocking.m), ceil_div(part.n, blocking.n)
     # every block as the average one; edges are the timed candidates' business
-    pieces = [(size, count) for size, count in ((blocking.m, down - 1), (part.m - blocking.m * (down - 1), 1)) if count]
+    pieces = [
+        (size, count)
+        for size, count in ((blocking.m, down - 1), (part.m - blocking.m * (down - 1), 1))
+        if count
+    ]
     array = sum(
         count * array_cycles(max(1, size), task.k, part.n, width, lanes) for size, count in pieces
     )

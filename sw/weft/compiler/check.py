@@ -1,11 +1,13 @@
 """Proves of a program that it cannot deadlock and overflows no semaphore, whatever the timing.
 
-The rule (``weft_hw.isa``): a program in which every wait is met by signals of commands earlier in ring order cannot
-deadlock. Running the commands one after the other in ring order shows whether that holds.
+The rule (``weft_hw.isa``): a program in which every wait is met by signals of commands earlier in
+ring order cannot deadlock. Running the commands one after the other in ring order shows whether
+that holds.
 
-Bounds: in a program that keeps the rule, a semaphore that joins one engine to another holds most when the engine that
-takes from it lags as far as it can. So each tile is run once per engine with that engine moving only when no other can;
-queue depths, which hold engines back, are ignored, so the bound is safe.
+Bounds: in a program that keeps the rule, a semaphore that joins one engine to another holds most
+when the engine that takes from it lags as far as it can. So each tile is run once per engine with
+that engine moving only when no other can; queue depths, which hold engines back, are ignored, so
+the bound is safe.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ class _Row:
     signal: tuple[int, ...]
 
 
-def check_program(commands: Iterable[bytes] | np.ndarray, *, balanced: bool = False) -> ProgramCheck:
+def check_program(
+    commands: Iterable[bytes] | np.ndarray, *, balanced: bool = False
+) -> ProgramCheck:
     """Checks a program that starts with all semaphores zero.
 
     ``balanced`` also demands that it leaves them zero, so that it may be followed by any other.
@@ -48,7 +52,8 @@ def check_program(commands: Iterable[bytes] | np.ndarray, *, balanced: bool = Fa
     Raises
     ------
     ValueError
-        naming the command whose wait nobody earlier meets, the semaphore that can overflow, or is left over.
+        naming the command whose wait nobody earlier meets, the semaphore that can overflow, or is
+        left over.
     """
     rows = as_array(commands)
     tiles: dict[tuple[int, int], list[_Row]] = {}
@@ -90,9 +95,10 @@ def _in_order(tile: tuple[int, int], program: list[_Row]) -> list[int]:
     for row in program:
         for number in row.wait:
             if counts[number] == 0:
+                who = f"command {row.index} ({row.engine.name.lower()} of tile {tile})"
                 raise ValueError(
-                    f"command {row.index} ({row.engine.name.lower()} of tile {tile}) waits for semaphore "
-                    f"{number}, which no earlier command signals; put the signal before it"
+                    f"{who} waits for semaphore {number}, which no earlier command signals; "
+                    "put the signal before it"
                 )
             counts[number] -= 1
         for number in row.signal:
@@ -130,5 +136,3 @@ def _lagging(program: list[_Row], lazy: Engine) -> list[int]:
                 moved = True
         if not moved and not step(lazy):
             return largest
-
-

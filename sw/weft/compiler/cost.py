@@ -1,6 +1,7 @@
 """Modelled cycles of a program: closed forms for each command, dependencies between them.
 
-A planner's model, to compare plans; the cycle model is the one to believe. ``Timing`` holds what it assumes.
+A planner's model, to compare plans; the cycle model is the one to believe. ``Timing`` holds what it
+assumes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from .task import ceil_div
 
 __all__ = ["Estimate", "Timing", "array_cycles", "estimate", "shape_ceiling", "window_cycles"]
 
-#: Cycles for a packet to cross the network once, to and from memory, beyond the memory's own latency.
+#: Cycles for a packet to cross the network once, to and from memory, beyond the memory's own
+#: latency.
 _NETWORK_CYCLES = 40
 #: Cycles between two commands dispatched, and before the first one.
 _DISPATCH_CYCLES = 14
@@ -43,7 +45,9 @@ class Timing:
         return cls(config, dram.latency_cycles + _NETWORK_CYCLES, speed, share, tiles)
 
     def transfer_cycles(self, step: Step) -> tuple[int, int]:
-        """Cycles the engine needs for a load or store, and cycles it takes of the endpoint's bus."""
+        """Cycles the engine needs for a load or store, and cycles it takes of the endpoint's
+        bus.
+        """
         fields, flit = step.fields, self.config.flit_bytes
         rows, row_bytes = fields["rows"], fields["row_bytes"]
         if fields["memory_stride"] == row_bytes and row_bytes % flit == 0:
@@ -71,23 +75,28 @@ class Timing:
         if step.opcode is Opcode.VECTOR:
             groups = ceil_div(fields["n"], lanes)
             wide = fields["output"] == VectorOutput.INT32.value
-            rate = self.config.tile.accumulator_row_bytes // self.config.tile.row_bytes if wide else 1
+            rate = (
+                self.config.tile.accumulator_row_bytes // self.config.tile.row_bytes if wide else 1
+            )
             return fields["m"] * groups * rate + 8 * groups, _START_CYCLES, 0
         busy, bus = self.transfer_cycles(step)
         return busy, self.latency_cycles, bus
 
 
 def array_cycles(m: int, k: int, n: int, rows: int, cols: int) -> int:
-    """Cycles of one matmul command: its blocks of ``rows x cols`` weights, ``max(m, rows)`` cycles each."""
+    """Cycles of one matmul command: its blocks of ``rows x cols`` weights, ``max(m, rows)`` cycles
+    each.
+    """
     return ceil_div(n, cols) * ceil_div(k, rows) * max(m, rows)
 
 
 def window_cycles(m: int, k: int, n: int, rows: int, cols: int) -> int:
-    """Least cycles from the first operand read to the last accumulator write of a product on one array.
+    """Least cycles from the first operand read to the last accumulator write of a product on one
+    array.
 
-    ``R + (blocks - 1) max(m, R) + m + R + C`` with ``blocks = ceil(n/C) ceil(k/R)``: the first weights, every block but
-    the last as long as it takes or the next weights take, the last block's rows, their way across the array. Pipeline
-    registers of an implementation come on top.
+    ``R + (blocks - 1) max(m, R) + m + R + C`` with ``blocks = ceil(n/C) ceil(k/R)``: the first
+    weights, every block but the last as long as it takes or the next weights take, the last block's
+    rows, their way across the array. Pipeline registers of an implementation come on top.
     """
     blocks = ceil_div(n, cols) * ceil_div(k, rows)
     return rows + (blocks - 1) * max(m, rows) + m + rows + cols
@@ -96,7 +105,8 @@ def window_cycles(m: int, k: int, n: int, rows: int, cols: int) -> int:
 def shape_ceiling(config: ChipConfig, m: int, k: int, n: int, tiles: int | None = None) -> float:
     """Largest utilisation that a shape allows, 0 to 1: ``m k n / (tiles R C cycles)``.
 
-    ``cycles`` is ``window_cycles`` of the largest part of the best even split of the result over the tiles.
+    ``cycles`` is ``window_cycles`` of the largest part of the best even split of the result over
+    the tiles.
     """
     rows, cols = config.tile.array_rows, config.tile.array_cols
     count = config.mesh.tiles if tiles is None else tiles

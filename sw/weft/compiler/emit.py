@@ -17,7 +17,9 @@ __all__ = ["TileProgram", "tile_program"]
 
 @dataclass(frozen=True, slots=True)
 class TileProgram:
-    """``prologue``: loads of resident operands, for an earlier submission. ``steps``: the rest, in ring order."""
+    """``prologue``: loads of resident operands, for an earlier submission. ``steps``: the rest, in
+    ring order.
+    """
 
     part: Part
     blocking: Blocking
@@ -104,13 +106,24 @@ class _Emitter:
         for number, operation in enumerate(self.operations):
             block = self.blocks[operation.block]
             row_panel, column_panel = block.row_panel, block.column_panel
-            wanted = [
-                ("a", (row_panel, operation.k0, operation.k), row_panel[1] * ceil_div(operation.k, self.width)),
-                ("b", (column_panel, operation.k0, operation.k), operation.k * self._groups(column_panel[1])),
+            wanted: list[tuple[str, tuple[object, ...], int]] = [
+                (
+                    "a",
+                    (row_panel, operation.k0, operation.k),
+                    row_panel[1] * ceil_div(operation.k, self.width),
+                ),
+                (
+                    "b",
+                    (column_panel, operation.k0, operation.k),
+                    operation.k * self._groups(column_panel[1]),
+                ),
             ]
             rows = sum(self._vector_rows(block))
             if operation.last and rows:
-                key = (column_panel, row_panel if task.residual_address is not None else None)
+                key: tuple[object, ...] = (
+                    column_panel,
+                    row_panel if task.residual_address is not None else None,
+                )
                 wanted.append(("vector", key, rows))
             found: list[Slot] = []
             for kind, key, size in wanted:
@@ -189,7 +202,9 @@ class _Emitter:
         self.loaded[load.slot] = step
 
     def _accumulator(self, block: int) -> int:
-        """First accumulator row of a block: halves take turns, so that one drains while the other fills."""
+        """First accumulator row of a block: halves take turns, so that one drains while the other
+        fills.
+        """
         return block % 2 * (self.config.tile.accumulator_rows // 2)
 
     def _emit_matmul(

@@ -1,7 +1,7 @@
 """Chooses how to compute a matrix product, and emits the program.
 
-Candidates of ``Blocking`` are ranked by a roofline (array cycles against bytes moved), the best few are emitted and timed
-by ``cost.estimate``, and the quickest wins.
+Candidates of ``Blocking`` are ranked by a roofline (array cycles against bytes moved), the best few
+are emitted and timed by ``cost.estimate``, and the quickest wins.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from heapq import merge
+from typing import Any
 
 import numpy as np
 from weft_hw.config import ChipConfig
@@ -24,16 +25,25 @@ __all__ = ["GemmPlan", "plan_gemm"]
 
 #: Blockings that are emitted and timed.
 _FINALISTS = 6
-#: Above so many operations a tile, the roofline alone decides.
-_MANY_OPERATIONS = 20_000
+#: Array operations a tile, up to which all variants of all finalists are timed.
+_OPERATIONS = 300
+#: Addresses of a task.
+_NOWHERE: dict[str, Any] = {
+    "a_address": 0,
+    "b_address": 0,
+    "out_address": 0,
+    "bias_address": None,
+    "scale_address": None,
+    "residual_address": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class GemmPlan:
     """A program and why it is what it is.
 
-    ``prologue`` (empty unless resident) loads operands and must complete first; ``commands`` computes. Both are (n, 64)
-    uint8. ``modelled_cycles`` is the planner's guess, not a measurement.
+    ``prologue`` (empty unless resident) loads operands and must complete first; ``commands``
+    computes. Both are (n, 64) uint8. ``modelled_cycles`` is the planner's guess, not a measurement.
     """
 
     task: GemmTask
@@ -57,8 +67,8 @@ class GemmPlan:
             f"{task.m} x {task.k} by {task.k} x {task.n} -> {kind} on {len(self.parts)} tile(s), "
             f"each about {self.parts[0].m} x {self.parts[0].n} of the result",
             f"blocks of {blocking.m} x {blocking.n}, {blocking.k} operands at a time "
-            f"(the first ones {blocking.first_k}); {stays} stay in the scratchpad; the last block is "
-            f"halved {blocking.tail_m} times by rows, {blocking.tail_n} by columns",
+            f"(the first ones {blocking.first_k}); {stays} stay in the scratchpad; the last block "
+            f"is halved {blocking.tail_m} times by rows, {blocking.tail_n} by columns",
             f"{len(self.commands)} commands ({len(self.prologue)} before them); best of "
             f"{self.candidates} candidates",
             f"modelled: {self.modelled_cycles} cycles, of them {self.array_cycles} in the array; "
@@ -97,35 +107,15 @@ def plan_gemm(
     used = {part.endpoint for part in parts}
     share = max(sum(part.endpoint == endpoint for part in parts) for endpoint in used)
     timing = Timing.of(config, dram, share, len(parts))
+    shape = replace(task, **_NOWHERE)
     largest = max(parts, key=lambda part: (part.m * part.n, part.m))
-    found = blockings(config, task, largest, timing, resident)
-    best: tuple[int, Blocking] | None = None
-    for blocking in found[:_FINALISTS] if len(found) > 1 else found:
-        for variant in _variants(config, blocking):
-            timed = _try(config, task, largest, variant, timing)
-            if timed is not None and (best is None or timed.cycles < best[0]):
-                best = (timed.cycles, variant)
-            if timed is not None and len(timed.starts) > _MANY_OPERATIONS:
-                break
-        if best is not None and array_cycles_of(config, task, largest) > 50_000_000:
-            break
-    if best is None:
-        for blocking in found[_FINALISTS:]:
-            if (timed := _try(config, task, largest, blocking, timing)) is not None:
-                best = (timed.cycles, blocking)
-                break
-    if best is None:
-        raise ValueError(
-            f"a {task.m} x {task.k} by {task.k} x {task.n} product must fit "
-            + (
-                "the scratchpad to be resident; use a smaller one or resident=False"
-                if resident
-                else f"the local memories of {config.name}; use a configuration with larger ones"
-            )
-        )
+    # what is best depends on sizes only, not on where operands lie or which tile it is
+    alike = replace(largest, tile=(0, 0), endpoint=0, m0=0, n0=0)
+    given = {name: 0 for name in _NOWHERE if getattr(task, name) is not None}
+    blocking, candidates = _choose(config, replace(shape, **given), alike, timing, resident)
     programs = []
     for part in parts:
-        programs.append(_fit(config, task, part, best[1], len(parts)))
+        programs.append(_fit(config, task, part, blocking, len(parts)))
     timed = [estimate(program.steps, timing) for program in programs]
     steps = _interleave(programs, timed)
     prologue = _interleave_prologues(programs)
@@ -135,23 +125,56 @@ def plan_gemm(
     return GemmPlan(
         task,
         parts,
-        best[1],
+        blocking,
         encode(prologue),
         encode(steps),
         slowest.cycles,
         slowest.array_cycles,
         slowest.bus_cycles,
-        len(found),
+        candidates,
     )
 
 
-def array_cycles_of(config: ChipConfig, task: GemmTask, part: Part) -> int:
-    """Array cycles of a part computed in one piece."""
-    return array_cycles(part.m, task.k, part.n, config.tile.array_rows, config.tile.array_cols)
+@lru_cache(maxsize=512)
+def _choose(
+    config: ChipConfig, task: GemmTask, part: Part, timing: Timing, resident: bool
+) -> tuple[Blocking, int]:
+    """The blocking that the estimate likes best, and how many candidates there were."""
+    found = blockings(config, task, part, timing, resident)
+    best: tuple[int, Blocking] | None = None
+    tried = 0
+    for blocking in found:
+        # long programs are timed less often: their beginnings and ends matter less, too
+        operations = (
+            ceil_div(part.m, blocking.m)
+            * ceil_div(part.n, blocking.n)
+            * ceil_div(task.k, blocking.k)
+        )
+        worth = max(1, _FINALISTS * _OPERATIONS // max(_OPERATIONS, operations))
+        if best is not None and tried >= worth:
+            break
+        timed = None
+        for variant in _variants(config, blocking, few=operations > _OPERATIONS):
+            timed = _try(config, task, part, variant, timing)
+            if timed is not None and (best is None or timed.cycles < best[0]):
+                best = (timed.cycles, variant)
+        tried += timed is not None
+    if best is None:
+        raise ValueError(
+            f"a {task.m} x {task.k} by {task.k} x {task.n} product must fit "
+            + (
+                "the scratchpad to be resident; use a smaller one or resident=False"
+                if resident
+                else f"the local memories of {config.name}; use a configuration with larger ones"
+            )
+        )
+    return best[1], len(found)
 
 
 def _lookahead(tiles: int) -> int:
-    """Operations ahead of the array for which operands are asked; few where many tiles share the dispatcher."""
+    """Operations ahead of the array for which operands are asked; few where many tiles share the
+    dispatcher.
+    """
     return 3 if tiles <= 4 else 2
 
 
@@ -172,16 +195,19 @@ def _fit(
     return tile_program(config, task, part, blocking, _lookahead(tiles))
 
 
-def _variants(config: ChipConfig, blocking: Blocking) -> list[Blocking]:
+def _variants(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]:
     """The same blocking with early and late pieces of other sizes."""
     rows = config.tile.array_rows
     firsts = {blocking.k} if blocking.resident else {blocking.k, 2 * rows, 4 * rows}
-    found = []
-    for first in sorted(firsts):
-        if first <= blocking.k:
-            for tail_m, tail_n in ((0, 0), (2, 0), (3, 0), (1, 2), (3, 2)):
-                found.append(replace(blocking, first_k=first, tail_m=tail_m, tail_n=tail_n))
-    return found
+    tails = [(0, 0), (2, 0), (3, 0), (1, 2), (3, 2)]
+    if few:
+        firsts, tails = {min(firsts)}, [(3, 2)]
+    return [
+        replace(blocking, first_k=first, tail_m=tail_m, tail_n=tail_n)
+        for first in sorted(firsts)
+        if first <= blocking.k
+        for tail_m, tail_n in tails
+    ]
 
 
 @lru_cache(maxsize=256)

@@ -1,9 +1,10 @@
 """Programs as steps with dependencies, and the semaphores that enforce these.
 
-A kernel lists steps in ring order and says which earlier steps each needs. ``link`` turns needs into semaphores: one for
-each ordered pair of engines of a tile. An engine finishes its commands in order, so needing a step of another engine
-means needing all before it, too; a step therefore waits only for a step later than any its engine has waited for, and
-only such steps signal. Every signal is taken by exactly one wait: programs leave all semaphores zero.
+A kernel lists steps in ring order and says which earlier steps each needs. ``link`` turns needs
+into semaphores: one for each ordered pair of engines of a tile. An engine finishes its commands in
+order, so needing a step of another engine means needing all before it, too; a step therefore waits
+only for a step later than any its engine has waited for, and only such steps signal. Every signal
+is taken by exactly one wait: programs leave all semaphores zero.
 """
 
 from __future__ import annotations

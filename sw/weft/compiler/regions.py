@@ -1,8 +1,9 @@
 """Where operands and results lie in a tile's memories.
 
-Banks go by high address bits and serve one read and one write a cycle, so ``a``, ``b`` and the results get different
-quarters of the scratchpad: the array's reads of ``a`` and ``b``, the load engine's writes, and the traffic of vector and
-store engines never meet in a bank (with four banks or more). Vector operands lie beside what is read least.
+Banks go by high address bits and serve one read and one write a cycle, so ``a``, ``b`` and the
+results get different quarters of the scratchpad: the array's reads of ``a`` and ``b``, the load
+engine's writes, and the traffic of vector and store engines never meet in a bank (with four banks
+or more). Vector operands lie beside what is read least.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ __all__ = ["Region", "Regions", "Slot", "regions_of"]
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """Rows that hold one operand tile. ``last_use`` is the number of the last operation that reads it so far."""
+    """Rows that hold one operand tile. ``last_use`` is the number of the last operation that reads
+    it so far.
+    """
 
     key: tuple[object, ...]
     start: int
@@ -28,7 +31,9 @@ class Slot:
 
 @dataclass(slots=True)
 class Region:
-    """Scratchpad rows ``[base, base + rows)``, filled round and round; the oldest tiles give way."""
+    """Scratchpad rows ``[base, base + rows)``, filled round and round; the oldest tiles give
+    way.
+    """
 
     base: int
     rows: int
@@ -36,8 +41,8 @@ class Region:
     _live: list[Slot] = field(default_factory=list)
 
     def use(self, operation: int, key: tuple[object, ...], rows: int) -> tuple[Slot, int | None]:
-        """The tile's slot for an operation; and, if it must be loaded for it, the operation whose end frees the rows
-        (-1: they are free from the start), else None.
+        """The tile's slot for an operation; and, if it must be loaded for it, the operation whose
+        end frees the rows (-1: they are free from the start), else None.
 
         Raises
         ------

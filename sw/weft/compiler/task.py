@@ -1,4 +1,6 @@
-"""What a matrix product is to the compiler: sizes and addresses, the part of a tile, the blocking chosen for it."""
+"""What a matrix product is to the compiler: sizes and addresses, the part of a tile, the blocking
+chosen for it.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ class Infeasible(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GemmTask:
-    """``out[m, n] = f(sum over k of a[m, k] * b[k, n])``, all row-major and contiguous in device memory.
+    """``out[m, n] = f(sum over k of a[m, k] * b[k, n])``, all row-major and contiguous in device
+    memory.
 
-    ``out_bytes`` 4: int32, ``f`` adds the bias. ``out_bytes`` 1: int8, ``f`` requantises (see ``VectorCommand``).
-    Addresses are bytes; None where there is no such operand.
+    ``out_bytes`` 4: int32, ``f`` adds the bias. ``out_bytes`` 1: int8, ``f`` requantises (see
+    ``VectorCommand``). Addresses are bytes; None where there is no such operand.
     """
 
     m: int
@@ -56,10 +59,11 @@ class Part:
 class Blocking:
     """How a tile walks its part: blocks of ``m x n`` results, ``k`` operands at a time.
 
-    With ``m_outer``, the operands of ``m`` rows of ``a`` stay while all blocks of their rows are computed; otherwise
-    the columns of ``b`` stay. ``first_k`` operands begin the first blocks, doubling up to ``k``, so that the array starts
-    early. The last block is halved ``tail_m`` times by rows and ``tail_n`` times by columns, so that little is left to
-    store when the array stops. ``a_quarters`` of the scratchpad's first three quarters hold ``a``.
+    With ``m_outer``, the operands of ``m`` rows of ``a`` stay while all blocks of their rows are
+    computed; otherwise the columns of ``b`` stay. ``first_k`` operands begin the first blocks,
+    doubling up to ``k``, so that the array starts early. The last block is halved ``tail_m`` times
+    by rows and ``tail_n`` times by columns, so that little is left to store when the array stops.
+    ``a_quarters`` of the scratchpad's first three quarters hold ``a``.
     """
 
     m: int
@@ -78,7 +82,8 @@ def ceil_div(value: int, by: int) -> int:
 
 
 def split(length: int, largest: int, unit: int = 1) -> list[tuple[int, int]]:
-    """``length`` in the fewest pieces of at most ``largest``, even to one ``unit``: (start, length) of each.
+    """``length`` in the fewest pieces of at most ``largest``, even to one ``unit``: (start, length)
+    of each.
 
     >>> split(100, 48, 16)
     [(0, 48), (48, 32), (80, 20)]

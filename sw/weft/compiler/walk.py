@@ -1,4 +1,6 @@
-"""The order in which a tile computes its part: blocks of results, and the array operations of each."""
+"""The order in which a tile computes its part: blocks of results, and the array operations of
+each.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ __all__ = ["Block", "Operation", "chunks", "walk"]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Results ``[m0, m0+m) x [n0, n0+n)`` of the whole product, inside the operand panels it is computed from."""
+    """Results ``[m0, m0+m) x [n0, n0+n)`` of the whole product, inside the operand panels it is
+    computed from.
+    """
 
     m0: int
     m: int
@@ -36,7 +40,8 @@ class Operation:
 
 
 def chunks(length: int, largest: int, first: int, unit: int) -> list[tuple[int, int]]:
-    """``length`` from ``first`` on, doubling up to ``largest``, then evenly: (start, length) of each.
+    """``length`` from ``first`` on, doubling up to ``largest``, then evenly: (start, length) of
+    each.
 
     >>> chunks(512, 256, 32, 16)
     [(0, 32), (32, 64), (96, 128), (224, 144), (368, 144)]
@@ -84,9 +89,7 @@ def walk(
         raise Infeasible
     row_panels = [(part.m0 + at, size) for at, size in split(part.m, blocking.m)]
     column_panels = [(part.n0 + at, size) for at, size in split(part.n, blocking.n, lanes)]
-    outer, inner = (
-        (row_panels, column_panels) if blocking.m_outer else (column_panels, row_panels)
-    )
+    outer, inner = (row_panels, column_panels) if blocking.m_outer else (column_panels, row_panels)
     blocks: list[Block] = []
     for number, slow in enumerate(outer):
         # back and forth, so that the panel used last is used again while the next one loads

@@ -77,7 +77,8 @@ class Linear:
 
 
 class Sequential:
-    """Layers one after the other; all are submitted at once, and each reads what the one before left on the device.
+    """Layers one after the other; all are submitted at once, and each reads what the one before
+    left on the device.
 
     Raises
     ------
@@ -92,8 +93,8 @@ class Sequential:
         for number, (one, two) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
             if one.shape[1] != two.shape[0]:
                 raise ValueError(
-                    f"layer {number + 1} must take the {one.shape[1]} columns that layer {number} gives, "
-                    f"not {two.shape[0]}"
+                    f"layer {number + 1} must take the {one.shape[1]} columns that layer {number} "
+                    f"gives, not {two.shape[0]}"
                 )
 
     @classmethod

@@ -57,7 +57,9 @@ def plan_matmul(
     resident: bool = False,
     explain: bool = False,
 ) -> PlannedMatmul:
-    """Validates a product, copies what is not on the device yet, and plans it. See ``matmul_async``."""
+    """Validates a product, copies what is not on the device yet, and plans it. See
+    ``matmul_async``.
+    """
     device.require_open()
     a = check_operand(device, a, "a", np.int8, 2)
     b = check_operand(device, b, "b", np.int8, 2)
@@ -128,7 +130,8 @@ def matmul_async(device: Device, a: Operand, b: Operand, **options: Any) -> Even
     ----------
     a : (M, K) array or buffer of int8
     b : (K, N) array or buffer of int8
-        M, K and N from 1 to 65,535. Arrays are copied to the device, buffers are used where they are.
+        M, K and N from 1 to 65,535. Arrays are copied to the device, buffers are used where they
+        are.
     bias : (N,) of int32, optional
         added to the sums; wraps in int32.
     scale : (N,) of float32 or a number
@@ -171,7 +174,9 @@ def _clamp(clamp: tuple[int, int], zero_point: int, relu: bool) -> tuple[int, in
     if relu:
         low = max(low, small_integer(zero_point, "zero_point"))
     if low > high:
-        raise ValueError(f"clamp must have its low end first (with relu: above zero_point), not {clamp}")
+        raise ValueError(
+            f"clamp must have its low end first (with relu: above zero_point), not {clamp}"
+        )
     return low, high
 
 

@@ -22,7 +22,8 @@ Operand: TypeAlias = np.ndarray | DeviceBuffer
 def check_operand(
     device: Device, value: object, what: str, dtype: type, dimensions: int
 ) -> Operand:
-    """``value`` if it is an array or buffer of that dtype and number of dimensions, in reach of this device.
+    """``value`` if it is an array or buffer of that dtype and number of dimensions, in reach of
+    this device.
 
     Raises
     ------
@@ -44,13 +45,14 @@ def check_operand(
         )
     if value.ndim != dimensions:
         raise ValueError(
-            f"{what} must have {dimensions} dimension{'s' * (dimensions > 1)}, not shape {value.shape}"
+            f"{what} must have {dimensions} dimension{'s' * (dimensions > 1)}, "
+            f"not shape {value.shape}"
         )
     for length in value.shape:
         if length > LARGEST_DIMENSION:
             raise ValueError(
-                f"{what} must have dimensions of at most {LARGEST_DIMENSION}, not shape {value.shape}; "
-                "split it"
+                f"{what} must have dimensions of at most {LARGEST_DIMENSION}, "
+                f"not shape {value.shape}; split it"
             )
     return value
 

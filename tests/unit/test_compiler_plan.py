@@ -1,0 +1,205 @@
+"""Plans: every program is safe and complete, for many shapes on every configuration."""
+
+import numpy as np
+import pytest
+from weft.commands import unpack
+from weft.compiler.check import check_program
+from weft.compiler.cost import array_cycles, shape_ceiling, window_cycles
+from weft.compiler.plan import plan_gemm
+from weft.compiler.task import GemmTask, split
+from weft.compiler.walk import chunks
+from weft_hw.isa import Engine, Opcode
+from weft_hw.presets import PRESETS, preset
+from weft_sim.dram import Dram
+
+_DRAM = Dram()
+
+
+def _task(m: int, k: int, n: int, int8: bool = False, full: bool = False) -> GemmTask:
+    extras = {"bias_address": 3 << 30, "residual_address": 5 << 30} if full else {}
+    if int8:
+        extras["scale_address"] = 4 << 30
+    elif full:
+        del extras["residual_address"]
+    return GemmTask(
+        m=m, k=k, n=n, a_address=0, b_address=1 << 32, out_address=2 << 32,
+        out_bytes=1 if int8 else 4, **extras,
+    )  # fmt: skip
+
+
+def _sizes(config) -> list[tuple[int, int, int]]:
+    r = config.tile.array_rows
+    rng = np.random.default_rng(r)
+    sizes = [
+        (1, 1, 1),
+        (r - 1, r, r + 1),
+        (3 * r + 5, 5 * r + 3, 7 * r + 1),
+        (1, 6 * r, 40 * r + 3),  # one row
+        (40 * r + 3, 1, r),  # nothing to reuse
+        (r, 300 * r + 1, 2 * r),  # K beyond the scratchpad
+    ]
+    return sizes + [tuple(int(size) for size in rng.integers(1, 12 * r, 3)) for _ in range(4)]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize(
+    ("int8", "full"), [(False, False), (False, True), (True, False), (True, True)]
+)
+def test_programs_are_safe_and_complete(name, int8, full):
+    """A program waits for what comes later, leaves semaphores set, or computes some block twice or
+    never.
+    """
+    config = preset(name)
+    for m, k, n in _sizes(config):
+        task = _task(m, k, n, int8, full)
+        plan = plan_gemm(config, task, _DRAM)
+        assert check_program(plan.commands, balanced=True).largest_count < 200
+        commands = [unpack(row) for row in plan.commands]
+        macs = sum(
+            c.fields["m"] * c.fields["k"] * c.fields["n"]
+            for c in commands
+            if c.opcode is Opcode.MATMUL
+        )
+        assert macs == task.macs
+        stored = np.zeros(m * n * task.out_bytes, np.uint8)
+        for command in commands:
+            if command.opcode is Opcode.STORE:
+                fields = command.fields
+                for row in range(fields["rows"]):
+                    start = (
+                        fields["memory_address"] - task.out_address + row * fields["memory_stride"]
+                    )
+                    stored[start : start + fields["row_bytes"]] += 1
+        assert (stored == 1).all()
+        tiles = {command.tile for command in commands}
+        assert len(tiles) == len(plan.parts) <= config.mesh.tiles
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_local_memories_suffice(name):
+    """A command reaches beyond a local memory, or a block beyond its half of the accumulator."""
+    config = preset(name)
+    rows, half = config.tile.scratchpad_rows, config.tile.accumulator_rows // 2
+    lanes, width = config.tile.array_cols, config.tile.array_rows
+    for m, k, n in _sizes(config):
+        for row in plan_gemm(config, _task(m, k, n), _DRAM).commands:
+            command = unpack(row)
+            fields = command.fields
+            if command.opcode is Opcode.MATMUL:
+                groups = -(-fields["n"] // lanes)
+                first = fields["acc_row"]
+                last = first + (groups - 1) * fields["acc_stride"] + fields["m"] - 1
+                assert first // half == last // half < 2
+                depth = -(-fields["k"] // width)
+                assert fields["a_row"] + (fields["m"] - 1) * fields["a_stride"] + depth <= rows
+                assert fields["w_row"] + (fields["k"] - 1) * fields["w_stride"] + groups <= rows
+            elif command.engine in (Engine.LOAD, Engine.STORE):
+                used = -(-fields["row_bytes"] // width)
+                assert (
+                    fields["local_row"] + (fields["rows"] - 1) * fields["local_stride"] + used
+                    <= rows
+                )
+
+
+def test_operands_and_results_keep_to_their_banks():
+    """The array's reads meet other traffic in a bank."""
+    config = preset("base")
+    bank = config.tile.scratchpad_rows // config.tile.scratchpad_banks
+    banks = {"a": set(), "b": set(), "out": set()}
+    for row in plan_gemm(config, _task(512, 512, 512), _DRAM).commands:
+        fields = unpack(row).fields
+        if "a_row" in fields:
+            banks["a"].add(fields["a_row"] // bank)
+            banks["b"].add(fields["w_row"] // bank)
+        elif "out_row" in fields:
+            banks["out"].add(fields["out_row"] // bank)
+    assert not banks["a"] & banks["b"]
+    assert banks["out"] == {3}
+    assert 3 not in banks["a"] | banks["b"]
+
+
+@pytest.mark.parametrize("name", ["quad", "mesh16"])
+def test_tiles_share_the_work(name):
+    """One tile gets more than its share, or all use one memory endpoint."""
+    config = preset(name)
+    plan = plan_gemm(config, _task(512, 64, 512), _DRAM)
+    assert len(plan.parts) == config.mesh.tiles
+    assert len({part.m * part.n for part in plan.parts}) == 1
+    for part in plan.parts:
+        assert part.endpoint == part.tile[1] % config.mesh.memory_endpoints
+
+
+def test_tiles_take_turns_in_the_ring():
+    """One tile's commands fill the ring before another's first one."""
+    config = preset("quad")
+    plan = plan_gemm(config, _task(256, 256, 256), _DRAM)
+    tiles = [unpack(row).tile for row in plan.commands]
+    assert len(set(tiles[:16])) == 4
+    for tile in set(tiles):
+        share = [position for position, other in enumerate(tiles) if other == tile]
+        # after any quarter of the ring, each tile has had about a quarter of its commands
+        middle = sum(position < len(tiles) // 2 for position in share)
+        assert abs(middle - len(share) / 2) < 8
+
+
+def test_resident_programs_load_nothing():
+    """A resident product still loads operands when it is timed."""
+    plan = plan_gemm(preset("base"), _task(512, 192, 512), _DRAM, resident=True)
+    opcodes = {unpack(row).opcode for row in plan.commands}
+    assert opcodes == {Opcode.MATMUL, Opcode.VECTOR, Opcode.STORE}
+    assert {unpack(row).opcode for row in plan.prologue} == {Opcode.LOAD}
+    check_program(plan.prologue, balanced=True)
+
+
+def test_resident_products_must_fit():
+    """Operands that do not fit are said to be resident."""
+    with pytest.raises(ValueError, match="must fit the scratchpad to be resident"):
+        plan_gemm(preset("base"), _task(512, 512, 512), _DRAM, resident=True)
+
+
+def test_sums_must_fit_int32():
+    """A K whose sums could wrap is computed all the same."""
+    with pytest.raises(
+        ValueError, match="k must be at most 131071 for exact int32 sums, not 131072"
+    ):
+        plan_gemm(preset("base"), _task(1, 131072, 1), _DRAM)
+
+
+def test_extreme_shapes_are_planned():
+    """A size of 65,535 overflows a field, or takes for ever to plan."""
+    for shape in ((65535, 1, 1), (1, 65535, 1), (1, 1, 65535), (65535, 3, 9)):
+        plan = plan_gemm(preset("nano"), _task(*shape), _DRAM)
+        check_program(plan.commands, balanced=True)
+
+
+def test_plan_explains_itself():
+    """The explanation leaves out what was chosen."""
+    text = plan_gemm(preset("quad"), _task(64, 64, 64), _DRAM).explain()
+    assert text.startswith("64 x 64 by 64 x 64 -> int32 on 4 tile(s)")
+    for word in ("blocks of", "stay in the scratchpad", "modelled:", "candidates"):
+        assert word in text
+
+
+def test_split_is_even_and_whole():
+    """A remainder is lost, or becomes a sliver that wastes the array."""
+    assert split(130, 128) == [(0, 65), (65, 65)]
+    assert split(100, 48, 16) == [(0, 48), (48, 32), (80, 20)]
+    assert split(5, 100, 16) == [(0, 5)]
+    assert chunks(512, 256, 32, 16) == [(0, 32), (32, 64), (96, 128), (224, 144), (368, 144)]
+    for length in range(1, 200):
+        for largest in (16, 48, 64):
+            pieces = split(length, largest, 16)
+            assert sum(size for _, size in pieces) == length
+            assert max(size for _, size in pieces) <= largest
+
+
+def test_closed_forms():
+    """The stated ceilings differ from what they are said to be."""
+    assert array_cycles(512, 512, 512, 16, 16) == 524_288
+    assert array_cycles(3, 17, 17, 16, 16) == 4 * 16
+    assert window_cycles(1, 1, 1, 16, 16) == 49
+    assert window_cycles(20, 16, 32, 16, 16) == 16 + 20 + 20 + 32
+    base, quad = preset("base"), preset("quad")
+    assert shape_ceiling(base, 512, 512, 512) == 512**3 / 256 / (524_288 + 48)
+    assert shape_ceiling(quad, 512, 512, 512) == 512**3 / 256 / (524_288 + 24)
+    assert shape_ceiling(quad, 512, 512, 512, tiles=1) == 512**3 / 64 / (2_097_152 + 24)
