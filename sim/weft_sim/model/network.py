@@ -72,6 +72,10 @@ class Network:
         self._links: dict[tuple[str, str, int, int, str], Link] = {}
         self._ways: dict[tuple[str, Node, Node], Way] = {}
 
+    def sender(self, plane: str, node: Node) -> Link:
+        """The link from a node into its router."""
+        return self._link(plane, "in", node)
+
     def _link(self, plane: str, kind: str, node: Node) -> Link:
         return self._links.setdefault((plane, kind, *node), Link())
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from weft_hw.isa import Engine as EngineId
 
+from .arbiter import PacketArbiter
 from .completions import Completions
 from .counters import TileCounters
 from .engines import FrontEnd, LoadEngine, MatmulEngine, StoreEngine, VectorEngine
 from .local import local_memories
+from .network import tile_node
 from .semaphores import Semaphores
 
 if TYPE_CHECKING:
@@ -17,12 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Tile"]
 
-_ENGINES = {
-    EngineId.LOAD: LoadEngine,
-    EngineId.MATMUL: MatmulEngine,
-    EngineId.VECTOR: VectorEngine,
-    EngineId.STORE: StoreEngine,
-}
 _PAGE_BYTES = 64
 _MASK64 = (1 << 64) - 1
 
@@ -42,12 +38,17 @@ class Tile:
         self.semaphores = Semaphores(chip.events, chip.config.tile.semaphores)
         self.completions = Completions(self)
         self.counters = TileCounters()
+        node = tile_node(x, y)
+        self.requests = PacketArbiter(chip.events, chip.network.sender("request", node))
         self.aborting = False
         self._frozen: bytes | None = None
         self.fronts = {engine: FrontEnd(self, engine) for engine in EngineId}
         self.semaphores.takers = tuple(self.fronts.values())
-        for engine, front in self.fronts.items():
-            front.engine = _ENGINES[engine](self, front)
+        self.array = MatmulEngine(self, self.fronts[EngineId.MATMUL])
+        self.fronts[EngineId.LOAD].engine = LoadEngine(self, self.fronts[EngineId.LOAD])
+        self.fronts[EngineId.MATMUL].engine = self.array
+        self.fronts[EngineId.VECTOR].engine = VectorEngine(self, self.fronts[EngineId.VECTOR])
+        self.fronts[EngineId.STORE].engine = StoreEngine(self, self.fronts[EngineId.STORE])
 
     def blocks_k(self, k: int) -> int:
         """Blocks along K."""
@@ -91,6 +92,8 @@ class Tile:
             fronts = self.fronts.values()
             words = [f.busy_cycles() for f in fronts] + [f.wait_cycles() for f in fronts]
         elif number == 2:
+            self.counters.weight_stalls = self.array.pipeline.stalls
+            self.counters.scratchpad_conflicts = self.array.pipeline.conflicts
             words = list(self.counters.words())
         else:
             return bytes(_PAGE_BYTES)

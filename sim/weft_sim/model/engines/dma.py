@@ -83,6 +83,7 @@ class DmaEngine(Engine):
         self._walking: Job | None = None
         self._offered: tuple[Job, Request | None] | None = None
         self._offer_at = -1
+        self._sending = False
         self._flit = tile.config.flit_bytes
 
     # --- commands in --------------------------------------------------------------------------
@@ -137,44 +138,44 @@ class DmaEngine(Engine):
         stopped = self.tile.aborting or job.status is not Status.OK
         request = None if stopped else next(job.requests, None)
         self._offered = (job, request)
-        self._wake_offer(self.events.now + 1)
+        self.wake_offer(self.events.now + 1)
         if request is None or request.last:
             self._walking = None
             self._take_walk()
 
-    def _wake_offer(self, cycle: int) -> None:
+    def wake_offer(self, cycle: int) -> None:
         """Looks at the access offered in ``cycle``, unless it will look earlier."""
         if self._offer_at < 0 or cycle < self._offer_at:
             self._offer_at = cycle
-            self.events.at(cycle, self._offer, cycle)
+            self.events.at(cycle, self._look, cycle)
 
-    def _offer(self, planned: int) -> None:
+    def _look(self, planned: int) -> None:
         if planned != self._offer_at:
             return
         self._offer_at = -1
-        if self._offered is None or len(self._ring) >= self.depth:
+        if self._offered is None or self._sending or len(self._ring) >= self.depth:
             return
         job, request = self._offered
         if request is None:
             self._fault(job)
             return
-        free_from = self.can_send(job)
-        if free_from is None or free_from > self.events.now:
-            if free_from is not None:
-                self._wake_offer(free_from)
-            return
+        self.offer(job, request)
+
+    def allocate(self, job: Job, request: Request, taken: int) -> None:
+        """The access offered becomes an entry of the ring; ``taken``: the last cycle of its offer."""
         if not job.clean:
             request.status = self._verdict(request)
         self._ring.append(_Entry(job, request, Status.OK, request.address, request.last))
         request.answered = partial(self._answered, request)
         request.back = job.back
-        taken = self.send(job, request)
         if taken > self.events.now:
+            self._sending = True
             self.events.at(taken, self._taken)
         else:
             self._taken()
 
     def _taken(self) -> None:
+        self._sending = False
         self._offered = None
         self._make_ready()
 
@@ -191,15 +192,8 @@ class DmaEngine(Engine):
         self.events.after(1, self._leave)
         self._taken()
 
-    def can_send(self, job: Job) -> int | None:
-        """The first cycle in which an access that is offered now can be taken.
-
-        None if that is not known yet; the engine then wakes ``_offer`` itself.
-        """
-        raise NotImplementedError
-
-    def send(self, job: Job, request: Request) -> int:
-        """Takes an access; the cycle in which the next one is made ready."""
+    def offer(self, job: Job, request: Request) -> None:
+        """Offers an access for which the ring has room; ``allocate`` when it is taken."""
         raise NotImplementedError
 
     def _verdict(self, request: Request) -> Status:
@@ -235,7 +229,7 @@ class DmaEngine(Engine):
             if entry.last:
                 self._end_job(job)
         if self._offered is not None and was_full:
-            self._wake_offer(self.events.now + 1)
+            self.wake_offer(self.events.now + 1)
 
     def _end_job(self, job: Job) -> None:
         if job.status is Status.OK and job.clean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from weft_hw.isa import Status
@@ -28,12 +29,13 @@ class LoadEngine(DmaEngine):
         super().__init__(tile, front)
         self.depth = tile.config.tile.load_requests
 
-    def can_send(self, job: Job) -> int | None:
-        return job.out.free
+    def offer(self, job: Job, request: Request) -> None:
+        self.tile.requests.offer(self.front.id.value, partial(self._send, job, request))
 
-    def send(self, job: Job, request: Request) -> int:
+    def _send(self, job: Job, request: Request) -> None:
         chip, counters = self.tile.chip, self.tile.counters
         flits = chip.network.request_header_flits
+        self.allocate(job, request, self.events.now + flits - 1)
         head = job.out.send(self.events.now, flits)
         counters.request_flits += flits
         counters.response_flits += chip.network.response_header_flits
@@ -42,7 +44,6 @@ class LoadEngine(DmaEngine):
         request.settle = TIMING.load_settle
         endpoint = chip.endpoints[job.command.fields.endpoint]
         self.events.at(head + flits - 1, endpoint.read, request)
-        return self.events.now + flits - 1
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from weft_hw.isa import Status
 from ..decode import Command
 from ..timing import TIMING
 from .base import Engine
-from .pipeline import ArrayPipeline
+from .pipeline import ArrayPipeline, MatmulShape
 
 if TYPE_CHECKING:
     from ..tile import Tile
@@ -45,7 +46,9 @@ class MatmulEngine(Engine):
 
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
         super().__init__(tile, front)
-        self.pipeline = ArrayPipeline(tile.config.tile.array_rows)
+        self.pipeline = ArrayPipeline(
+            tile.config.tile.array_rows, tile.scratchpad, tile.accumulator
+        )
         self._running: deque[tuple[Command, Status, int, int]] = deque()
         self._epoch = 0
         self._busy_until = 0
@@ -72,18 +75,31 @@ class MatmulEngine(Engine):
         if self._is_empty(command):
             self._enqueue(command, Status.ILLEGAL_FIELD, 0, now + TIMING.matmul_refuse)
             return
-        f, tile = command.fields, self.tile
-        kb, nb = tile.blocks_k(f.k), tile.blocks_n(f.n)
-        fault = self._fault(command, kb, nb)
+        fault = self._fault(command)
+        shape = self._shape(command)
         if fault is None:
-            stalls, done = self.pipeline.run(now, f.m, kb * nb)
-            tile.counters.weight_stalls += stalls
-            self._enqueue(command, Status.OK, 0, done)
+            self._enqueue(command, Status.OK, 0, self.pipeline.run(now, shape))
         else:
             steps, row = fault
-            _, done = self.pipeline.run(now, max(1, steps), 1)
+            done = self.pipeline.run(now, replace(shape, m=max(1, steps), k_blocks=1, n_blocks=1))
             self._enqueue(command, Status.LOCAL_RANGE, row, done + self._drain_cycles())
         self.events.at(self.pipeline.accepts_from, self.front.offer)
+
+    def _shape(self, command: Command) -> MatmulShape:
+        f = command.fields
+        return MatmulShape(
+            m=f.m,
+            k=f.k,
+            k_blocks=self.tile.blocks_k(f.k),
+            n_blocks=self.tile.blocks_n(f.n),
+            a_row=f.a_row,
+            a_stride=f.a_stride,
+            w_row=f.w_row,
+            w_stride=f.w_stride,
+            acc_row=f.acc_row,
+            acc_stride=f.acc_stride,
+            accumulate=bool(f.accumulate),
+        )
 
     def _enqueue(self, command: Command, status: Status, address: int, done: int) -> None:
         self._running.append((command, status, address, done))
@@ -102,9 +118,10 @@ class MatmulEngine(Engine):
             self._quit(self.events.now)
         self.events.after(1, self.front.offer)
 
-    def _fault(self, command: Command, kb: int, nb: int) -> tuple[int, int] | None:
+    def _fault(self, command: Command) -> tuple[int, int] | None:
         """(array steps before it, row) of the first row that leaves its memory; None if none does."""
         f, tile = command.fields, self.tile
+        kb, nb = tile.blocks_k(f.k), tile.blocks_n(f.n)
         rows, faults = tile.config.tile.array_rows, []
         per_block = max(f.m, rows)
         pad, acc = tile.scratchpad.rows, tile.accumulator.rows

@@ -1,58 +1,162 @@
-"""When the blocks of matmul commands go through the array: closed forms, command after command."""
+"""When the blocks of matmul commands go through the array, command after command."""
 
 from __future__ import annotations
 
-from ..timing import TIMING
+from collections import deque
+from dataclasses import dataclass
 
-__all__ = ["ArrayPipeline"]
+from ..local import LocalMemory
+from ..timing import TIMING
+from .traffic import ArrayTraffic, BlockRun
+
+__all__ = ["ArrayPipeline", "MatmulShape"]
 
 _LONG_AGO = -(10**9)
+#: array/weight_loader.py _BUFFER_ROWS.
+_BUFFER_ROWS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatmulShape:
+    """The walks of a command."""
+
+    m: int
+    k: int
+    k_blocks: int
+    n_blocks: int
+    a_row: int
+    a_stride: int
+    w_row: int
+    w_stride: int
+    acc_row: int
+    acc_stride: int
+    accumulate: bool
+
+    @property
+    def blocks(self) -> int:
+        return self.k_blocks * self.n_blocks
+
+    def run(self, start: int, period: int, blocks: int, first_block: int = 0) -> BlockRun:
+        """Its blocks from ``first_block`` on, as traffic."""
+        return BlockRun(
+            start=start,
+            period=period,
+            blocks=blocks,
+            m=self.m,
+            k_blocks=self.k_blocks,
+            first_block=first_block,
+            a_row=self.a_row,
+            a_stride=self.a_stride,
+            w_row=self.w_row,
+            w_stride=self.w_stride,
+            acc_row=self.acc_row,
+            acc_stride=self.acc_stride,
+            adds=self.accumulate,
+        )
 
 
 class ArrayPipeline:
-    """Weight loader and activation streamer of one array of ``rows`` x ``rows``.
+    """Weight loader and activation streamer of one array of R x R.
 
     A block starts (its first activation is asked for) when the block before it has had all its
     activations, and R cycles after the block before it started: by then its weights, asked for
-    meanwhile, are in the shadows. So blocks of one command start ``max(M, R)`` cycles apart.
+    meanwhile, are in the shadows. So blocks of one command start ``max(M, R)`` cycles apart, unless
+    their weights lie in a bank from which activations are read.
+
+    ``stalls`` counts cycles in which the streamer waited for weights, ``conflicts`` those in which
+    a weight row waited for its bank.
     """
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, scratchpad: LocalMemory, accumulator: LocalMemory) -> None:
         self.rows = rows
+        self.traffic = ArrayTraffic(scratchpad, accumulator, rows)
         self.accepts_from = 0
+        self.stalls = 0
+        self.conflicts = 0
         self._taken = 0
+        self._stream_end = 0
+        self._forget()
+
+    def _forget(self) -> None:
         self._last_start = _LONG_AGO
         self._last_ready = _LONG_AGO
-        self._stream_end = 0
+        self._a_banks = range(0)
 
     def flush(self, cycle: int) -> None:
         """The array is empty at ``cycle``."""
         self.accepts_from = max(self.accepts_from, cycle + 1)
-        self._last_start = _LONG_AGO
-        self._last_ready = _LONG_AGO
         self._stream_end = min(self._stream_end, cycle)
+        self.traffic.cut(cycle)
+        self._forget()
 
-    def run(self, cycle: int, m: int, blocks: int) -> tuple[int, int]:
-        """A command of ``blocks`` blocks of ``m`` rows, handed over in ``cycle``.
-
-        Returns
-        -------
-        stalls, done
-            Cycles in which the streamer waited for weights; the cycle of the command's end.
-        """
-        rows = self.rows
+    def run(self, cycle: int, shape: MatmulShape) -> int:
+        """A command handed over in ``cycle``; the cycle of its end."""
         queued = cycle + TIMING.matmul_queue
         loader_taken = max(queued, self._last_ready - TIMING.matmul_load_latency)
-        ready = max(loader_taken + 1 + rows + TIMING.matmul_weights_ready, self._last_start + rows)
         taken = max(queued, self._stream_end - 1)
-        active = taken + 1
-        start = max(ready, active)
-        period = max(m, rows)
-        self._last_start = start + (blocks - 1) * period
-        self._last_ready = ready if blocks == 1 else self._last_start - period + rows
-        self._stream_end = self._last_start + m
+        if self._is_disjoint(shape):
+            self._run_smoothly(cycle, loader_taken + 1, taken + 1, shape)
+        else:
+            self._run_with_conflicts(cycle, loader_taken + 1, taken + 1, shape)
+        self._stream_end = self._last_start + shape.m
         # the queue before the streamer holds two
         self.accepts_from = max(queued, self._taken + 1)
         self._taken = taken
-        done = self._stream_end + 2 * rows + TIMING.matmul_done
-        return start - active + (blocks - 1) * (period - m), done
+        return self._stream_end + 2 * self.rows + TIMING.matmul_done
+
+    def _is_disjoint(self, shape: MatmulShape) -> bool:
+        """Whether no weight lies in a bank from which activations are read meanwhile."""
+        pad = self.traffic.scratchpad
+        last_a = shape.a_row + (shape.m - 1) * shape.a_stride + shape.k_blocks - 1
+        last_w = shape.w_row + (shape.k - 1) * shape.w_stride + shape.n_blocks - 1
+        a_banks = pad.banks_of(shape.a_row, last_a)
+        w_banks = pad.banks_of(shape.w_row, last_w)
+        before = self._a_banks
+        self._a_banks = a_banks
+        return not any(bank in a_banks or bank in before for bank in w_banks)
+
+    def _run_smoothly(self, now: int, load: int, active: int, shape: MatmulShape) -> None:
+        rows, m, blocks = self.rows, shape.m, shape.blocks
+        ready = max(load + rows + TIMING.matmul_weights_ready, self._last_start + rows)
+        start = max(ready, active)
+        period = max(m, rows)
+        self.traffic.add(shape.run(start, period, blocks), now)
+        self._last_start = start + (blocks - 1) * period
+        self._last_ready = ready if blocks == 1 else self._last_start - period + rows
+        self.stalls += start - active + (blocks - 1) * (period - m)
+
+    def _run_with_conflicts(self, now: int, load: int, active: int, shape: MatmulShape) -> None:
+        """Row by row: a weight row waits while activations are read from its bank."""
+        rows, traffic = self.rows, self.traffic
+        swap = self._last_start + 1
+        shifts: deque[int] = deque(maxlen=_BUFFER_ROWS)
+        shifted = self._last_ready
+        free = active
+        for block in range(shape.blocks):
+            n, k = divmod(block, shape.k_blocks)
+            for depth in range(rows - 1, -1, -1):
+                ask = load
+                if len(shifts) == _BUFFER_ROWS:
+                    ask = max(ask, shifts[0] + 1)
+                step = k * rows + depth
+                if step < shape.k:
+                    asked, ask = ask, self._weight_row(shape.w_row + n + step * shape.w_stride, ask)
+                    self.conflicts += ask - asked
+                load = ask + 1
+                shifted = max(shifted + 1, ask + TIMING.matmul_load_latency, swap)
+                shifts.append(shifted)
+            start = max(shifted, free)
+            traffic.add(shape.run(start, max(shape.m, rows), 1, block), now)
+            self.stalls += start - free
+            free = start + shape.m
+            swap = start + 1
+            self._last_start = start
+        self._last_ready = shifted
+
+    def _weight_row(self, row: int, cycle: int) -> int:
+        bank = self.traffic.scratchpad.bank(row)
+        while True:
+            until = self.traffic.activations_until(bank, cycle)
+            if until is None:
+                return cycle
+            cycle = until

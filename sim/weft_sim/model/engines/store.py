@@ -35,25 +35,27 @@ class StoreEngine(DmaEngine):
         self._headers: deque[tuple[Job, Request, int]] = deque()
         self._reader = RowReader()
 
-    def can_send(self, job: Job) -> int | None:
-        return None if len(self._headers) >= _HEADERS else self._reader.free_from()
-
-    def send(self, job: Job, request: Request) -> int:
+    def offer(self, job: Job, request: Request) -> None:
         now = self.events.now
+        free_from = None if len(self._headers) >= _HEADERS else self._reader.free_from()
+        if free_from is None:
+            return
+        if free_from > now:
+            self.wake_offer(free_from)
+            return
+        self.allocate(job, request, now)
         self._reader.read(now, request.flits)
         self._headers.append((job, request, now + TIMING.store_header))
         if len(self._headers) == 1:
-            self.events.at(now + TIMING.store_header, self._send_header)
-        return now
+            self.events.at(now + TIMING.store_header, self._offer_header)
 
-    def _send_header(self) -> None:
-        """Sends the oldest packet once the way is free."""
-        job, request, ready = self._headers[0]
+    def _offer_header(self) -> None:
+        """The oldest packet's header is ready."""
+        self.tile.requests.offer(self.front.id.value, self._send)
+
+    def _send(self) -> None:
+        job, request, _ = self._headers.popleft()
         way, chip, counters = job.out, self.tile.chip, self.tile.counters
-        if max(way.free, ready) > self.events.now:
-            self.events.at(max(way.free, ready), self._send_header)
-            return
-        self._headers.popleft()
         header = chip.network.request_header_flits
         flits = header + request.flits
         head = way.send(self.events.now, flits)
@@ -63,9 +65,9 @@ class StoreEngine(DmaEngine):
         request.settle = TIMING.store_settle
         endpoint = chip.endpoints[job.command.fields.endpoint]
         self.events.at(head + header - 1, endpoint.write, request)
-        self._wake_offer(self.events.now + 1)
+        self.wake_offer(self.events.now + 1)
         if self._headers:
-            self.events.at(max(way.free, self._headers[0][2]), self._send_header)
+            self.events.at(max(way.free, self._headers[0][2]), self._offer_header)
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile

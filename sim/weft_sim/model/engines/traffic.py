@@ -1,0 +1,155 @@
+"""Which scratchpad and accumulator banks the array uses, cycle by cycle, as closed forms.
+
+Among the readers of a bank the array's activations win, then its weights, then the vector engine,
+then stores; in the accumulator the array's updates win (``memory/scratchpad.py``, ``accumulator.py``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from ..local import LocalMemory
+
+__all__ = ["ArrayTraffic", "BlockRun", "RowWalk"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowWalk:
+    """``steps`` rows ``stride`` apart from ``first`` on, one a cycle."""
+
+    memory: LocalMemory
+    first: int
+    stride: int
+    steps: int
+
+    def busy_until(self, bank: int, step: int) -> int | None:
+        """The step after the run of rows in ``bank`` that holds ``step``; None if that is elsewhere."""
+        row = self.first + step * self.stride
+        size = self.memory.bank_rows
+        if row // size != bank:
+            return None
+        if self.stride > 0:
+            left = -(-((bank + 1) * size - row) // self.stride)
+        elif self.stride < 0:
+            left = (row - bank * size) // -self.stride + 1
+        else:
+            left = self.steps
+        return min(self.steps, step + left)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRun:
+    """Blocks of a matmul command that start ``period`` cycles apart from cycle ``start`` on."""
+
+    start: int
+    period: int
+    blocks: int
+    m: int
+    k_blocks: int
+    first_block: int
+    a_row: int
+    a_stride: int
+    w_row: int
+    w_stride: int
+    acc_row: int
+    acc_stride: int
+    adds: bool
+    """The first block of each column of blocks adds to what is there."""
+
+    @property
+    def end(self) -> int:
+        """The cycle after the last activation read."""
+        return self.start + (self.blocks - 1) * self.period + self.m
+
+    def block(self, cycle: int) -> tuple[int, int, int] | None:
+        """(nb, kb, cycles since its start) of the block that streams in ``cycle``."""
+        if not self.start <= cycle < self.end:
+            return None
+        number, since = divmod(cycle - self.start, self.period)
+        n, k = divmod(number + self.first_block, self.k_blocks)
+        return n, k, since
+
+
+class ArrayTraffic:
+    """What the matmul engine has planned: asked for by those that must give way to it."""
+
+    def __init__(self, scratchpad: LocalMemory, accumulator: LocalMemory, rows: int) -> None:
+        self.scratchpad = scratchpad
+        self.accumulator = accumulator
+        self.rows = rows
+        self.update_delay = 2 * rows
+        self.runs: deque[BlockRun] = deque()
+
+    def add(self, run: BlockRun, now: int) -> None:
+        """Plans a run of blocks; runs that are over are forgotten."""
+        while self.runs and self.runs[0].end + 4 * self.rows + 16 < now:
+            self.runs.popleft()
+        self.runs.append(run)
+
+    def cut(self, cycle: int) -> None:
+        """Nothing is read from ``cycle`` on."""
+        self.runs = deque(run for run in self.runs if run.start < cycle)
+
+    def activations_until(self, bank: int, cycle: int) -> int | None:
+        """The first cycle without an activation read in ``bank``; None if ``cycle`` is one."""
+        for run in self.runs:
+            where = run.block(cycle)
+            if where is None or where[2] >= run.m:
+                continue
+            walk = RowWalk(self.scratchpad, run.a_row + where[1], run.a_stride, run.m)
+            until = walk.busy_until(bank, where[2])
+            if until is not None:
+                return cycle - where[2] + until
+        return None
+
+    def weights_until(self, bank: int, cycle: int) -> int | None:
+        """The same for weight reads: those of the next block, R cycles from a block's start on."""
+        for run in self.runs:
+            since = cycle - run.start
+            number, step = divmod(since - 1, run.period)
+            if number < 0 or number + 1 >= run.blocks or step >= self.rows:
+                continue
+            n, k = divmod(number + 1 + run.first_block, run.k_blocks)
+            top = run.w_row + n + (k * self.rows + self.rows - 1) * run.w_stride
+            walk = RowWalk(self.scratchpad, top, -run.w_stride, self.rows)
+            until = walk.busy_until(bank, step)
+            if until is not None:
+                return cycle - step + until
+        return None
+
+    def updates_until(self, bank: int, cycle: int) -> int | None:
+        """The same for accumulator rows that are read to be added to."""
+        cycle -= self.update_delay
+        for run in self.runs:
+            where = run.block(cycle)
+            if where is None or where[2] >= run.m or not (where[1] or run.adds):
+                continue
+            first = run.acc_row + where[0] * run.acc_stride
+            walk = RowWalk(self.accumulator, first, 1, run.m)
+            until = walk.busy_until(bank, where[2])
+            if until is not None:
+                return cycle - where[2] + until + self.update_delay
+        return None
+
+    def read_from(self, row: int, cycle: int) -> int:
+        """First cycle from ``cycle`` on in which the array leaves a scratchpad row's bank alone."""
+        bank = self.scratchpad.bank(row)
+        while self.runs:
+            until = self.activations_until(bank, cycle)
+            if until is None:
+                until = self.weights_until(bank, cycle)
+            if until is None:
+                break
+            cycle = until
+        return cycle
+
+    def drain_from(self, row: int, cycle: int) -> int:
+        """First cycle from ``cycle`` on in which the array leaves an accumulator row's bank alone."""
+        bank = self.accumulator.bank(row)
+        while self.runs:
+            until = self.updates_until(bank, cycle)
+            if until is None:
+                break
+            cycle = until
+        return cycle
