@@ -1,29 +1,19 @@
-"""What the benches of the DMA engines share: commands, what they must do, and a memory that answers
-requests.
+"""What the benches of the DMA engines share: commands, and what they must do.
 
-The golden works on whole memory rows, and on packets: `accesses` says which requests a command
-makes, `rows_of` what bytes go where, each from the instruction set's text.
+The golden works on packets and on whole memory rows: ``accesses`` says which requests a command
+makes, ``rows_of`` what bytes go where, each from the instruction set's text.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
+from harness_dma_memory import Responder
 from weft_hw.config import ChipConfig
 from weft_hw.isa import LoadCommand, Opcode, Status
-from weft_hw.noc.packet import (
-    Headed,
-    NodeAddress,
-    RequestKind,
-    ResponseHeader,
-    ResponseKind,
-    RouterPort,
-)
-from weft_sim.bench import Bench, StreamSink, StreamSource, pack
-
-NODE = {"x": 3, "y": 2, "port": RouterPort.LOCAL}
+from weft_sim.bench import StreamSink, pack
 
 
 @dataclass
@@ -101,17 +91,6 @@ def rows_of(config: ChipConfig, command: Command) -> Iterator[tuple[np.ndarray, 
         yield start + np.arange(command.row_bytes), command.local_row + i * command.local_stride
 
 
-class Content:
-    """What memory holds where nobody wrote: noise that differs between addresses and endpoints."""
-
-    def __init__(self, rng: np.random.Generator):
-        self.noise = rng.integers(0, 256, 65521, dtype=np.uint8)
-
-    def bytes_at(self, endpoint: int, addresses: np.ndarray) -> np.ndarray:
-        """(n,) uint8 at (n,) addresses."""
-        return self.noise[(addresses + 7919 * endpoint) % 65521]
-
-
 def random_command(rng: np.random.Generator, config: ChipConfig, local_row: int) -> Command:
     """A legal command whose rows begin at ``local_row``: sizes around flit and packet, any
     alignment, linear or not.
@@ -170,117 +149,6 @@ def random_batch(
     return batch
 
 
-@dataclass
-class Request:
-    """A request on its way to its answer."""
-
-    header: dict[str, Any]
-    endpoint: int
-    due: int
-    payload: np.ndarray | None = None
-
-
-@dataclass
-class Responder:
-    """Checks request headers and answers them: in order for each endpoint, endpoints in any order.
-
-    ``answer(request)`` gives the status. READs are answered with data where it is OK.
-    """
-
-    bench: Bench
-    config: ChipConfig
-    kind: RequestKind
-    tags: int
-    headers: StreamSource
-    latency: Callable[[], int]
-    answer: Callable[[Request], Status] = lambda request: Status.OK
-    content: Content | None = None
-    data: StreamSource | None = None
-    data_shape: Any = None
-    requests: list[Request] = field(default_factory=list)
-    held: bool = False
-
-    def __post_init__(self) -> None:
-        self.bench.add(self)
-        self.queues = [deque[Request]() for _ in range(self.config.mesh.memory_endpoints)]
-        self.in_flight: set[int] = set()
-        self.sent: deque[int] = deque()
-        self.most_in_flight = 0
-
-    def reset(self) -> None:
-        self.requests.clear()
-        self.in_flight.clear()
-        self.sent.clear()
-        for queue in self.queues:
-            queue.clear()
-
-    def accept(self, header: dict[str, Any]) -> Request:
-        """Takes a request header; the answer is on its way unless it is a WRITE."""
-        destination = header["destination"]
-        assert header["kind"] is self.kind
-        assert header["source"] == NODE
-        assert (destination["x"], destination["port"]) == (0, RouterPort.WEST)
-        assert 1 <= header["length"] <= self.config.mesh.max_packet_bytes
-        assert header["tag"] < self.tags
-        assert header["tag"] not in self.in_flight, "a tag must be free to be used again"
-        self.in_flight.add(header["tag"])
-        self.most_in_flight = max(self.most_in_flight, len(self.in_flight))
-        request = Request(header, destination["y"], 0)
-        self.requests.append(request)
-        return request
-
-    def schedule(self, request: Request) -> None:
-        """Lets the memory answer ``request`` after its latency."""
-        request.due = self.bench.cycle + self.latency()
-        self.queues[request.endpoint].append(request)
-
-    def step(self) -> None:
-        while len(self.sent) > self.headers.pending:
-            # the design took the header: its tag may be used again once its data is written
-            self.in_flight.discard(self.sent.popleft())
-        ready = [q for q in self.queues if q and q[0].due <= self.bench.cycle]
-        if not ready or self.held or self.headers.pending > 1:
-            return
-        request = ready[int(self.bench.rng.integers(len(ready)))].popleft()
-        status = self.answer(request)
-        has_data = self.kind is RequestKind.READ and status is Status.OK
-        kind = ResponseKind.READ_DATA if self.kind is RequestKind.READ else ResponseKind.WRITE_ACK
-        header = {
-            "destination": NODE,
-            "source": {"x": 0, "y": request.endpoint, "port": RouterPort.WEST},
-            "kind": kind,
-            "status": status,
-            "tag": request.header["tag"],
-        }
-        self.headers.send({"header": header, "has_data": has_data})
-        self.sent.append(request.header["tag"])
-        if has_data:
-            self._send_data(request)
-
-    def _send_data(self, request: Request) -> None:
-        flit, length = self.config.flit_bytes, request.header["length"]
-        flits = -(-length // flit)
-        padded = np.zeros(flits * flit, dtype=np.uint8)
-        where = request.header["address"] + np.arange(length)
-        padded[:length] = self.content.bytes_at(request.endpoint, where)
-        for i in range(flits):
-            word = padded[i * flit : (i + 1) * flit].tobytes()
-            self.data.send({"data": word, "last": i == flits - 1})
-
-    def describe(self) -> str:
-        return f"memory: {len(self.requests)} requests, tags in flight {sorted(self.in_flight)}"
-
-
-def response_source(bench: Bench, pause: Iterator[bool] | None = None) -> StreamSource:
-    """Where responses enter an engine."""
-    return StreamSource(bench, "response_header", Headed(ResponseHeader), pause=pause)
-
-
-def drive_node(bench: Bench) -> None:
-    """Tells the engine its address."""
-    bench.port("node").value = pack(NodeAddress, NODE)
-
-
 def check_ends(
     sink: StreamSink, commands: list[Command], want: list[tuple[Status, int | None]] | None = None
 ) -> None:
@@ -292,3 +160,24 @@ def check_ends(
         assert (end["index"], end["signal"]) == (command.index, command.signal), f"command {i}"
         assert end["status"] is status, f"command {i} ended {end}, not {status}"
         assert address is None or end["address"] == address, f"command {i} ended {end}"
+
+
+def ends_of(config: ChipConfig, commands: list[Command]) -> list[tuple[Status, int | None]]:
+    """How ``commands`` end if the memory does not fail; none may have more than 100 requests."""
+    ends: list[tuple[Status, int | None]] = []
+    for command in commands:
+        *_, last = islice(accesses(config, command), 100)
+        ends.append((last.status, last.address) if isinstance(last, Fault) else (Status.OK, None))
+    return ends
+
+
+def check_requests(config: ChipConfig, memory: Responder, commands: list[Command]) -> None:
+    """Exactly the requests of ``commands``, in order, have reached the memory."""
+    want = [
+        (item.address, item.length, command.endpoint)
+        for command in commands
+        for item in accesses(config, command)
+        if isinstance(item, Access)
+    ]
+    got = [(r.header["address"], r.header["length"], r.endpoint) for r in memory.requests]
+    assert got == want

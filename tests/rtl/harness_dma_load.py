@@ -1,15 +1,8 @@
 """Around the load engine: a front end, a memory and a scratchpad in Python."""
 
 import numpy as np
-from harness_dma import (
-    Access,
-    Content,
-    Responder,
-    accesses,
-    drive_node,
-    response_source,
-    rows_of,
-)
+from harness_dma import rows_of
+from harness_dma_memory import Content, Responder, drive_node, response_source
 from weft_hw.isa import CommandWord, Opcode
 from weft_hw.memory.port import WriteBeat
 from weft_hw.noc.packet import DataFlit, RequestHeader, RequestKind
@@ -104,14 +97,3 @@ class Setup:
                 line[: len(addresses)] = self.content.bytes_at(command.endpoint, addresses)
                 image[row : row + flits] = line.reshape(flits, flit)
         return image
-
-    def check_requests(self, commands):
-        """Exactly the requests of ``commands``, in order."""
-        want = [
-            (item.address, item.length, command.endpoint)
-            for command in commands
-            for item in accesses(self.config, command)
-            if isinstance(item, Access)
-        ]
-        got = [(r.header["address"], r.header["length"], r.endpoint) for r in self.memory.requests]
-        assert got == want

@@ -1,7 +1,8 @@
 """Around the store engine: a front end, a scratchpad and a memory in Python."""
 
 import numpy as np
-from harness_dma import Access, Responder, accesses, drive_node, response_source, rows_of
+from harness_dma import rows_of
+from harness_dma_memory import Responder, drive_node, response_source
 from weft_hw.isa import CommandWord, Opcode
 from weft_hw.memory.port import READ_LATENCY
 from weft_hw.noc.packet import DataFlit, Headed, RequestHeader, RequestKind
@@ -42,10 +43,10 @@ class Scratchpad:
 
 class Setup:
     """The engine between a front end, a scratchpad and a memory. ``stall`` is the probability of a
-    pause on every stream; ``refuse`` pauses the reads.
+    pause on every stream; ``refuse`` pauses the reads, ``hold_requests`` the headers.
     """
 
-    def __init__(self, dut, stall=0.0, latency=(20, 20), refuse=None):
+    def __init__(self, dut, stall=0.0, latency=(20, 20), refuse=None, hold_requests=None):
         self.bench = bench = Bench(dut)
         self.config = config = preset(bench.parameters["preset"])
         bits, flit = config.host.address_bits, config.flit_bytes
@@ -56,7 +57,7 @@ class Setup:
         self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pause())
         self.done = StreamSink(bench, "engine__done", Done(address_bits=bits), pause=pause())
         header = Headed(RequestHeader(address_bits=bits))
-        self.requests = StreamSink(bench, "request", header, pause=pause())
+        self.requests = StreamSink(bench, "request", header, pause=hold_requests or pause())
         self.data = StreamSink(bench, "request_data", DataFlit(flit_bytes=flit), pause=pause())
         self.scratchpad = Scratchpad(bench, config, refuse or pause())
         self.headers = response_source(bench, pause())
@@ -134,14 +135,3 @@ class Setup:
                 keys = ((command.endpoint, address) for address in addresses.tolist())
                 want.update(zip(keys, line.tolist(), strict=True))
         return want
-
-    def check_requests(self, commands):
-        """Exactly the requests of ``commands``, in order."""
-        want = [
-            (item.address, item.length, command.endpoint)
-            for command in commands
-            for item in accesses(self.config, command)
-            if isinstance(item, Access)
-        ]
-        got = [(r.header["address"], r.header["length"], r.endpoint) for r in self.memory.requests]
-        assert got == want

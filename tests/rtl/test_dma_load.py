@@ -1,11 +1,9 @@
 """The load engine: any transfer, any stall, errors, abort, latencies."""
 
-from itertools import islice
-
 import cocotb
 import numpy as np
 import pytest
-from harness_dma import Command, Fault, accesses, check_ends, random_batch, span
+from harness_dma import Command, check_ends, check_requests, ends_of, random_batch, span
 from harness_dma_load import Setup
 from weft_hw.dma.load import LoadEngine
 from weft_hw.isa import Status
@@ -23,7 +21,7 @@ async def transfers_match_under_any_stall(dut):
         commands = random_batch(rng, setup.config, 12, setup.config.tile.scratchpad_rows // 20)
         await setup.run(commands)
         check_ends(setup.done, commands)
-        setup.check_requests(commands)
+        check_requests(setup.config, setup.memory, commands)
         np.testing.assert_array_equal(setup.scratchpad(), setup.golden(commands))
         assert setup.counted_bytes == sum(c.rows * c.row_bytes for c in commands)
 
@@ -65,7 +63,7 @@ async def sizes_around_flit_and_packet(dut):
     assert row <= setup.config.tile.scratchpad_rows
     await setup.run(commands)
     check_ends(setup.done, commands)
-    setup.check_requests(commands)
+    check_requests(setup.config, setup.memory, commands)
     np.testing.assert_array_equal(setup.scratchpad(), setup.golden(commands))
 
 
@@ -109,14 +107,10 @@ async def faults_end_their_command_only(dut):
         command.index, command.signal = i, i
     commands = [c for command in bad for c in (command, good)]
     await setup.run(commands)
-    want = []
-    for command in commands:
-        end = list(islice(accesses(config, command), 100))[-1]
-        fault = isinstance(end, Fault)
-        want.append((end.status, end.address) if fault else (Status.OK, None))
+    want = ends_of(config, commands)
     assert sum(status is not Status.OK for status, _ in want) == len(bad)
     check_ends(setup.done, commands, want)
-    setup.check_requests(commands)
+    check_requests(setup.config, setup.memory, commands)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -149,6 +143,8 @@ async def errors_of_the_memory_are_reported(dut):
             want[-1] = (Status.WINDOW, command.memory_address + wrong[0] * 0x101)
     await setup.run(commands)
     check_ends(setup.done, commands, want)
+    good = [r for r in setup.memory.requests if r.header["address"] not in statuses]
+    assert setup.counted_bytes == sum(r.header["length"] for r in good)
     # what a failed command asked for after its error was in flight before the error came
     for command, (status, address) in zip(commands, want, strict=True):
         if status is not Status.OK:

@@ -1,10 +1,10 @@
 """The store engine: any transfer, any stall or refused read, errors, abort, latencies."""
 
-from itertools import islice
+from itertools import chain, repeat
 
 import cocotb
 import pytest
-from harness_dma import Command, Fault, accesses, check_ends, random_batch, span
+from harness_dma import Command, check_ends, check_requests, ends_of, random_batch, span
 from harness_dma_store import Setup
 from weft_hw.dma.store import StoreEngine
 from weft_hw.isa import Opcode, Status
@@ -25,7 +25,7 @@ async def transfers_match_under_any_stall(dut):
             command.memory_address = (i << 30) + command.memory_address % (1 << 24)
         await setup.run(commands)
         check_ends(setup.done, commands)
-        setup.check_requests(commands)
+        check_requests(setup.config, setup.memory, commands)
         assert setup.written == setup.golden(commands)
         assert setup.counted_bytes == len(setup.written)
 
@@ -66,7 +66,7 @@ async def sizes_around_flit_and_packet(dut):
     assert row <= setup.config.tile.scratchpad_rows
     await setup.run(commands)
     check_ends(setup.done, commands)
-    setup.check_requests(commands)
+    check_requests(setup.config, setup.memory, commands)
     assert setup.written == setup.golden(commands)
 
 
@@ -107,14 +107,10 @@ async def faults_end_their_command_only(dut):
             ),
         ]
     await setup.run(commands)
-    want = []
-    for command in commands:
-        end = list(islice(accesses(config, command), 100))[-1]
-        fault = isinstance(end, Fault)
-        want.append((end.status, end.address) if fault else (Status.OK, None))
+    want = ends_of(config, commands)
     assert sum(status is not Status.OK for status, _ in want) == len(bad)
     check_ends(setup.done, commands, want)
-    setup.check_requests(commands)
+    check_requests(setup.config, setup.memory, commands)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -145,6 +141,8 @@ async def errors_of_the_memory_are_reported(dut):
             want[-1] = (Status.WINDOW, commands[-1].memory_address + row * 0x101)
     await setup.run(commands)
     check_ends(setup.done, commands, want)
+    good = [r for r in setup.memory.requests if r.header["address"] not in statuses]
+    assert setup.counted_bytes == sum(r.header["length"] for r in good)
     for command, (status, address) in zip(commands, want, strict=True):
         if status is not Status.OK:
             asked = [
@@ -227,6 +225,19 @@ async def a_busy_bank_leaves_no_packet_open(dut):
         took = [setup.data.at[(i + 1) * rows - 1] - setup.requests.at[i] for i in range(6)]
         dut._log.info("%s: cycles from header to last flit %s, of %d flits", refuse, took, rows)
         assert sorted(took)[3] == rows
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def an_offered_header_stays(dut):
+    """A header that is taken back because reads are refused while it waits."""
+    granted_first = chain(repeat(False, 10), repeat(True, 80), repeat(False))
+    setup = Setup(dut, refuse=granted_first, hold_requests=stall_for(60))
+    await setup.start()
+    command = Command(row_bytes=12 * setup.config.flit_bytes)
+    await setup.run([command])
+    assert setup.scratchpad.reads.at[1] < 12
+    assert setup.requests.at[0] < 70 < setup.data.at[-1]
+    assert setup.written == setup.golden([command])
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

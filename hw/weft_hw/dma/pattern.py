@@ -176,12 +176,12 @@ class Pattern(wiring.Component):
         with m.Else():
             m.d.comb += [access.status.eq(Status.OK), access.address.eq(s1_address)]
 
-        # the rest of a walk whose access in s1 turned out faulty is dropped
+        # the rest of a walk is dropped when its access in s1 turns out faulty
         kill, emit, final = Signal(), Signal(), Signal()
         m.d.comb += [
             kill.eq(s1_valid & faulty & ~s1_last),
             emit.eq(s0_valid & ~kill & (~s1_valid | self.access.ready)),
-            final.eq(self.stop | s0_illegal | (s0_row_ends & (s0_rows == 0))),
+            final.eq(s0_row_ends & (s0_rows == 0)),
             self.ended.eq((emit & final) | kill),
             self.walk.ready.eq(~s0_valid | (emit & final)),
         ]
