@@ -17,10 +17,10 @@ __all__ = ["demo_report"]
 def _layers(run: DemoRun) -> str:
     peak = run.config.peak_macs_per_cycle
     return table(
-        ("layer", "M x K x N", "cycles", "utilisation", "against the golden"),
+        ("", "M x K x N", "cycles", "utilisation", "against the golden"),
         (
             (
-                number,
+                f"layer {number}",
                 f"{layer.m} x {layer.k} x {layer.n}",
                 f"{layer.last_cycle - layer.first_cycle:,}",
                 f"{layer.m * layer.k * layer.n / peak / (layer.last_cycle - layer.first_cycle):.1%}",

@@ -19,7 +19,7 @@ p { margin: 6px 0; max-width: 76ch } .soft { color: var(--soft) }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 20px 0 }
 .tile { border: 1px solid var(--line); border-radius: 6px; padding: 10px 14px }
 .tile b { display: block; font-size: 22px; font-variant-numeric: tabular-nums; white-space: nowrap } .tile span { color: var(--soft); font-size: 13px }
-.scroll { overflow-x: auto }
+.scroll { overflow-x: auto; margin: 8px 0 20px }
 table { border-collapse: collapse; width: 100%; font-size: 14px }
 th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top }
 th { font-weight: 600; color: var(--soft) }
@@ -30,17 +30,26 @@ pre { background: var(--lane); padding: 12px; border-radius: 6px; overflow-x: au
 """
 
 
-def _cell(value: object, tag: str = "td") -> str:
+def _is_number(value: object) -> bool:
     text = str(value)
-    numeric = text[:1].isdigit() or text[:1] in "+-~" and text[1:2].isdigit()
-    return f"<{tag}{' class=number' if numeric and tag == 'td' else ''}>{html.escape(text)}</{tag}>"
+    return text[:1].isdigit() or (text[:1] in "+-~" and text[1:2].isdigit())
+
+
+def _row(values: Sequence[object], tag: str, numeric: Sequence[bool]) -> str:
+    cells = (
+        f"<{tag}{' class=number' if right else ''}>{html.escape(str(value))}</{tag}>"
+        for value, right in zip(values, numeric, strict=True)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """An HTML table; cells that begin with a digit are set as numbers."""
-    body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
+    """An HTML table; columns whose first cell is a number are set right."""
+    lines = [tuple(row) for row in rows]
+    numeric = [_is_number(value) for value in lines[0]] if lines else [False] * len(head)
+    body = "".join(_row(line, "td", numeric) for line in lines)
     return (
-        f'<div class="scroll"><table><thead><tr>{"".join(_cell(name, "th") for name in head)}</tr></thead>'
+        f'<div class="scroll"><table><thead>{_row(head, "th", numeric)}</thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
