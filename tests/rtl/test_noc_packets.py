@@ -2,9 +2,9 @@
 
 | testpoint | drives | checks |
 |---|---|---|
-| round trip | random headers and data, random stalls on all four streams | headers and data equal, in order |
+| round trip | random headers and data, random stalls on all four streams | all equal, in order |
 | full rate | no stalls | one flit a cycle across headers, data and packets |
-| header first | data consumer ready, header consumer stalled | no data before its header is accepted |
+| header first | header consumer stalled | no data before its header is accepted |
 """
 
 import cocotb
@@ -163,7 +163,7 @@ async def every_cycle_carries_a_flit(dut):
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def data_waits_for_its_header_to_be_accepted(dut):
     """Data that reaches its consumer before the header that explains it."""
-    bench, header, flit_bytes, (headers, data, o_headers, o_data) = make(
+    bench, header, _, (headers, data, o_headers, o_data) = make(
         dut, lambda rng: [never(), never(), stall_for(30), never()]
     )
     await bench.reset()

@@ -2,8 +2,8 @@
 
 | testpoint | drives | checks |
 |---|---|---|
-| random traffic | all ports, random packets, lengths and stalls | no loss, duplication, misroute, interleaving, reordering; credits conserved; quiet at the end |
-| latency, rate | lone packets; five flows without conflict | 2 cycles; one flit a cycle on all ports at once |
+| random traffic | all ports, random packets and stalls | flits as expected, a credit for each |
+| latency, rate | lone packets; five flows without conflict | 2 cycles; a flit a cycle |
 | fairness | four inputs to one output | packets in turn |
 | broken rule | a packet that would turn back | the assertion stops the simulation |
 """
@@ -15,11 +15,11 @@ import pytest
 from noc_traffic import Packets
 from weft_hw.noc.packet import RouterPort
 from weft_hw.noc.router import Router
-from weft_sim.bench import Bench, StreamMonitor, StreamSink, StreamSource, run_bench
+from weft_sim.bench import Bench, StreamSink, StreamSource, run_bench
 from weft_sim.bench.pauses import bursts, random_pauses
 
 X, Y = 2, 1
-PORTS = list(RouterPort)
+NAMES = [port.name.lower() for port in RouterPort]
 #: A node behind each port of the router at (X, Y).
 BEHIND = [
     SimpleNamespace(index=0, x=X, y=Y, port=RouterPort.LOCAL),
@@ -45,8 +45,8 @@ class Harness:
         self.bench = bench = Bench(dut)
         self.packets = Packets(bench.parameters["flit_bytes"])
         dut.x.value, dut.y.value = X, Y
-        self.sources = [StreamSource(bench, f"i__{k}", pause=pauses(bench.rng)) for k in range(5)]
-        self.sinks = [StreamSink(bench, f"o__{k}", pause=pauses(bench.rng)) for k in range(5)]
+        self.sources = [StreamSource(bench, f"i_{name}", pause=pauses(bench.rng)) for name in NAMES]
+        self.sinks = [StreamSink(bench, f"o_{name}", pause=pauses(bench.rng)) for name in NAMES]
 
     def send(self, source, destination, length):
         self.sources[source].send(*self.packets.make("", BEHIND[source], destination, length))
@@ -87,15 +87,15 @@ async def random_traffic_arrives(dut):
         budget = 30 * h.packets.sent_flits + 1000
         for _ in range(budget):
             for k in range(5):
-                credits[k] += int(dut[f"credit__{k}"].value)
+                credits[k] += int(dut[f"credit_{NAMES[k]}"].value)
             if sum(len(sink.raw) for sink in h.sinks) == h.packets.sent_flits:
                 break
             await h.bench.cycles(1)
         for _ in range(30):
             await h.bench.cycles(1)
             for k in range(5):
-                credits[k] += int(dut[f"credit__{k}"].value)
-                assert not dut[f"o__{k}__valid"].value
+                credits[k] += int(dut[f"credit_{NAMES[k]}"].value)
+                assert not dut[f"o_{NAMES[k]}__valid"].value
         h.judge()
         assert credits == [len(source.raw) for source in h.sources]
 
@@ -149,7 +149,6 @@ async def inputs_take_turns(dut):
 async def turning_back(dut):
     """A router that hangs or loops on a packet that must not exist."""
     h = Harness(dut)
-    StreamMonitor(h.bench, "o__0")
     await h.bench.reset()
     h.send(2, VIA[2][0], 2)
     await h.bench.cycles(20)
@@ -173,7 +172,7 @@ def test_noc_router(flit_bytes, depth):
 
 def test_noc_router_stops_at_a_packet_that_turns_back(capfd):
     """The assertion ends the simulation; nobody has to notice a lost packet."""
-    with pytest.raises(AssertionError, match="no test ran to its end"):
+    with pytest.raises(AssertionError, match="1 of 1 failed"):
         run_bench(
             Router(flit_bytes=4, depth=2),
             "router_4_2",
@@ -181,4 +180,4 @@ def test_noc_router_stops_at_a_packet_that_turns_back(capfd):
             parameters={"flit_bytes": 4},
             testcase="z_turning_back",
         )
-    assert "a packet must not leave by the port it came in by" in capfd.readouterr().out
+    assert "not by the one it came in by" in capfd.readouterr().out

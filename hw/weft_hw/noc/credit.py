@@ -12,10 +12,11 @@ __all__ = ["CreditLink"]
 class CreditLink(wiring.Component):
     """Lets a flit go only when the input buffer of the next router has room for it.
 
-    It starts with one credit for each place of that buffer, spends one with each flit, and gets one back when the router
-    has moved a flit on. So ``i.ready`` comes from a counter beside the sender, and no signal crosses the link and back
-    in one cycle. The credit comes a cycle after the place is free: a place is used again after 3 cycles, hence a depth
-    of 4 carries one flit a cycle and a depth of 2 two in three cycles.
+    It starts with one credit for each place of that buffer, spends one with each flit, and gets one
+    back when the router has moved a flit on. So ``i.ready`` comes from a counter beside the sender,
+    and no signal crosses the link and back in one cycle. The credit comes a cycle after the place
+    is free: a place is used again after 3 cycles, hence a depth of 4 carries one flit a cycle and a
+    depth of 2 two in three cycles.
 
     Latency: 0 cycles.  Throughput: ``min(1, depth / 3)`` flits a cycle.
 
@@ -57,7 +58,8 @@ class CreditLink(wiring.Component):
             m.d.sync += credits.eq(credits + 1)
 
         m.d.sync += [
-            Assert(ResetSignal() | ~self.o.valid | self.o.ready, "a flit with a credit must find room"),
+            Assert(ResetSignal() | ~self.o.valid | self.o.ready,
+                   "a flit with a credit must find room"),
             Assert(ResetSignal() | ~self.credit | spend | (credits != self.depth),
                    "credits must not exceed the places of the buffer"),
         ]

@@ -1,16 +1,19 @@
-"""Can the network deadlock? The channel-dependency graph of a mesh, built from the routing it is built with.
+"""Can the network deadlock? The channel-dependency graph of a mesh, built from the routing it is
+built with.
 
-A channel is a link together with the buffer it fills: from a node into the network, between routers, from the network to
-a node. A packet that holds a channel and waits for the next one makes that depend on it; wormhole switching cannot
-deadlock if these dependencies have no cycle (Dally and Seitz, IEEE Trans. Computers C-36(5), 1987). The graph spans both
-planes: a node that answers makes its request channel depend on its response channel. Responses depend on nothing, because
-every node sinks them unconditionally.
+A channel is a link together with the buffer it fills: from a node into the network, between
+routers, from the network to a node. A packet that holds a channel and waits for the next one makes
+that depend on it; wormhole switching cannot deadlock if these dependencies have no cycle (Dally and
+Seitz, IEEE Trans. Computers C-36(5), 1987). The graph spans both planes: a node that answers makes
+its request channel depend on its response channel. Responses depend on nothing, because every node
+sinks them unconditionally.
 
-The walk also finds what else could go wrong with a routing: packets that arrive at the wrong node, turn back, or never
-arrive.
+The walk also finds what else could go wrong with a routing: packets that arrive at the wrong node,
+turn back, or never arrive.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .packet import RouterPort
 from .topology import neighbour, nodes
@@ -40,7 +43,8 @@ class Channel:
 
 
 def check_network(mesh, routing):
-    """Checks all routes between all nodes of a ``MeshConfig`` under ``routing``, on both planes together.
+    """Checks all routes between all nodes of a ``MeshConfig`` under ``routing``, on both planes
+    together.
 
     Raises
     ------
@@ -49,8 +53,9 @@ def check_network(mesh, routing):
     """
     cycle = find_cycle(dependencies(mesh, routing))
     if cycle is not None:
-        raise DeadlockError(f"routing {routing.__name__} must not let channels wait in a cycle, but: "
-                            + " -> ".join(map(str, [*cycle, cycle[0]])))
+        circle = " -> ".join(map(str, [*cycle, cycle[0]]))
+        raise DeadlockError(
+            f"routing {routing.__name__} must not let channels wait in a cycle, but: {circle}")
 
 
 def dependencies(mesh, routing):
@@ -61,52 +66,60 @@ def dependencies(mesh, routing):
     DeadlockError
         if a route does not end at its destination.
     """
+    everyone = nodes(mesh)
+    edges = set()
+    for destination in everyone:
+        walked = set()
+        for source in everyone:
+            if source is not destination:
+                way = _route(mesh, routing, source, destination, walked)
+                edges.update(pairwise(way))
     graph = {}
     for plane in PLANES:
-        for destination in nodes(mesh):
-            ways = {}
-            for source in nodes(mesh):
-                if source == destination:
-                    continue
-                way = _route(mesh, routing, plane, source, destination, ways)
-                for held, wanted in zip(way, way[1:], strict=False):
-                    graph.setdefault(held, set()).add(wanted)
-    for node in nodes(mesh):
-        request = Channel("request", node.x, node.y, node.port, inward=False)
-        response = Channel("response", node.x, node.y, node.port, inward=True)
+        for held, wanted in edges:
+            graph.setdefault(Channel(plane, *held), set()).add(Channel(plane, *wanted))
+    for node in everyone:
+        request = Channel("request", node.x, node.y, node.port, False)
+        response = Channel("response", node.x, node.y, node.port, True)
         graph.setdefault(request, set()).add(response)
     return graph
 
 
-def _route(mesh, routing, plane, source, destination, ways):
-    """The channels from ``source`` on, to the end or to where an earlier route to the same destination went on the same
-    way (``ways`` collects the channels already walked)."""
-    channel = Channel(plane, source.x, source.y, source.port, inward=True)
+def _route(mesh, routing, source, destination, walked):
+    """The channels (without their plane) from ``source`` on, to the end or to where an earlier
+    route to the same destination came by: from there on all is known. ``walked`` collects the
+    channels of all routes to it.
+    """
+    channel = (source.x, source.y, source.port, True)
     way = [channel]
-    while channel not in ways:
-        ways[channel] = True
-        here = (channel.x, channel.y)
-        port = next(RouterPort(choice) for condition, choice in routing(*here, destination) if condition)
-        if port is channel.port:
-            raise DeadlockError(f"routing {routing.__name__} must not send a packet back, but does at router {here} on "
-                                f"the way from {source} to {destination}")
-        far = neighbour(mesh, *here, port)
+    while channel not in walked:
+        walked.add(channel)
+        x, y, came_by, _ = channel
+        rules = routing(x, y, destination)
+        port = next(RouterPort(choice) for condition, choice in rules if condition)
+        where = f"{port.name} of router ({x}, {y}) on the way from {source} to {destination}"
+        if port is came_by:
+            raise DeadlockError(
+                f"routing {routing.__name__} must not send a packet back, but does by {where}")
+        far = neighbour(mesh, x, y, port)
         if far is None:
-            if (*here, port) != (destination.x, destination.y, destination.port):
-                raise DeadlockError(f"routing {routing.__name__} must end at the destination, but a packet from "
-                                    f"{source} to {destination} leaves by {port.name} of router {here}")
-            way.append(Channel(plane, *here, port, inward=False))
+            if (x, y, port) != (destination.x, destination.y, destination.port):
+                raise DeadlockError(
+                    f"routing {routing.__name__} must end at the destination, but leaves by "
+                    f"{where}")
+            way.append((x, y, port, False))
             return way
-        channel = Channel(plane, *far, inward=True)
+        channel = (*far, True)
+        if channel in way:
+            raise DeadlockError(
+                f"routing {routing.__name__} must end, but goes round in a circle by {where}")
         way.append(channel)
-        if channel in way[:-1]:
-            raise DeadlockError(f"routing {routing.__name__} must end, but a packet from {source} to {destination} comes "
-                                f"to {channel} again")
     return way
 
 
 def find_cycle(graph):
-    """Some cycle of ``graph`` (node -> nodes) as a list, or None. Depth-first, without recursion."""
+    """Some cycle of ``graph`` (node -> nodes) as a list, or None. Depth-first, without recursion.
+    """
     done, path, on_path = set(), [], set()
     for root in graph:
         if root in done:

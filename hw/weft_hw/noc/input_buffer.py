@@ -1,6 +1,6 @@
 """The input side of a router: a buffer whose flits know where they go."""
 
-from amaranth.hdl import Module, Shape, Signal, unsigned
+from amaranth.hdl import Cat, Module, Shape, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -11,17 +11,19 @@ __all__ = ["InputBuffer", "RoutedFlit"]
 
 
 class RoutedFlit(data.StructLayout):
-    """A flit and the output it wants, one bit for each ``RouterPort``."""
+    """A flit and the output it wants, one bit for each of ``outputs`` outputs; no bit if it wants
+    none of them.
+    """
 
-    def __init__(self, *, flit_bytes):
-        super().__init__({"flit": Flit(flit_bytes=flit_bytes), "wants": unsigned(len(RouterPort))})
+    def __init__(self, *, flit_bytes, outputs):
+        super().__init__({"flit": Flit(flit_bytes=flit_bytes), "wants": unsigned(outputs)})
 
 
 class InputBuffer(wiring.Component):
     """Buffers flits and routes each packet as its first flit comes in.
 
-    The route is worked out in the cycle in which the flit arrives (from a register, over the link) and kept with all
-    flits of the packet; the switch thus needs no address comparison.
+    The route is worked out in the cycle in which the flit arrives (from a register, over the link)
+    and kept with all flits of the packet; the switch thus needs no address comparison.
 
     Latency: 1 cycle.  Throughput: 1 flit a cycle; ``i.ready`` and ``o.valid`` come from registers.
 
@@ -30,6 +32,8 @@ class InputBuffer(wiring.Component):
     flit_bytes : int
     depth : int
         flits held, a power of two
+    targets : tuple of RouterPort
+        the outputs there are, in the order of the bits of ``wants``
     routing : function
         see ``routing``
 
@@ -43,20 +47,22 @@ class InputBuffer(wiring.Component):
         a place became free in the cycle before
     """
 
-    def __init__(self, *, flit_bytes, depth, routing):
+    def __init__(self, *, flit_bytes, depth, targets, routing):
         self.depth = depth
+        self.targets = targets
         self.routing = routing
         super().__init__({
             "x": In(4),
             "y": In(4),
             "i": In(stream.Signature(Flit(flit_bytes=flit_bytes))),
-            "o": Out(stream.Signature(RoutedFlit(flit_bytes=flit_bytes))),
+            "o": Out(stream.Signature(RoutedFlit(flit_bytes=flit_bytes, outputs=len(targets)))),
             "credit": Out(1),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.o.payload.shape(), depth=self.depth, init=[])
+        shape = self.o.payload.shape()
+        m.submodules.memory = memory = Memory(shape=shape, depth=self.depth, init=[])
         write = memory.write_port()
         read = memory.read_port(domain="comb")
         level = Signal(range(self.depth + 1))
@@ -73,13 +79,13 @@ class InputBuffer(wiring.Component):
         destination = NodeAddress(self.i.payload.data[:Shape.cast(NodeAddress).width])
         port = Signal(RouterPort)
         first = Signal(init=1)
-        wants = Signal(len(RouterPort))
+        wants = Signal(len(self.targets))
         wants_kept = Signal.like(wants, reset_less=True)  # counts only after a first flit
         for condition, choice in reversed(self.routing(self.x, self.y, destination)):
             with m.If(condition):
                 m.d.comb += port.eq(choice)
         with m.If(first):
-            m.d.comb += [wants[index].eq(port.as_value() == index) for index in range(len(RouterPort))]
+            m.d.comb += wants.eq(Cat(port == target for target in self.targets))
         with m.Else():
             m.d.comb += wants.eq(wants_kept)
         with m.If(push):

@@ -14,14 +14,17 @@ __all__ = ["Mesh"]
 
 
 class Mesh(wiring.Component):
-    """Request and response plane of ``config``; each member is the far side of a node's ``MeshPort``, to be connected by
-    ``link(m, node.mesh, mesh.<member>)``.
+    """Request and response plane of ``config``; each member is the far side of a node's
+    ``MeshPort``, to be connected by ``link(m, node.mesh, mesh.<member>)``.
 
-    Packets between one source and one destination keep their order on each plane. That no cycle of waiting can arise is
-    checked when the mesh is made (``deadlock``).
+    Packets between one source and one destination keep their order on each plane. That no cycle of
+    waiting can arise is checked when the mesh is made (``deadlock``).
 
-    Latency: 2 cycles for each router on the way (``hops + 1`` of them), from a flit's acceptance at the source to its
-    first offer at the destination.
+    Latency: 2 cycles for each router on the way (``hops + 1`` of them), from a flit's acceptance at
+    the source to its first offer at the destination.  Throughput: 1 flit a cycle on every link,
+    with the default depth of 4; tiles that send 9-flit packets to random other tiles as fast as
+    they can get 0.71 flits a cycle each through a 2 x 2 mesh and 0.48 through 4 x 4 (measured by
+    ``pytest tests/rtl/test_noc_mesh.py -rP``, line "saturation").
 
     Parameters
     ----------
@@ -61,7 +64,11 @@ class Mesh(wiring.Component):
         for name in ("request", "response"):
             m.submodules[name] = planes[name] = Plane(
                 self.config.mesh, flit_bytes=self.config.flit_bytes, routing=self.routing)
-        ports = {NodeKind.TILE: self.tile, NodeKind.ENDPOINT: self.endpoint, NodeKind.CONTROL: [self.control]}
+        ports = {
+            NodeKind.TILE: self.tile,
+            NodeKind.ENDPOINT: self.endpoint,
+            NodeKind.CONTROL: [self.control],
+        }
         for index, node in enumerate(nodes(self.config.mesh)):
             port = ports[node.kind][node.index]
             for name, plane in planes.items():

@@ -12,8 +12,9 @@ __all__ = ["OutputPort"]
 class OutputPort(wiring.Component):
     """Passes packets of several inputs on, whole and in turn.
 
-    Round-robin between packets: the input served last comes last next time, so a packet waits for at most one packet of
-    each other input. A packet once begun keeps the output until its ``last`` flit.
+    Round-robin between packets: the input served last comes last next time, so a packet waits for
+    at most one packet of each other input. A packet once begun keeps the output until its ``last``
+    flit.
 
     Latency: 1 cycle.  Throughput: 1 flit a cycle, also from packet to packet.
 
@@ -21,7 +22,6 @@ class OutputPort(wiring.Component):
     ----------
     flit_bytes : int
     inputs : int
-        a power of two
 
     Members
     -------

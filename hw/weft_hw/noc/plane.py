@@ -15,7 +15,7 @@ __all__ = ["Plane"]
 
 
 class Plane(wiring.Component):
-    """A mesh of routers. Free ports at the edge discard what is sent there.
+    """A mesh of routers. Ports that would lead nowhere are not built.
 
     Latency: 2 cycles for each router on the way.
 
@@ -43,30 +43,30 @@ class Plane(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = self.mesh.router_fifo_depth
+        held = {(node.x, node.y, node.port): index for index, node in enumerate(nodes(self.mesh))}
         routers = {}
         for y in range(self.mesh.rows):
             for x in range(self.mesh.cols):
+                ports = tuple(
+                    port for port in RouterPort
+                    if (x, y, port) in held or neighbour(self.mesh, x, y, port) is not None)
                 routers[x, y] = router = Router(
-                    flit_bytes=self.flit_bytes, depth=depth, routing=self.routing)
+                    flit_bytes=self.flit_bytes, depth=depth, ports=ports, routing=self.routing)
                 m.submodules[f"router_{x}_{y}"] = share(router)
                 m.d.comb += [router.x.eq(x), router.y.eq(y)]
 
-        held = {(node.x, node.y, node.port): index for index, node in enumerate(nodes(self.mesh))}
         for (x, y), router in routers.items():
-            for port in RouterPort:
-                far = neighbour(self.mesh, x, y, port)
+            for port in router.ports:
                 if (x, y, port) in held:
                     index = held[x, y, port]
-                    wiring.connect(m, wiring.flipped(self.i[index]), router.i[port.value])
-                    wiring.connect(m, router.o[port.value], wiring.flipped(self.o[index]))
-                elif far is not None:
-                    far_x, far_y, far_port = far
+                    wiring.connect(m, wiring.flipped(self.i[index]), router.input(port))
+                    wiring.connect(m, router.output(port), wiring.flipped(self.o[index]))
+                else:
+                    far_x, far_y, far_port = neighbour(self.mesh, x, y, port)
                     target = routers[far_x, far_y]
                     name = f"link_{x}_{y}_{port.name.lower()}"
-                    m.submodules[name] = credit = CreditLink(flit_bytes=self.flit_bytes, depth=depth)
-                    m.d.comb += credit.credit.eq(target.credit[far_port.value])
-                    wiring.connect(m, router.o[port.value], credit.i)
-                    wiring.connect(m, credit.o, target.i[far_port.value])
-                else:
-                    m.d.comb += router.o[port.value].ready.eq(1)
+                    m.submodules[name] = way = CreditLink(flit_bytes=self.flit_bytes, depth=depth)
+                    m.d.comb += way.credit.eq(target.credit(far_port))
+                    wiring.connect(m, router.output(port), way.i)
+                    wiring.connect(m, way.o, target.input(far_port))
         return m

@@ -11,11 +11,12 @@ __all__ = ["PacketReceiver"]
 
 
 class PacketReceiver(wiring.Component):
-    """Splits packets into header and data; a header is accepted before its data flows, and all data before the next
-    header. The last flit of a header waits in the network until the header is accepted.
+    """Splits packets into header and data; a header is accepted before its data flows, and all data
+    before the next header. The last flit of a header waits in the network until the header is
+    accepted.
 
-    Latency: 0 cycles (``o_header`` and ``o_data`` are combinational from ``i``).  Throughput: 1 flit a cycle, without a
-    pause between header, data and packets.
+    Latency: 0 cycles (``o_header`` and ``o_data`` are combinational from ``i``).  Throughput: 1
+    flit a cycle, without a pause between header, data and packets.
 
     Parameters
     ----------

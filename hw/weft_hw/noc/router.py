@@ -2,11 +2,11 @@
 
 ::
 
-    i[p] -> InputBuffer p --+--> OutputPort q -> o[q]       for q != p
-            credit[p] <-----+
+    i_<p> -> InputBuffer p --+--> OutputPort q -> o_<q>       for q != p
+             credit_<p> <----+
 
-Wormhole switching, five ports. Latency: 2 cycles, one in the buffer and one in the output register (which also drives
-the link). Throughput: 1 flit a cycle through each port.
+Wormhole switching, up to five ports. Latency: 2 cycles, one in the buffer and one in the output
+register (which also drives the link). Throughput: 1 flit a cycle through each port.
 """
 
 from functools import reduce
@@ -25,85 +25,97 @@ __all__ = ["Router"]
 
 
 class Router(wiring.Component):
-    """Moves packets from five inputs to five outputs.
+    """Moves packets between its ports.
 
-    A packet never leaves by the port it came in by: one that would is an error of its sender, stops a simulation by an
-    assertion, and is dropped in hardware so that the network goes on. No combinational path leads from an input of the
-    router to an output.
+    A packet never leaves by the port it came in by, nor by one that is not there: one that would is
+    an error of its sender, stops a simulation by an assertion, and is dropped in hardware so that
+    the network goes on. No combinational path leads from an input of the router to an output.
 
     Parameters
     ----------
     flit_bytes : int
     depth : int
         flits buffered at each input
+    ports : tuple of RouterPort
+        the ports that lead somewhere, at least two; the others are not built
     routing : function
         see ``routing``
 
     Members
     -------
     x, y : In(4)
-        position, constant; an input so that all routers are one module
-    i : In(stream of Flit) x 5
-        by ``RouterPort``
-    o : Out(stream of Flit) x 5
-        by ``RouterPort``; from registers
-    credit : Out(1) x 5
+        position, constant; an input so that routers with the same ports are one module
+    i_<port> : In(stream of Flit)
+    o_<port> : Out(stream of Flit)
+        from registers
+    credit_<port> : Out(1)
         a place in the buffer of that input became free in the cycle before
     """
 
-    def __init__(self, *, flit_bytes, depth, routing=dimension_order):
+    def __init__(self, *, flit_bytes, depth, ports=tuple(RouterPort), routing=dimension_order):
+        if len(ports) < 2:
+            raise ValueError(f"ports must be at least two, not {len(ports)}")
         self.flit_bytes = flit_bytes
         self.depth = depth
+        self.ports = ports
         self.routing = routing
         flits = stream.Signature(Flit(flit_bytes=flit_bytes))
-        super().__init__({
-            "x": In(4),
-            "y": In(4),
-            "i": In(flits).array(len(RouterPort)),
-            "o": Out(flits).array(len(RouterPort)),
-            "credit": Out(1).array(len(RouterPort)),
-        })
+        members = {"x": In(4), "y": In(4)}
+        for port in map(_name, ports):
+            members |= {f"i_{port}": In(flits), f"o_{port}": Out(flits), f"credit_{port}": Out(1)}
+        super().__init__(members)
 
     @property
     def shared_name(self):
-        return f"router_{self.routing.__name__}_{8 * self.flit_bytes}_{self.depth}"
+        ports = "".join(port.name[0].lower() for port in self.ports)
+        return f"router_{self.routing.__name__}_{8 * self.flit_bytes}_{self.depth}_{ports}"
+
+    def input(self, port):
+        """The stream into ``port``."""
+        return getattr(self, f"i_{_name(port)}")
+
+    def output(self, port):
+        """The stream out of ``port``."""
+        return getattr(self, f"o_{_name(port)}")
+
+    def credit(self, port):
+        """The credit of the input of ``port``."""
+        return getattr(self, f"credit_{_name(port)}")
 
     def elaborate(self, platform):
         m = Module()
-        buffers, outputs = [], []
-        for port in RouterPort:
-            name = port.name.lower()
-            m.submodules[f"{name}_i"] = buffer = InputBuffer(
-                flit_bytes=self.flit_bytes, depth=self.depth, routing=self.routing)
-            m.submodules[f"{name}_o"] = output = OutputPort(
-                flit_bytes=self.flit_bytes, inputs=len(RouterPort) - 1)
-            buffers.append(buffer)
-            outputs.append(output)
-            wiring.connect(m, wiring.flipped(self.i[port.value]), buffer.i)
-            wiring.connect(m, output.o, wiring.flipped(self.o[port.value]))
+        buffers, outputs = {}, {}
+        for port in self.ports:
+            others = tuple(other for other in self.ports if other is not port)
+            m.submodules[f"{_name(port)}_i"] = buffers[port] = buffer = InputBuffer(
+                flit_bytes=self.flit_bytes, depth=self.depth, targets=others, routing=self.routing)
+            m.submodules[f"{_name(port)}_o"] = outputs[port] = output = OutputPort(
+                flit_bytes=self.flit_bytes, inputs=len(others))
+            wiring.connect(m, wiring.flipped(self.input(port)), buffer.i)
+            wiring.connect(m, output.o, wiring.flipped(self.output(port)))
             m.d.comb += [
                 buffer.x.eq(self.x),
                 buffer.y.eq(self.y),
-                self.credit[port.value].eq(buffer.credit),
+                self.credit(port).eq(buffer.credit),
             ]
 
-        for port, buffer in zip(RouterPort, buffers, strict=True):
+        astray = Signal(len(self.ports))
+        for port, buffer, is_astray in zip(self.ports, buffers.values(), astray, strict=True):
             head = buffer.o.payload
             taken = []
-            for target, output in zip(RouterPort, outputs, strict=True):
-                if target is port:
-                    continue
-                # leave the own port out: input k of output q is port k or, from q on, port k + 1
-                i = output.i[port.value - (port.value > target.value)]
-                m.d.comb += [
-                    i.valid.eq(buffer.o.valid & head.wants[target.value]),
-                    i.payload.eq(head.flit),
-                ]
-                taken.append(i.ready & i.valid)
-            back = Signal(name=f"{port.name.lower()}_back")
+            for target, wanted in zip(buffer.targets, head.wants, strict=True):
+                inputs = [other for other in self.ports if other is not target]
+                i = outputs[target].i[inputs.index(port)]
+                m.d.comb += [i.valid.eq(buffer.o.valid & wanted), i.payload.eq(head.flit)]
+                taken.append(wanted & i.ready)
             m.d.comb += [
-                back.eq(buffer.o.valid & head.wants[port.value]),
-                buffer.o.ready.eq(reduce(or_, taken, back)),
+                is_astray.eq(buffer.o.valid & (head.wants == 0)),
+                buffer.o.ready.eq(reduce(or_, taken, is_astray)),
             ]
-            m.d.sync += Assert(ResetSignal() | ~back, "a packet must not leave by the port it came in by")
+        m.d.sync += Assert(ResetSignal() | ~astray.any(),
+                           "a packet must leave by a port there is, not by the one it came in by")
         return m
+
+
+def _name(port):
+    return port.name.lower()

@@ -1,9 +1,9 @@
 """Routing: which port of a router a packet leaves by.
 
-A routing is a function ``(x, y, destination) -> rules``: the router's own position, the destination (``x``, ``y``,
-``port``), and a list of ``(condition, port)`` of which the first true one counts. Conditions are made of comparisons
-only, so the same function yields hardware from signals (``Router``) and answers from integers (``deadlock``): what is
-checked is what is built.
+A routing is a function ``(x, y, destination) -> rules``: the router's own position, the destination
+(``x``, ``y``, ``port``), and a list of ``(condition, port)`` of which the first true one counts.
+Conditions are made of comparisons only, so the same function yields hardware from signals
+(``Router``) and answers from integers (``deadlock``): what is checked is what is built.
 """
 
 from .packet import RouterPort

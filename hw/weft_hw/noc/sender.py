@@ -17,10 +17,11 @@ def header_flits(header, flit_bytes):
 class PacketSender(wiring.Component):
     """Sends a header in as many flits as it needs, then, if it has data, data flits up to ``last``.
 
-    A header is taken with its last flit, so it may change only then; data is not taken before its header.
+    A header is taken with its last flit, so it may change only then; data is not taken before its
+    header.
 
-    Latency: 0 cycles (``o`` is combinational from ``i_header`` and ``i_data``).  Throughput: 1 flit a cycle, without a
-    pause between packets.
+    Latency: 0 cycles (``o`` is combinational from ``i_header`` and ``i_data``).  Throughput: 1 flit
+    a cycle, without a pause between packets.
 
     Parameters
     ----------

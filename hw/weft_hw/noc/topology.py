@@ -1,5 +1,6 @@
-"""What hangs where: nodes and links of a mesh, from its configuration. The mesh is wired from these two functions and the
-deadlock check walks them."""
+"""What hangs where: nodes and links of a mesh, from its configuration. The mesh is wired from these
+two functions and the deadlock check walks them.
+"""
 
 from dataclasses import dataclass
 
@@ -49,7 +50,9 @@ _STEP = {
 
 
 def neighbour(mesh, x, y, port):
-    """The router (x, y) and its port at the other end of the link from ``port``, or None at an edge and for LOCAL."""
+    """The router (x, y) and its port at the other end of the link from ``port``, or None at an edge
+    and for LOCAL.
+    """
     if port not in _STEP:
         return None
     dx, dy, other = _STEP[port]
