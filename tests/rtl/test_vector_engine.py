@@ -210,6 +210,35 @@ async def abort_ends_everything_cleanly(dut, stalls):
         await rig.check(limited(rig, int(rig.rng.integers(1, 4))))
 
 
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+@cocotb.parametrize(stalls=[0.0, 0.5])
+async def a_short_abort_ends_what_is_inside(dut, stalls):
+    """A command that survives an abort because it was being checked; one that comes later and does
+    not run."""
+    rig = Rig(dut, stalls=stalls)
+    await rig.reset()
+    for _ in range(40):
+        commands = limited(rig, 6)
+        before, entered = len(rig.done.raw), len(rig.commands.raw)
+        rig.commands.send(*(command_word(f, index) for index, f in enumerate(commands)))
+        await rig.bench.cycles(int(rig.rng.integers(1, 150)))
+        dut.engine__abort.value = 1
+        await rig.bench.cycles(int(rig.rng.integers(1, 4)))
+        dut.engine__abort.value = 0
+        # the bench sees what was before the edge: let it see the last cycle of abort
+        await rig.bench.cycles(1)
+        inside = len(rig.commands.raw) - entered
+        await rig.done.take(before + len(commands), 50_000)
+        statuses = [end["status"] for end in rig.done.items[before:]]
+        whole = statuses[:inside].count(Status.OK)
+        assert statuses == [
+            *[Status.OK] * whole,
+            *[Status.ABORTED] * (inside - whole),
+            *[Status.OK] * (len(commands) - inside),
+        ]
+        await rig.check(limited(rig, int(rig.rng.integers(1, 4))))
+
+
 @pytest.mark.rtl
 @pytest.mark.parametrize("name", ["nano", "quad"])
 def test_vector_engine(name: str) -> None:

@@ -80,7 +80,7 @@ class ParameterFetch(wiring.Component):
             self.row.eq(Mux(on_scale, scale_row, bias_row)),
             self.tag.residual.eq(0), self.tag.scale.eq(on_scale), self.tag.beat.eq(beat),
             self.tag.last.eq(block_ends),
-            self.task.ready.eq(~active | self.stop),
+            self.task.ready.eq(~active),
             self.ready.eq(ready),
         ]
         with m.If(self.task.valid & self.task.ready):
@@ -120,6 +120,7 @@ class ParameterFetch(wiring.Component):
             m.d.sync += [ready.eq(0), filled.eq(0)]
             with m.If(self.consume_scale):
                 m.d.sync += scale_busy.eq(1)
+        # also of a task taken in this cycle
         with m.If(self.stop):
             m.d.sync += [active.eq(0), filled.eq(0), ready.eq(0)]
         return m

@@ -67,7 +67,7 @@ class ResidualFetch(wiring.Component):
         m.d.comb += [
             self.want.eq(active & (inside != self.DEPTH) & ~self.stop),
             self.row.eq(row),
-            self.task.ready.eq(~active | self.stop),
+            self.task.ready.eq(~active),
             self.ahead.eq(ahead != 0),
             fifo.w_en.eq(self.response_valid), fifo.w_data.eq(self.response),
             fifo.r_en.eq(self.pop), self.data.eq(fifo.r_data),
@@ -92,6 +92,7 @@ class ResidualFetch(wiring.Component):
                 ]
                 with m.If(blocks_left == 0):
                     m.d.sync += active.eq(0)
+        # also of a task taken in this cycle
         with m.If(self.stop):
             m.d.sync += active.eq(0)
         with m.If(self.clear):
