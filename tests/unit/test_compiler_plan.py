@@ -185,8 +185,15 @@ def test_split_is_even_and_whole():
     assert split(130, 128) == [(0, 65), (65, 65)]
     assert split(100, 48, 16) == [(0, 48), (48, 32), (80, 20)]
     assert split(5, 100, 16) == [(0, 5)]
-    assert chunks(512, 256, 32, 16) == [(0, 32), (32, 64), (96, 128), (224, 144), (368, 144)]
+    assert chunks(512, 256, 32, 16, 4) == [(0, 32), (32, 64), (96, 128), (224, 144), (368, 144)]
+    assert chunks(256, 256, 32, 16, 3) == [(0, 32), (32, 48), (80, 80), (160, 96)]
     for length in range(1, 200):
+        pieces = chunks(length, 64, 16, 16, 3)
+        assert [start for start, _ in pieces] == [
+            sum(n for _, n in pieces[:i]) for i in range(len(pieces))
+        ]
+        assert sum(size for _, size in pieces) == length
+        assert max(size for _, size in pieces) <= 64
         for largest in (16, 48, 64):
             pieces = split(length, largest, 16)
             assert sum(size for _, size in pieces) == length

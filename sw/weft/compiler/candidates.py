@@ -135,7 +135,12 @@ def _roofline(
     if blocking.resident:
         load = bus = 0.0
         serial = 0.0
-    return max(array, load, store, bus) + serial + commands * _COMMAND_CYCLES
+    # the array starts when a first piece is there, and cannot outrun the memory in the first block
+    early = min(blocking.k, 2 * width)
+    pace = (blocking.m + blocking.n) * timing.share / timing.bytes_per_cycle
+    first = array_cycles(blocking.m, task.k, blocking.n, width, lanes)
+    head = 0.0 if blocking.resident else early * pace + max(0.0, task.k * pace - first)
+    return max(array, load, store, bus) + serial + head + commands * _COMMAND_CYCLES
 
 
 def _row(row_bytes: int, config: ChipConfig, timing: Timing, requests: int) -> float:

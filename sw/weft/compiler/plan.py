@@ -154,10 +154,12 @@ def _choose(
         if best is not None and tried >= worth:
             break
         timed = None
-        for variant in _variants(config, blocking, few=operations > _OPERATIONS):
-            timed = _try(config, task, part, variant, timing)
-            if timed is not None and (best is None or timed.cycles < best[0]):
-                best = (timed.cycles, variant)
+        for vary in (_beginnings, _ends):
+            for variant in vary(config, blocking, few=operations > _OPERATIONS):
+                timed = _try(config, task, part, variant, timing) or timed
+                if timed is not None and (best is None or timed.cycles < best[0]):
+                    best = (timed.cycles, variant)
+                    blocking = variant
         tried += timed is not None
     if best is None:
         raise ValueError(
@@ -195,19 +197,27 @@ def _fit(
     return tile_program(config, task, part, blocking, _lookahead(tiles))
 
 
-def _variants(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]:
-    """The same blocking with early and late pieces of other sizes."""
+def _beginnings(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]:
+    """The same blocking with early pieces of other sizes, and the smallest end."""
     rows = config.tile.array_rows
-    firsts = {blocking.k} if blocking.resident else {blocking.k, 2 * rows, 4 * rows}
-    tails = [(0, 0), (2, 0), (3, 0), (1, 2), (3, 2)]
+    firsts = {blocking.k}
+    if not blocking.resident:
+        firsts |= {size for size in (rows, 2 * rows, 4 * rows) if size < blocking.k}
     if few:
-        firsts, tails = {min(firsts)}, [(3, 2)]
+        firsts = {min(firsts)}
     return [
-        replace(blocking, first_k=first, tail_m=tail_m, tail_n=tail_n)
+        replace(blocking, first_k=first, growth=growth, tail_m=3, tail_n=2)
         for first in sorted(firsts)
-        if first <= blocking.k
-        for tail_m, tail_n in tails
+        for growth in ((3, 4) if first < blocking.k and not few else (4,))
     ]
+
+
+def _ends(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]:
+    """The same blocking with a last block cut otherwise."""
+    if few:
+        return []
+    tails = ((0, 0), (1, 0), (2, 0), (3, 0), (1, 2))
+    return [replace(blocking, tail_m=tail_m, tail_n=tail_n) for tail_m, tail_n in tails]
 
 
 @lru_cache(maxsize=256)

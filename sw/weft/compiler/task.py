@@ -60,9 +60,10 @@ class Blocking:
     """How a tile walks its part: blocks of ``m x n`` results, ``k`` operands at a time.
 
     With ``m_outer``, the operands of ``m`` rows of ``a`` stay while all blocks of their rows are
-    computed; otherwise the columns of ``b`` stay. ``first_k`` operands begin the first blocks,
-    doubling up to ``k``, so that the array starts early. The last block is halved ``tail_m`` times
-    by rows and ``tail_n`` times by columns, so that little is left to store when the array stops.
+    computed; otherwise the columns of ``b`` stay. ``first_k`` operands begin the first blocks, each
+    piece ``growth`` halves of the one before, up to ``k``, so that the array starts early. The last
+    block is halved ``tail_m`` times by rows and ``tail_n`` times by columns, so that little is left
+    to store when the array stops.
     ``a_quarters`` of the scratchpad's first three quarters hold ``a``.
     """
 
@@ -74,6 +75,7 @@ class Blocking:
     tail_m: int
     tail_n: int
     a_quarters: int
+    growth: int = 4
     resident: bool = False
 
 

@@ -39,19 +39,27 @@ class Operation:
     """Whether it completes the block."""
 
 
-def chunks(length: int, largest: int, first: int, unit: int) -> list[tuple[int, int]]:
-    """``length`` from ``first`` on, doubling up to ``largest``, then evenly: (start, length) of
-    each.
+def chunks(
+    length: int, largest: int, first: int, unit: int, growth: int = 4
+) -> list[tuple[int, int]]:
+    """``length`` in pieces: ``first``, then each ``growth`` halves of the last, up to ``largest``.
 
-    >>> chunks(512, 256, 32, 16)
+    >>> chunks(512, 256, 32, 16, 4)
     [(0, 32), (32, 64), (96, 128), (224, 144), (368, 144)]
+    >>> chunks(256, 256, 32, 16, 3)
+    [(0, 32), (32, 48), (80, 80), (160, 96)]
     """
     found, start, size = [], 0, first
-    while size < largest and start + 2 * size < length:
+    while size < largest:
+        following = -(-size * growth // (2 * unit)) * unit
+        # a last piece that is not much longer than it may be needs no other
+        if start + size + min(following, largest) // 2 >= length:
+            break
         found.append((start, size))
         start += size
-        size *= 2
-    return found + [(start + at, piece) for at, piece in split(length - start, largest, unit)]
+        size = following
+    size = min(size, largest)
+    return found + [(start + at, piece) for at, piece in split(length - start, size, unit)]
 
 
 def _halve(block: Block, unit: int, times: int, rows: bool) -> list[Block]:
@@ -100,7 +108,7 @@ def walk(
     tail += _halve(tail.pop(), lanes, blocking.tail_n, rows=False)
     blocks += tail
     first = outer[0]
-    early = chunks(task.k, blocking.k, blocking.first_k, width)
+    early = chunks(task.k, blocking.k, blocking.first_k, width, blocking.growth)
     steady = chunks(task.k, blocking.k, blocking.k, width)
     operations = []
     for number, block in enumerate(blocks):
