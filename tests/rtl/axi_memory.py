@@ -12,7 +12,7 @@ __all__ = ["FaultyBytes", "PipelinedMemory", "model_memory"]
 
 
 class FaultyBytes:
-    """A memory for ``AxiSlave``. Accesses that touch ``errors`` (ranges) fail, ``dead`` never end."""
+    """A memory for ``AxiSlave``. Accesses that touch ``errors`` (ranges) fail."""
 
     def __init__(self, size: int):
         self.data = bytearray(size)

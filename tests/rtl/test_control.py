@@ -17,7 +17,7 @@ COMPLETION, ERROR = Interrupt.COMPLETION.value, Interrupt.ERROR.value
 @cocotb.test(timeout_time=4, timeout_unit="ms")
 @cocotb.parametrize(stall_percent=[0, 40])
 async def commands_reach_their_tiles_in_order(dut, stall_percent):
-    """A command lost, repeated or torn at a page's or the ring's end, a wrong tile, engine or index."""
+    """A command lost, repeated or torn at the end of a page or the ring; a wrong tile or index."""
     host = ControlBench(dut, stall=stall_percent / 100)
     await host.reset()
     host.tiles.delay = lambda: int(host.rng.integers(1, 30))
@@ -41,7 +41,7 @@ async def commands_reach_their_tiles_in_order(dut, stall_percent):
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")
 async def no_queue_is_given_more_than_it_holds(dut):
-    """A credit too many (the model of the tiles would complain) or too few, per engine and in all."""
+    """A credit too many (the model of the tiles would complain) or too few."""
     host = ControlBench(dut, stall=0.1)
     await host.reset()
     config = host.config

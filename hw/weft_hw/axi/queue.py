@@ -1,18 +1,19 @@
 """A first-in first-out queue between streams."""
 
-from amaranth.hdl import Module, Shape
-from amaranth.lib import fifo, stream, wiring
+from amaranth.hdl import Module, Mux, Shape, Signal, unsigned
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from ..verilog import UNINITIALISED
 
 __all__ = ["Queue"]
 
 
 class Queue(wiring.Component):
-    """Holds up to ``depth`` items of ``shape``.
+    """Holds up to ``depth`` items of ``shape``, at least 2.
 
-    Latency: 1 cycle, or 2 if ``block_ram``, which reads its memory synchronously (and then holds
-    one item more than its memory has rows, so that a power of two of rows serves ``depth``).
-    Throughput: one item per cycle.
+    Latency: 1 cycle, or 2 if ``block_ram``, which reads its memory synchronously and holds one item
+    more.  Throughput: one item per cycle.
 
     Members
     -------
@@ -29,17 +30,47 @@ class Queue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = Shape.cast(self.shape).width
-        if self.block_ram:
-            m.submodules.fifo = queue = fifo.SyncFIFOBuffered(width=width, depth=self.depth + 1)
-        else:
-            m.submodules.fifo = queue = fifo.SyncFIFO(width=width, depth=self.depth)
+        # what is read has been written: no contents at power-on
+        m.submodules.rows = rows = memory.Memory(shape=unsigned(width), depth=self.depth, init=[],
+                                                 attrs=UNINITIALISED)
+        write = rows.write_port()
+        read = rows.read_port(domain="sync" if self.block_ram else "comb")
+        produce = Signal(range(self.depth))
+        consume = Signal(range(self.depth))
+        level = Signal(range(self.depth + 1))
+        push = Signal()
+        pop = Signal()
+
+        def following(row):
+            return Mux(row == self.depth - 1, 0, row + 1)
+
         payload = self.i.payload
         m.d.comb += [
-            queue.w_data.eq(payload.as_value() if hasattr(payload, "as_value") else payload),
-            queue.w_en.eq(self.i.valid),
-            self.i.ready.eq(queue.w_rdy),
-            self.o.payload.eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
+            self.i.ready.eq(level != self.depth),
+            push.eq(self.i.valid & self.i.ready),
+            write.addr.eq(produce),
+            write.data.eq(payload.as_value() if hasattr(payload, "as_value") else payload),
+            write.en.eq(push),
+            read.addr.eq(consume),
+            self.o.payload.eq(read.data),
         ]
+        if self.block_ram:
+            # the memory's output register holds the item at the front
+            m.d.comb += [
+                pop.eq((level != 0) & (~self.o.valid | self.o.ready)),
+                read.en.eq(pop),
+            ]
+            with m.If(pop | self.o.ready):
+                m.d.sync += self.o.valid.eq(pop)
+        else:
+            m.d.comb += [
+                self.o.valid.eq(level != 0),
+                pop.eq(self.o.valid & self.o.ready),
+            ]
+        with m.If(push):
+            m.d.sync += produce.eq(following(produce))
+        with m.If(pop):
+            m.d.sync += consume.eq(following(consume))
+        with m.If(push != pop):
+            m.d.sync += level.eq(Mux(push, level + 1, level - 1))
         return m

@@ -32,7 +32,7 @@ class Plan(data.StructLayout):
 class Planner(wiring.Component):
     """Computes the plan of each access of one ``kind``.
 
-    Latency: 1 cycle.  Throughput: one access per cycle.
+    Latency: 0 cycles.  Throughput: one access per cycle.
 
     Members
     -------
@@ -66,35 +66,33 @@ class Planner(wiring.Component):
         m.d.comb += [
             reach.eq(offset + last_lane),
             beats.eq(((access.length - 1)[lane_bits:13] + spills + 1)[:9]),
-            self.i.ready.eq(~self.o.valid | self.o.ready),
+            self.o.valid.eq(self.i.valid),
+            self.i.ready.eq(self.o.ready),
         ]
         in_page = access.address[lane_bits:PAGE_BYTES.bit_length() - 1]
-        with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(self.i.valid)
-        with m.If(self.i.ready & self.i.valid):
-            m.d.sync += [
-                plan.requester.eq(access.requester),
-                plan.status.eq(access.status),
-                plan.has_data.eq(access.has_data),
-                plan.span.first.eq(access.address[lane_bits:]),
-                plan.span.beats.eq(beats),
-                plan.crosses.eq(in_page + beats > page_beats),
-                plan.how.drop.eq(~ok),
+        m.d.comb += [
+            plan.requester.eq(access.requester),
+            plan.status.eq(access.status),
+            plan.has_data.eq(access.has_data),
+            plan.span.first.eq(access.address[lane_bits:]),
+            plan.span.beats.eq(beats),
+            plan.crosses.eq(in_page + beats > page_beats),
+            plan.how.drop.eq(~ok),
+        ]
+        if self.kind is RequestKind.READ:
+            m.d.comb += [
+                plan.how.shift.eq((-offset)[:lane_bits]),
+                plan.how.head.eq(0),
+                plan.how.tail.eq(last_lane),
+                plan.how.skip.eq(offset.any()),
+                plan.how.flush.eq(offset.any() & ~spills),
             ]
-            if self.kind is RequestKind.READ:
-                m.d.sync += [
-                    plan.how.shift.eq((-offset)[:lane_bits]),
-                    plan.how.head.eq(0),
-                    plan.how.tail.eq(last_lane),
-                    plan.how.skip.eq(offset.any()),
-                    plan.how.flush.eq(offset.any() & ~spills),
-                ]
-            else:
-                m.d.sync += [
-                    plan.how.shift.eq(offset),
-                    plan.how.head.eq(offset),
-                    plan.how.tail.eq(reach[:lane_bits]),
-                    plan.how.skip.eq(0),
-                    plan.how.flush.eq(spills),
-                ]
+        else:
+            m.d.comb += [
+                plan.how.shift.eq(offset),
+                plan.how.head.eq(offset),
+                plan.how.tail.eq(reach[:lane_bits]),
+                plan.how.skip.eq(0),
+                plan.how.flush.eq(spills),
+            ]
         return m

@@ -2,11 +2,13 @@
 
 ::
 
-    i → Planner ─┬→ BurstSplitter → burst            (when the buffer has room for every beat)
-                 ├→ expected ──┐
-                 │   beat → buffer ──────────────→ Realigner → data
+    i → Planner ─┬→ spans ─┬→ BurstSplitter → burst  (when the buffer has room for every beat)
+                 │         └→ expected ──┐
+                 │   beat → buffer ──────┴───────→ Realigner → data
                  │             └→ arrived ─┐          ↑ how
                  └→ pending ───────────────┴→ header ─┘
+
+A read that waits for room waits in ``spans``, out of the way of the writes behind it.
 
 The header of a response goes out when the last beat of its request has arrived. So an AXI error in
 any beat makes a packet with a status and no data, and a packet once begun never waits for memory
@@ -19,7 +21,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..axi.bursts import Burst, BurstSplitter, ReadBeat
+from ..axi.bursts import Burst, BurstSplitter, ReadBeat, Span
 from ..axi.queue import Queue
 from ..isa import Status
 from ..noc.packet import DataFlit, RequestKind
@@ -87,6 +89,7 @@ class ReadPath(wiring.Component):
 
         m.submodules.planner = planner = Planner(kind=RequestKind.READ, **sizes)
         m.submodules.splitter = splitter = BurstSplitter(**sizes)
+        m.submodules.spans = spans = Queue(Span(**sizes), depth=READS)
         m.submodules.expected = expected = Queue(unsigned(9), depth=READS)
         m.submodules.pending = pending = Queue(_Pending(data_bytes=flit_bytes), depth=READS)
         m.submodules.arrived = arrived = Queue(unsigned(1), depth=READS)
@@ -101,31 +104,36 @@ class ReadPath(wiring.Component):
         link(m, how.o, realigner.how)
         link(m, answers.o, wiring.flipped(self.header))
 
-        # ask: reserve room for every beat
+        # note what is owed
         plan = planner.o.payload
-        room = Signal(range(buffer_beats + 1), init=buffer_beats)
-        allowed = Signal()
-        ask = Signal()
-        fetch = Signal()
-        freed = Signal()
+        noted = Signal()
         m.d.comb += [
-            allowed.eq(plan.how.drop
-                       | splitter.i.ready & expected.i.ready & (room >= plan.span.beats)),
-            ask.eq(planner.o.valid & pending.i.ready & allowed),
-            fetch.eq(ask & ~plan.how.drop),
-            planner.o.ready.eq(pending.i.ready & allowed),
-            splitter.i.valid.eq(fetch),
-            splitter.i.payload.eq(plan.span),
-            expected.i.valid.eq(fetch),
-            expected.i.payload.eq(plan.span.beats),
-            pending.i.valid.eq(ask),
+            noted.eq(planner.o.valid & planner.o.ready),
+            planner.o.ready.eq(pending.i.ready & spans.i.ready),
+            spans.i.valid.eq(noted & ~plan.how.drop),
+            spans.i.payload.eq(plan.span),
+            pending.i.valid.eq(noted),
             pending.i.payload.requester.eq(plan.requester),
             pending.i.payload.status.eq(plan.status),
             pending.i.payload.how.eq(plan.how),
+        ]
+
+        # ask: reserve room for every beat
+        span = spans.o.payload
+        room = Signal(range(buffer_beats + 1), init=buffer_beats)
+        fetch = Signal()
+        freed = Signal()
+        m.d.comb += [
+            fetch.eq(spans.o.valid & splitter.i.ready & expected.i.ready & (room >= span.beats)),
+            spans.o.ready.eq(fetch),
+            splitter.i.valid.eq(fetch),
+            splitter.i.payload.eq(span),
+            expected.i.valid.eq(fetch),
+            expected.i.payload.eq(span.beats),
             freed.eq(buffer.o.valid & buffer.o.ready),
         ]
         with m.If(fetch):
-            m.d.sync += room.eq(room + freed - plan.span.beats)
+            m.d.sync += room.eq(room + freed - span.beats)
         with m.Elif(freed):
             m.d.sync += room.eq(room + 1)
 

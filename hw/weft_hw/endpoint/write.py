@@ -60,7 +60,7 @@ class _Unconfirmed(data.Struct):
 class WritePath(wiring.Component):
     """Carries out and acknowledges writes in order.
 
-    Latency: 4 cycles from ``i`` to ``burst``; 2 from the last response to ``header``.  Throughput:
+    Latency: 1 cycle from ``i`` to ``burst``; 2 from the last response to ``header``.  Throughput:
     one flit per cycle; one more cycle for a write that takes one more beat than its data has flits.
 
     Members
