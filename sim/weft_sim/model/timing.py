@@ -24,7 +24,7 @@ class Timing:
     """control/dispatch.py, node.py: decision to the header's first flit."""
     completion_sink: int = 1
     """control/completion.py: last header flit of a completion to credits and counts."""
-    record_confirm: int = 1
+    record_confirm: int = 2
     """control/record.py: AXI write response to the sequence register."""
     probe_header: int = 2
     """control/probe.py, node.py: PROBE written to the request's first flit."""
@@ -71,7 +71,7 @@ class Timing:
     """vector/lanes.py, writer.py: an accumulator read to its INT8 row written."""
     vector_write_int32: int = 5
     """vector/lanes.py, writer.py: an accumulator read to its first INT32 row written."""
-    vector_refuse: int = 4
+    vector_refuse: int = 3
     """vector/drain.py, writer.py: task taken to the end of a command with an error."""
 
     # --- DMA engines

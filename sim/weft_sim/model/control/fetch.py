@@ -34,7 +34,7 @@ class RingFetch:
         self.events = queue.events
         flit = self.chip.config.flit_bytes
         self.chunks = COMMAND_BYTES // min(flit, COMMAND_BYTES)
-        self._most = min(_BURST_COMMANDS, _BUFFER_CHUNKS // self.chunks // 2)
+        self._most = min(_BURST_COMMANDS, _BUFFER_CHUNKS // self.chunks // 8)
         if flit > COMMAND_BYTES:
             self._most = 1
         self.clear()

@@ -90,6 +90,7 @@ class MatmulEngine(Engine):
         return MatmulShape(
             m=f.m,
             k=f.k,
+            n=f.n,
             k_blocks=self.tile.blocks_k(f.k),
             n_blocks=self.tile.blocks_n(f.n),
             a_row=f.a_row,

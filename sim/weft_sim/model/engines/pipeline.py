@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from weft_hw.memory.accumulator import Accumulator
+
 from ..local import LocalMemory
 from ..timing import TIMING
 from .traffic import ArrayTraffic, BlockRun
@@ -22,6 +24,7 @@ class MatmulShape:
 
     m: int
     k: int
+    n: int
     k_blocks: int
     n_blocks: int
     a_row: int
@@ -74,7 +77,8 @@ class ArrayPipeline:
         self.stalls = 0
         self.conflicts = 0
         self._taken = 0
-        self._stream_end = 0
+        self._stream_end = _LONG_AGO
+        self._block = (0, 0, 0, 0)
         self._forget()
 
     def _forget(self) -> None:
@@ -94,10 +98,13 @@ class ArrayPipeline:
         queued = cycle + TIMING.matmul_queue
         loader_taken = max(queued, self._last_ready - TIMING.matmul_load_latency)
         taken = max(queued, self._stream_end - 1)
-        if self._is_disjoint(shape):
-            self._run_smoothly(cycle, loader_taken + 1, taken + 1, shape)
-        else:
-            self._run_with_conflicts(cycle, loader_taken + 1, taken + 1, shape)
+        block = (shape.acc_row, shape.acc_stride, shape.m, shape.n)
+        # rows of the command before may still be on their way to be written
+        gap = Accumulator.UPDATE_DISTANCE - 1 if shape.accumulate and block != self._block else 0
+        self._block = block
+        not_before = self._stream_end + gap
+        walk = self._run_smoothly if self._is_disjoint(shape) else self._run_with_conflicts
+        walk(cycle, loader_taken + 1, taken + 1, not_before, shape)
         self._stream_end = self._last_start + shape.m
         # the queue before the streamer holds two
         self.accepts_from = max(queued, self._taken + 1)
@@ -115,17 +122,21 @@ class ArrayPipeline:
         self._a_banks = a_banks
         return not any(bank in a_banks or bank in before for bank in w_banks)
 
-    def _run_smoothly(self, now: int, load: int, active: int, shape: MatmulShape) -> None:
+    def _run_smoothly(
+        self, now: int, load: int, active: int, not_before: int, shape: MatmulShape
+    ) -> None:
         rows, m, blocks = self.rows, shape.m, shape.blocks
         ready = max(load + rows + TIMING.matmul_weights_ready, self._last_start + rows)
-        start = max(ready, active)
+        start = max(ready, active, not_before)
         period = max(m, rows)
         self.traffic.add(shape.run(start, period, blocks), now)
         self._last_start = start + (blocks - 1) * period
         self._last_ready = ready if blocks == 1 else self._last_start - period + rows
-        self.stalls += start - active + (blocks - 1) * (period - m)
+        self.stalls += max(0, ready - active) + (blocks - 1) * (period - m)
 
-    def _run_with_conflicts(self, now: int, load: int, active: int, shape: MatmulShape) -> None:
+    def _run_with_conflicts(
+        self, now: int, load: int, active: int, not_before: int, shape: MatmulShape
+    ) -> None:
         """Row by row: a weight row waits while activations are read from its bank."""
         rows, traffic = self.rows, self.traffic
         swap = self._last_start + 1
@@ -145,9 +156,9 @@ class ArrayPipeline:
                 load = ask + 1
                 shifted = max(shifted + 1, ask + TIMING.matmul_load_latency, swap)
                 shifts.append(shifted)
-            start = max(shifted, free)
+            self.stalls += max(0, shifted - free)
+            start = max(shifted, free, not_before)
             traffic.add(shape.run(start, max(shape.m, rows), 1, block), now)
-            self.stalls += start - free
             free = start + shape.m
             swap = start + 1
             self._last_start = start
