@@ -1,0 +1,167 @@
+"""Benchmarks of the hardware: utilisation, ceilings, scaling, command cost. On the compiled RTL."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+from weft_hw.isa import Engine, Opcode
+from weft_hw.presets import preset
+from weft_sim.dram import Dram
+
+from ..array_window import array_window
+from ..commands import pack
+from ..device import Device
+from ..gemm import gemm_report
+from .result import Measurement
+
+__all__ = ["ceiling", "command", "memory", "resident", "scaling", "utilisation"]
+
+_SIZE = 512
+#: Memory of the utilisation targets: 100 cycles; the port's width is 16 bytes a cycle on `base`.
+_LATENCY = 100
+
+
+def utilisation() -> Iterator[Measurement]:
+    """512^3 int8 on `base` from DRAM."""
+    report = gemm_report(
+        _SIZE, _SIZE, _SIZE, preset="base", target="rtl", dram=Dram(latency_cycles=_LATENCY)
+    )
+    yield Measurement(
+        name="utilisation",
+        what="base, 512x512x512 int8 from DRAM: utilisation",
+        value=100 * report["utilisation"],
+        unit="%",
+        demand=">= 97 %",
+        met=report["bit_exact"] and report["utilisation"] >= 0.97,
+        command="weft gemm 512 512 512 --preset base --target rtl --json",
+        detail=f"{report['cycles']:,} cycles, doorbell to last write response, bit-exact {report['bit_exact']}",
+    )
+    yield Measurement(
+        name="utilisation",
+        what="base, compiled RTL while computing: speed",
+        value=report["sim_cycles_per_second"],
+        unit="cycles/s",
+        demand=">= 200,000",
+        met=report["sim_cycles_per_second"] >= 200_000,
+        command="weft gemm 512 512 512 --preset base --target rtl --json",
+        detail="one core; nothing else should run beside it",
+    )
+
+
+def resident() -> Iterator[Measurement]:
+    """The same with operands in the scratchpad; 512 KiB of operands need a larger one than `base` has."""
+    config = preset("base").replace_tile(scratchpad_kib=1024)
+    report = gemm_report(_SIZE, _SIZE, _SIZE, preset=config, target="rtl", resident=True)
+    yield Measurement(
+        name="resident",
+        what="base with 1 MiB scratchpad, operands resident: utilisation",
+        value=100 * report["utilisation"],
+        unit="%",
+        demand=">= 99.5 %",
+        met=report["bit_exact"] and report["utilisation"] >= 0.995,
+        command="weft gemm 512 512 512 --preset base --scratchpad-kib 1024 --resident --target rtl --json",
+        detail=f"{report['cycles']:,} cycles",
+    )
+    report = gemm_report(384, 256, 384, preset="base", target="rtl", resident=True)
+    yield Measurement(
+        name="resident",
+        what="base as it is, 384x256x384 resident: utilisation",
+        value=100 * report["utilisation"],
+        unit="%",
+        demand="",
+        met=None,
+        command="weft gemm 384 256 384 --preset base --resident --target rtl --json",
+        detail=f"{report['cycles']:,} cycles",
+    )
+
+
+def ceiling() -> Iterator[Measurement]:
+    """Every M, K, N around the array's size: share of the shape's own ceiling in the matmul engine's window."""
+    size = preset("base").tile.array_rows
+    sizes = (1, size - 1, size, size + 1, 3 * size + 5, 16 * size)
+    rows = [
+        array_window(m, k, n, "base", "rtl", seed=m)
+        for m, k, n in itertools.product(sizes, repeat=3)
+    ]
+    worst = min(rows, key=lambda row: row["fraction"])
+    yield Measurement(
+        name="ceiling",
+        what="base, 216 shapes around R: worst share of own ceiling",
+        value=100 * worst["fraction"],
+        unit="%",
+        demand=">= 95 %",
+        met=all(row["bit_exact"] for row in rows) and worst["fraction"] >= 0.95,
+        command="weft bench --only ceiling",
+        detail=f"worst {worst['m']}x{worst['k']}x{worst['n']}: {worst['window_cycles']} cycles, ceiling "
+        f"{worst['ceiling_cycles']}; median {100 * np.median([row['fraction'] for row in rows]):.2f} %",
+    )
+
+
+def scaling() -> Iterator[Measurement]:
+    """`quad` against one of its tiles."""
+    one, four = (
+        gemm_report(_SIZE, _SIZE, _SIZE, preset="quad", target="rtl", tiles=tiles)
+        for tiles in (1, None)
+    )
+    yield Measurement(
+        name="scaling",
+        what="quad against one of its tiles, 512x512x512: speed-up",
+        value=one["cycles"] / four["cycles"],
+        unit="x",
+        demand=">= 3.8x",
+        met=one["bit_exact"] and four["bit_exact"] and one["cycles"] / four["cycles"] >= 3.8,
+        command="weft gemm 512 512 512 --preset quad --target rtl [--tiles 1] --json",
+        detail=f"{one['cycles']:,} and {four['cycles']:,} cycles",
+    )
+
+
+def command() -> Iterator[Measurement]:
+    """What a command costs: an empty one alone, and small products back to back."""
+    with Device("rtl", "base", dram=Dram(latency_cycles=_LATENCY)) as device:
+        event = device.submit([])
+        event.wait()
+        event = device.submit([])
+        fence = event.end_cycle - event.doorbell_cycle
+        event = device.submit([pack(Opcode.NOP, engine=Engine.MATMUL)])
+        empty = event.end_cycle - event.doorbell_cycle
+        count, size = 256, preset("base").tile.array_rows
+        products = [
+            pack(
+                Opcode.MATMUL, m=size, k=size, n=size, acc_stride=size, a_row=0, a_stride=1,
+                w_row=4096, w_stride=1, acc_row=0,
+            )
+        ] * count  # fmt: skip
+        event = device.submit(products)
+        each = (event.end_cycle - event.doorbell_cycle) / count
+    for what, value, demand in (
+        ("empty submission (fence alone)", fence, "few x 100"),
+        ("empty command through a tile", empty, "few x 100"),
+        ("back-to-back 16x16x16 products, each", each, ""),
+    ):
+        yield Measurement(
+            name="command",
+            what=f"base, {what}: doorbell to completion",
+            value=value,
+            unit="cycles",
+            demand=demand,
+            met=None,
+            command="weft bench --only command",
+            detail=f"memory latency {_LATENCY} cycles; {1e9 / value:,.0f} a second at 1 GHz",
+        )
+
+
+def memory() -> Iterator[Measurement]:
+    """Products whose operands and results cross memory each time."""
+    report = gemm_report(64, 64, 64, preset="base", target="rtl")
+    yield Measurement(
+        name="memory",
+        what="base, 64x64x64 from DRAM and back: doorbell to last write",
+        value=report["cycles"],
+        unit="cycles",
+        demand="",
+        met=None,
+        command="weft gemm 64 64 64 --preset base --target rtl --json",
+        detail="cold start: everything waits for memory",
+    )
