@@ -174,7 +174,7 @@ async def abort_drains_and_the_engine_goes_on(dut):
         await setup.bench.cycles(delay + int(rng.integers(3)))
         dut.engine__abort.value = 1
         ended = len(setup.done.raw)
-        await setup.done.take(first, cycles=400)
+        await setup.done.take(first, cycles=1000)
         await setup.bench.cycles(3)
         assert not dut.busy.value
         assert not setup.memory.in_flight

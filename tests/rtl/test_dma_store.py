@@ -169,7 +169,7 @@ async def abort_drains_and_the_engine_goes_on(dut):
         setup.commands.send(*[command.bits(Opcode.STORE) for command in commands])
         await setup.bench.cycles(delay + int(setup.bench.rng.integers(3)))
         dut.engine__abort.value = 1
-        await setup.done.take(first, cycles=600)
+        await setup.done.take(first, cycles=1000)
         await setup.bench.cycles(3)
         assert not dut.busy.value
         assert not setup.memory.in_flight
@@ -179,8 +179,7 @@ async def abort_drains_and_the_engine_goes_on(dut):
         assert [end["index"] for end in kept] == [command.index for command in commands]
         order = [end["status"] for end in kept]
         assert order == sorted(order, key=lambda status: status.value)
-        assert set(order) <= {Status.OK, Status.ABORTED}
-        assert order[-1] is Status.ABORTED
+        assert set(order) - {Status.OK} == {order[-1]} == {Status.ABORTED}
         dut.engine__abort.value = 0
     await setup.run([Command(memory_address=5, row_bytes=300, local_row=9, index=999)])
     assert setup.done.items[-1]["status"] is Status.OK
@@ -192,8 +191,8 @@ async def requests_stop_when_no_tag_is_free(dut):
     setup = Setup(dut)
     await setup.start()
     setup.memory.held = True
-    packet = setup.config.mesh.max_packet_bytes
-    commands = [Command(memory_address=i << 20, row_bytes=4 * packet, index=i) for i in range(8)]
+    size = 4 * setup.config.mesh.max_packet_bytes
+    commands = [Command(memory_address=i << 20, row_bytes=size, index=i) for i in range(8)]
     setup.commands.send(*[command.bits(Opcode.STORE) for command in commands])
     await setup.bench.cycles(1200)
     assert len(setup.memory.in_flight) == setup.config.tile.store_requests
@@ -233,8 +232,7 @@ async def an_offered_header_stays(dut):
     granted_first = chain(repeat(False, 10), repeat(True, 80), repeat(False))
     setup = Setup(dut, refuse=granted_first, hold_requests=stall_for(60))
     await setup.start()
-    command = Command(row_bytes=12 * setup.config.flit_bytes)
-    await setup.run([command])
+    await setup.run([command := Command(row_bytes=12 * setup.config.flit_bytes)])
     assert setup.scratchpad.reads.at[1] < 12
     assert setup.requests.at[0] < 70 < setup.data.at[-1]
     assert setup.written == setup.golden([command])
