@@ -44,11 +44,15 @@ class Tile:
         self._frozen: bytes | None = None
         self.fronts = {engine: FrontEnd(self, engine) for engine in EngineId}
         self.semaphores.takers = tuple(self.fronts.values())
-        self.array = MatmulEngine(self, self.fronts[EngineId.MATMUL])
-        self.fronts[EngineId.LOAD].engine = LoadEngine(self, self.fronts[EngineId.LOAD])
-        self.fronts[EngineId.MATMUL].engine = self.array
-        self.fronts[EngineId.VECTOR].engine = VectorEngine(self, self.fronts[EngineId.VECTOR])
-        self.fronts[EngineId.STORE].engine = StoreEngine(self, self.fronts[EngineId.STORE])
+        fronts = self.fronts
+        self.array = MatmulEngine(self, fronts[EngineId.MATMUL])
+        traffic = self.array.pipeline.traffic
+        self.vector = VectorEngine(self, fronts[EngineId.VECTOR], traffic)
+        self.store = StoreEngine(self, fronts[EngineId.STORE], traffic)
+        fronts[EngineId.LOAD].engine = LoadEngine(self, fronts[EngineId.LOAD])
+        fronts[EngineId.MATMUL].engine = self.array
+        fronts[EngineId.VECTOR].engine = self.vector
+        fronts[EngineId.STORE].engine = self.store
 
     def blocks_k(self, k: int) -> int:
         """Blocks along K."""
@@ -93,7 +97,11 @@ class Tile:
             words = [f.busy_cycles() for f in fronts] + [f.wait_cycles() for f in fronts]
         elif number == 2:
             self.counters.weight_stalls = self.array.pipeline.stalls
-            self.counters.scratchpad_conflicts = self.array.pipeline.conflicts
+            self.counters.scratchpad_conflicts = (
+                self.array.pipeline.conflicts
+                + self.vector.pipeline.conflicts
+                + self.store.reader.conflicts
+            )
             words = list(self.counters.words())
         else:
             return bytes(_PAGE_BYTES)

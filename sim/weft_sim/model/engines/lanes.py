@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from ..timing import TIMING
+from .traffic import ArrayTraffic
 
 __all__ = ["LanePipeline", "VectorShape"]
 
@@ -24,7 +25,7 @@ class VectorShape:
     """What a command asks of the pipeline.
 
     ``parts`` scratchpad rows hold an accumulator row of int32; ``parameter_rows`` those of a vector
-    of N.
+    of N. The other rows and strides are the command's.
     """
 
     rows: int
@@ -34,6 +35,12 @@ class VectorShape:
     int32: bool
     bias: bool
     residual: bool
+    acc_row: int
+    acc_stride: int
+    bias_row: int
+    scale_row: int
+    residual_row: int
+    residual_stride: int
 
     @property
     def pace(self) -> int:
@@ -42,10 +49,16 @@ class VectorShape:
 
 
 class LanePipeline:
-    """State between commands; all cycles count from chip reset."""
+    """State between commands; all cycles count from chip reset.
 
-    def __init__(self) -> None:
+    The array's reads go first in every bank; ``conflicts`` counts cycles lost to them in the
+    scratchpad.
+    """
+
+    def __init__(self, traffic: ArrayTraffic) -> None:
+        self.traffic = traffic
         self.accepts_from = 0
+        self.conflicts = 0
         self.flush(_LONG_AGO)
 
     def flush(self, cycle: int) -> None:
@@ -82,16 +95,15 @@ class LanePipeline:
             if fetches:
                 first = max(self._next_read, ready)
                 if shape.residual:
-                    first = max(first, self._residual() + TIMING.vector_residual)
+                    take = self._residual(shape.residual_row + block)
+                    first = max(first, take + TIMING.vector_residual)
+                first = self.traffic.drain_from(shape.acc_row + block * shape.acc_stride, first)
                 self._next_read = self._consumed = first
                 if not shape.int32:
                     self._scale_free = first + TIMING.vector_scale_copy
                 if block + 1 < shape.blocks:
                     ready = self._fetch(shape, first + 1, block + 1)
-            if shape.residual:
-                self._rows_with_residuals(shape.rows)
-            else:
-                self._next_read += shape.rows * shape.pace
+            self._read_rows(shape, block)
         self.last_read = self._next_read - shape.pace
         after = TIMING.vector_write_int32 if shape.int32 else TIMING.vector_write
         self._drained = self.last_read + after + shape.pace
@@ -100,34 +112,62 @@ class LanePipeline:
 
     def _fetch(self, shape: VectorShape, loaded: int, block: int) -> int:
         """Asks for the parameters of a block; the first cycle in which its first row can be read."""
-        part = min(shape.parts, shape.parameter_rows - shape.parts * block)
+        before = shape.parts * block
+        part = min(shape.parts, shape.parameter_rows - before)
         take = max(loaded, self._consumed + 1)
         if shape.bias:
-            self._fetches.append((take, take + part))
-            take += part
+            take = self._take(shape.bias_row + before, part, take)
         if not shape.int32:
-            start = max(take, self._scale_free)
-            self._fetches.append((start, start + part))
-            take = start + part
+            take = self._take(shape.scale_row + before, part, max(take, self._scale_free))
         self._fetch_free = take
         return take + TIMING.vector_fetch
 
-    def _residual(self) -> int:
-        """The cycle in which the next residual row is taken by the read port."""
+    def _take(self, row: int, count: int, cycle: int) -> int:
+        """Parameter rows taken by the read port from ``cycle`` on; the cycle after the last."""
+        begin = cycle
+        if self.traffic.busy_after(cycle):
+            for number in range(count):
+                cycle = self._granted(row + number, cycle) + 1
+        else:
+            cycle += count
+        self._fetches.append((begin, cycle))
+        return cycle
+
+    def _granted(self, row: int, take: int) -> int:
+        """A row taken by the port in ``take`` is asked for in the next cycle, and may have to wait."""
+        granted = self.traffic.read_from(row, take + 1) - 1
+        self.conflicts += granted - take
+        return granted
+
+    def _residual(self, row: int) -> int:
+        """The cycle in which the read port takes the next residual row."""
         take = self._residual_next
         if len(self._pops) >= _RESIDUALS_AHEAD:
             take = max(take, self._pops[0] + 1)
         for begin, end in self._fetches:
             if begin <= take < end:
                 take = end
-        return take
+        return self.traffic.read_from(row, take + 1) - 1
 
-    def _rows_with_residuals(self, rows: int) -> None:
-        for _ in range(rows):
-            take = self._residual()
+    def _read_rows(self, shape: VectorShape, block: int) -> None:
+        """Accumulator rows of a block, from ``_next_read`` on."""
+        if shape.residual:
+            self._read_rows_with_residuals(shape, block)
+        elif self.traffic.busy_after(self._next_read):
+            first = shape.acc_row + block * shape.acc_stride
+            for row in range(shape.rows):
+                self._next_read = self.traffic.drain_from(first + row, self._next_read) + shape.pace
+        else:
+            self._next_read += shape.rows * shape.pace
+
+    def _read_rows_with_residuals(self, shape: VectorShape, block: int) -> None:
+        first = shape.acc_row + block * shape.acc_stride
+        for row in range(shape.rows):
+            take = self._residual(shape.residual_row + block + row * shape.residual_stride)
             self._residual_next = take + 1
             if len(self._pops) >= _RESIDUALS_AHEAD:
                 self._pops.popleft()
             read = max(self._next_read, take + TIMING.vector_residual)
+            read = self.traffic.drain_from(first + row, read)
             self._pops.append(read + TIMING.vector_residual_use)
             self._next_read = read + 1

@@ -13,6 +13,7 @@ from ..requests import Request
 from ..timing import TIMING
 from .dma import DmaEngine, Job
 from .row_reader import RowReader
+from .traffic import ArrayTraffic
 
 if TYPE_CHECKING:
     from ..tile import Tile
@@ -29,25 +30,25 @@ class StoreEngine(DmaEngine):
 
     access = WINDOW_WRITE
 
-    def __init__(self, tile: Tile, front: FrontEnd) -> None:
+    def __init__(self, tile: Tile, front: FrontEnd, traffic: ArrayTraffic) -> None:
         super().__init__(tile, front)
         self.depth = tile.config.tile.store_requests
         self._headers: deque[tuple[Job, Request, int]] = deque()
-        self._reader = RowReader()
+        self.reader = RowReader(traffic)
 
     def offer(self, job: Job, request: Request) -> None:
         now = self.events.now
-        free_from = None if len(self._headers) >= _HEADERS else self._reader.free_from()
+        free_from = None if len(self._headers) >= _HEADERS else self.reader.free_from()
         if free_from is None:
             return
         if free_from > now:
             self.wake_offer(free_from)
             return
         self.allocate(job, request, now)
-        self._reader.read(now, request.flits)
-        self._headers.append((job, request, now + TIMING.store_header))
+        ready = now + TIMING.store_header + self.reader.read(now, request.row, request.flits)
+        self._headers.append((job, request, ready))
         if len(self._headers) == 1:
-            self.events.at(now + TIMING.store_header, self._offer_header)
+            self.events.at(ready, self._offer_header)
 
     def _offer_header(self) -> None:
         """The oldest packet's header is ready."""
@@ -59,7 +60,7 @@ class StoreEngine(DmaEngine):
         header = chip.network.request_header_flits
         flits = header + request.flits
         head = way.send(self.events.now, flits)
-        self._reader.sent(self.events.now + header, request.flits)
+        self.reader.sent(self.events.now + header, request.flits)
         counters.request_flits += flits
         counters.response_flits += chip.network.response_header_flits
         request.settle = TIMING.store_settle

@@ -91,6 +91,10 @@ class ArrayTraffic:
         """Nothing is read from ``cycle`` on."""
         self.runs = deque(run for run in self.runs if run.start < cycle)
 
+    def busy_after(self, cycle: int) -> bool:
+        """Whether anything is planned after ``cycle``."""
+        return any(run.end + self.update_delay > cycle for run in self.runs)
+
     def activations_until(self, bank: int, cycle: int) -> int | None:
         """The first cycle without an activation read in ``bank``; None if ``cycle`` is one."""
         for run in self.runs:

@@ -13,6 +13,7 @@ from ..decode import Command
 from ..timing import TIMING
 from .base import Engine
 from .lanes import LanePipeline, VectorShape
+from .traffic import ArrayTraffic
 
 if TYPE_CHECKING:
     from ..tile import Tile
@@ -27,10 +28,10 @@ _COMMANDS = 4
 class VectorEngine(Engine):
     """A row a cycle (INT8) or every ``4 C / row_bytes`` cycles (INT32), parameters fetched ahead."""
 
-    def __init__(self, tile: Tile, front: FrontEnd) -> None:
+    def __init__(self, tile: Tile, front: FrontEnd, traffic: ArrayTraffic) -> None:
         super().__init__(tile, front)
         config = tile.config.tile
-        self.pipeline = LanePipeline()
+        self.pipeline = LanePipeline(traffic)
         self._parts = config.accumulator_row_bytes // config.row_bytes
         self._running: deque[tuple[Command, Status, int, int]] = deque()
         self._epoch = 0
@@ -61,6 +62,12 @@ class VectorEngine(Engine):
             int32=int32,
             bias=bool(f.use_bias),
             residual=bool(f.use_residual) and not int32,
+            acc_row=f.acc_row,
+            acc_stride=f.acc_stride,
+            bias_row=f.bias_row,
+            scale_row=f.scale_row,
+            residual_row=f.residual_row,
+            residual_stride=f.residual_stride,
         )
         self._enqueue(command, Status.OK, 0, self.pipeline.run(now, shape))
         self.events.at(self.pipeline.accepts_from, self.front.offer)
