@@ -23,7 +23,9 @@ class PacketArbiter:
     def offer(self, client: int, send: Callable[[], None]) -> None:
         """``client`` has a packet; ``send()`` is called in the cycle in which it may go."""
         now = self._events.now
-        if not self._waiting and self._link.free <= now:
+        # right after its own packet a client lets the other one offer in the same cycle
+        latest = now if client != self._last else now - 1
+        if not self._waiting and self._link.free <= latest:
             self._last = client
             send()
             return

@@ -37,6 +37,7 @@ class MemoryPort:
         self.clock = SlotClock(dram, number, -(-width // rate))
         self.beats = [0, 0]
         self._queues: tuple[deque[_Burst], deque[_Burst]] = (deque(), deque())
+        self._bus_free = 0
         self._slot = 0
         self._turn = READ
         self._epoch = 0
@@ -52,7 +53,7 @@ class MemoryPort:
         if reads or writes:
             self._advance(now)
         else:
-            self.clock.restart(now)
+            self.clock.restart(max(now, self._bus_free))
             self._slot = self.clock.before(now)
         self.beats[kind] += beats
         queue = self._queues[kind]
@@ -97,6 +98,7 @@ class MemoryPort:
         """A burst's last beat moves in this cycle."""
         if epoch != self._epoch:
             return
+        self._bus_free = self.events.now + self.clock.beat_cycles
         self._advance(self.events.now + 1)
         ended = [queue.popleft() for queue in self._queues if queue and queue[0].beats <= 0]
         self._schedule()

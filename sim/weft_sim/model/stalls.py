@@ -51,10 +51,9 @@ class SlotClock:
         self._open += drawn
 
     def restart(self, cycle: int) -> None:
-        """The bus was idle before ``cycle``: slot 0 is the first that can follow."""
-        if not self._plain:
-            self._next = max(self._next, cycle)
-            self._cycles = []
+        """Slot 0 is the first that can begin from ``cycle`` on: until then the bus is busy or idle."""
+        self._next = cycle
+        self._cycles = []
 
     def before(self, cycle: int) -> int:
         """Slots of this period that begin before ``cycle``."""
