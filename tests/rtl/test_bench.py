@@ -1,4 +1,4 @@
-"""The bench itself: timing contract, agents, stream rules, payloads, and that a failing test fails."""
+"""The bench itself: timing, agents, stream rules, payloads, and that a failing test fails."""
 
 import cocotb
 import pytest

@@ -5,7 +5,7 @@
 | random traffic | every node to every other, random lengths and stalls | flits as expected |
 | reset | a reset amid traffic | nothing of before it arrives |
 | latency | a flit between each two nodes | 2 cycles for each router on the way |
-| streams | all endpoints to the far end of their rows and back | a flit a cycle |
+| streams | along rows and columns, from and to endpoints | a flit a cycle |
 | saturation | uniform random traffic between tiles | measured, above a floor |
 """
 
@@ -79,6 +79,28 @@ class Harness:
         assert not self.packets.outstanding
         assert self.received == self.packets.received_flits == self.packets.sent_flits
 
+    async def full_rate(self):
+        """Streams along rows, then columns, then at endpoints, and checks a flit a cycle."""
+        tile = {(node.x, node.y): node for node in self.nodes if node.kind is NodeKind.TILE}
+        right, down = self.mesh.cols - 1, self.mesh.rows - 1
+        rows = [(tile[0, y], tile[right, y]) for y in range(down + 1) if right]
+        columns = [(tile[x, 0], tile[x, down]) for x in range(right + 1) if down]
+        endpoints = [
+            (node, tile[right, node.y]) for node in self.nodes if node.kind is NodeKind.ENDPOINT
+        ]
+        for agent in (*self.sources.values(), *self.sinks.values()):
+            agent.pause = never()
+        for ways in (rows, columns, endpoints):
+            before = {key: len(sink.raw) for key, sink in self.sinks.items()}
+            for one, other in ways:
+                for plane, length in ((p, n) for p in PLANES for n in (9, 1, 17, 9, 2, 32)):
+                    self.send(plane, one, other, length)
+                    self.send(plane, other, one, length)
+            await self.finish(cycles=500)
+            for plane, node in ((plane, node) for plane in PLANES for way in ways for node in way):
+                at = self.sinks[plane, node].at[before[plane, node] :]
+                assert at[-1] - at[0] == len(at) - 1 == 69
+
     def hops(self, source, destination):
         return abs(source.x - destination.x) + abs(source.y - destination.y)
 
@@ -99,6 +121,8 @@ async def random_traffic_arrives(dut):
                 plane = PLANES[h.bench.rng.integers(2)]
                 h.send(plane, *h.pick(2), int(min(h.bench.rng.geometric(0.2), 30)))
             await h.finish(cycles=20 * h.packets.sent_flits)
+        # a credit lost would show in the rate of its link
+        await h.full_rate()
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -136,24 +160,11 @@ async def each_router_takes_two_cycles(dut):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
-async def endpoints_stream_at_full_rate(dut):
-    """A bubble between a memory endpoint and the tiles of its row, or a slow credit."""
+async def each_link_carries_a_flit_each_cycle(dut):
+    """A bubble between flits or packets, or a credit that comes late."""
     h = Harness(dut)
     await h.bench.reset()
-    ends = [
-        (node, h.nodes[node.y * h.mesh.cols + h.mesh.cols - 1])
-        for node in h.nodes
-        if node.kind is NodeKind.ENDPOINT
-    ]
-    for endpoint, tile in ends:
-        for length in (9, 1, 33, 9, 9, 2, 9, 64):
-            h.send("response", endpoint, tile, length)
-            h.send("request", tile, endpoint, length)
-    await h.finish(cycles=500)
-    for endpoint, tile in ends:
-        for plane, node in (("response", tile), ("request", endpoint)):
-            at = h.sinks[plane, node].at
-            assert at[-1] - at[0] == len(at) - 1 == 135
+    await h.full_rate()
 
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")

@@ -9,7 +9,7 @@
 
 import cocotb
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from weft_hw.isa import Engine, Status
@@ -25,7 +25,6 @@ from weft_hw.noc.packet import (
 )
 from weft_hw.noc.receiver import PacketReceiver
 from weft_hw.noc.sender import PacketSender, header_flits
-from weft_hw.streams.link import link
 from weft_sim.bench import Bench, StreamMonitor, StreamSink, StreamSource, run_bench
 from weft_sim.bench.pauses import never, random_pauses, stall_for
 
@@ -33,7 +32,7 @@ REQUEST = RequestHeader(address_bits=40)
 
 
 class Loop(wiring.Component):
-    """A sender into a receiver; ``tap`` shows what passes between."""
+    """A sender into a receiver; ``tap`` shows what passes between, ``hold`` keeps it back."""
 
     def __init__(self, header, flit_bytes):
         self.header = header
@@ -44,6 +43,7 @@ class Loop(wiring.Component):
             {
                 "i_header": In(headers),
                 "i_data": In(flits),
+                "hold": In(1),
                 "o_header": Out(headers),
                 "o_data": Out(flits),
                 "tap": Out(
@@ -56,13 +56,22 @@ class Loop(wiring.Component):
         m = Module()
         m.submodules.sender = sender = PacketSender(self.header, self.flit_bytes)
         m.submodules.receiver = receiver = PacketReceiver(self.header, self.flit_bytes)
-        link(m, sender.o, receiver.i)
+        passes, holding = Signal(), Signal()
+        m.d.comb += [
+            receiver.i.payload.eq(sender.o.payload),
+            receiver.i.valid.eq(sender.o.valid & ~holding),
+            sender.o.ready.eq(receiver.i.ready & ~holding),
+            passes.eq(receiver.i.valid & receiver.i.ready),
+        ]
+        # a flit once shown to the receiver stays
+        with m.If(passes | ~receiver.i.valid):
+            m.d.sync += holding.eq(self.hold)
         for name in ("i_header", "i_data"):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(sender, name))
         for name in ("o_header", "o_data"):
             wiring.connect(m, getattr(receiver, name), wiring.flipped(getattr(self, name)))
         m.d.comb += [
-            self.tap.valid.eq(sender.o.valid & sender.o.ready),
+            self.tap.valid.eq(passes),
             self.tap.payload.eq(sender.o.payload),
         ]
         return m
@@ -131,6 +140,12 @@ async def packets_come_back_as_they_went(dut):
         want_headers, want_data = random_packets(bench.rng, header, flit_bytes, 100)
         headers.send(*want_headers)
         data.send(*want_data)
+        hold = random_pauses(bench.rng, probability)
+        for _ in range(20_000):
+            if len(o_headers.raw) == len(want_headers) and len(o_data.raw) == len(want_data):
+                break
+            dut.hold.value = next(hold)
+            await bench.cycles(1)
         assert await o_headers.take(len(want_headers), cycles=20_000) == want_headers
         assert await o_data.take(len(want_data), cycles=20_000) == want_data
         await bench.cycles(20)

@@ -95,7 +95,7 @@ def unpack(layout: Any, bits: int) -> Any:
     if Shape.cast(layout).signed and bits >> (width - 1):
         bits -= 1 << width
     if isinstance(layout, enum.EnumMeta):
-        members: dict[int, Any] = {member.value: member for member in layout}
+        members = {member.value: member for member in layout.__members__.values()}
         return members.get(bits, bits)
     return bits
 

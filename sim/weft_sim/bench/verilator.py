@@ -20,6 +20,7 @@ FLAGS = ("--assert",)
 
 TIMESCALE = ("1ns", "1ns")
 
+
 def control_file(verilog: Verilog) -> str:
     """Verilator's control file: waivers, the ports of the top made visible, shared modules kept as
     modules.
