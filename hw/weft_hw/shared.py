@@ -11,6 +11,8 @@ import re
 from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Elaboratable, Instance, ResetSignal
 
+from .streams.link import members
+
 __all__ = ["ShareLibrary", "share"]
 
 _PORT = re.compile(r"^  wire (?:width \d+ )?(?:signed )?(?:input|output) \d+ +(?:signed )?\\(\S+)$", re.MULTILINE)
@@ -43,7 +45,7 @@ class ShareLibrary:
         """An ``Instance`` of the shared module, whose ports are the members of ``component``."""
         name = component.shared_name
         if name not in self.modules:
-            self._signatures[name] = component.signature
+            self._signatures[name] = members(component.signature, component)
             self.modules[name] = None
             text = rtlil.convert(component, name=name, platform=self, emit_src=False)
             # the top module is the last one in the text
@@ -53,7 +55,7 @@ class ShareLibrary:
         else:
             # a twin is described by the module already emitted
             component._MustUse__used = True
-        if self._signatures[name] != component.signature:
+        if self._signatures[name] != members(component.signature, component):
             raise ValueError(f"shared_name {name} must belong to one interface, not two different ones")
         ports = {}
         for path, member, value in component.signature.flatten(component):

@@ -7,10 +7,11 @@
 from amaranth.hdl import Shape, ShapeCastable
 from amaranth.lib import wiring
 
-__all__ = ["link"]
+__all__ = ["link", "members"]
 
 
-def _members(signature, interface):
+def members(signature, interface):
+    """Path -> (direction, shape) of every member, for comparing interfaces."""
     # an integer or range is the shape it stands for
     return {path: (member.flow, member.shape if isinstance(member.shape, ShapeCastable) else Shape.cast(member.shape))
             for path, member, _ in signature.flatten(interface)}
@@ -24,8 +25,8 @@ def link(m, source, sink):
     TypeError
         if the interfaces differ in a member or its shape, naming the first.
     """
-    ours = _members(source.signature, source)
-    theirs = _members(sink.signature.flip(), sink)
+    ours = members(source.signature, source)
+    theirs = members(sink.signature.flip(), sink)
     for path in ours.keys() | theirs.keys():
         if ours.get(path) != theirs.get(path):
             raise TypeError(f"linked interfaces must agree in {'.'.join(map(str, path))}, not {ours.get(path)} and "
