@@ -32,6 +32,14 @@ def test_watchdog_reports_a_wait_nobody_meets(open_device):
     np.testing.assert_array_equal(device.matmul(a, a), matmul_int8(a, a))
 
 
+def test_a_signal_behind_the_wait_does_not_count(open_device):
+    """A command stuck behind the waiting one is said to be about to help it."""
+    device = open_device(watchdog_cycles=4000)
+    commands = [_nop(Engine.MATMUL, wait=1 << 3), _nop(Engine.MATMUL, signal=1 << 3)]
+    with pytest.raises(DeviceHang, match=r"semaphore 3, command .*; nobody in flight signals it"):
+        device.submit(commands).wait()
+
+
 def test_circle_of_waits_is_named(open_device):
     """A circle of two engines is reported as two waits without a cause."""
     device = open_device(watchdog_cycles=4000)

@@ -79,6 +79,16 @@ def test_asynchronous_products_keep_their_operands(open_device):
     assert device.allocator.used_bytes == 0
 
 
+def test_operands_are_let_go_when_done(open_device):
+    """An event that is kept holds its operands' memory for ever."""
+    device = open_device()
+    a = np.ones((40, 40), np.int8)
+    event = device.matmul_async(a, a)
+    result = event.wait()
+    assert device.allocator.used_bytes == result.nbytes
+    assert event.done
+
+
 def test_reset_by_hand(open_device):
     """A reset leaves submissions pending, or the queue dead."""
     device = open_device()

@@ -109,6 +109,18 @@ def test_check_sees_that_engines_hold_each_other_back():
     assert check_program(commands, balanced=True).largest_count <= 5
 
 
+def test_check_lets_the_taker_lag():
+    """An overflow is missed, because the engine that takes is thought to keep up."""
+    commands = []
+    for number in range(300):
+        # matmul and vector take turns; load takes what matmul gives, whenever it comes to it
+        commands.append(_nop(_M, wait=2 if number else 0, signal=1 | 4))
+        commands.append(_nop(_V, wait=1, signal=2 if number < 299 else 0))
+        commands.append(_nop(_L, wait=4))
+    with pytest.raises(ValueError, match="can raise a semaphore to 300, above 255"):
+        check_program(commands)
+
+
 def test_check_refuses_unknown_opcodes():
     """Bytes that are no command pass as a program."""
     with pytest.raises(ValueError, match=r"command 1 has no known opcode: UNKNOWN\(0x63\)"):

@@ -123,8 +123,8 @@ def _roofline(
     load += b_requests * _row(blocking.n, config, timing, tile.load_requests)
     store = stored * _row(blocking.n * task.out_bytes, config, timing, tile.store_requests)
     bus = (
-        a_requests * ceil_div(blocking.k, flit)
-        + b_requests * ceil_div(blocking.n, flit)
+        a_requests * (ceil_div(blocking.k, flit) + 1)
+        + b_requests * (ceil_div(blocking.n, flit) + 1)
         + stored * ceil_div(blocking.n * task.out_bytes, flit)
     ) * flit / timing.bytes_per_cycle * timing.share  # fmt: skip
     commands = down * across * (3 * depth + 2)

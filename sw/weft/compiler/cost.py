@@ -61,9 +61,10 @@ class Timing:
             if step.engine is Engine.LOAD
             else self.config.tile.store_requests
         )
-        bus = int(beats * flit / self.bytes_per_cycle)
+        # every packet's header takes a flit of the endpoint's link, too
+        bus = max(int(beats * flit / self.bytes_per_cycle), beats + requests * header)
         waiting = requests * self.latency_cycles // allowed
-        return max(bus * self.share, beats + requests * header, waiting), bus
+        return max(bus * self.share, waiting), bus
 
     def cycles(self, step: Step) -> tuple[int, int, int]:
         """Cycles in the engine, cycles from its end to the last write, cycles of the bus."""

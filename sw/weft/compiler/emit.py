@@ -8,11 +8,14 @@ from weft_hw.config import ChipConfig
 from weft_hw.isa import Opcode, VectorOutput
 
 from .program import Step
-from .regions import Regions, Slot, regions_of
+from .regions import Slot, regions_of
 from .task import Blocking, GemmTask, Infeasible, Part, ceil_div, split
 from .walk import Block, Operation, walk
 
 __all__ = ["TileProgram", "tile_program"]
+
+#: Accumulator rows that are worth a vector and a store command of their own.
+_PIECE_ROWS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class TileProgram:
 
 @dataclass(slots=True)
 class _Load:
-    """A tile of operands to fetch: before operation ``use``, after operation ``release``."""
+    """Operands to fetch: before operation ``use``, after operation ``release``."""
 
     kind: str
     block: Block
@@ -61,20 +64,18 @@ class _Emitter:
         self.width, self.lanes = config.tile.array_rows, config.tile.array_cols
         self.wide_rows = config.tile.accumulator_row_bytes // config.tile.row_bytes
         self.out_rows_per_lane_group = self.wide_rows if task.out_bytes == 4 else 1
-        self.regions: Regions = regions_of(config, task, part, blocking)
+        self.regions = regions_of(config, task, part, blocking)
         self.blocks, self.operations = walk(config, task, part, blocking)
         self.steps: list[Step] = []
         self.loaded: dict[Slot, Step] = {}
-        self.matmuls: list[Step] = []
+        self.matmuls: dict[int, Step] = {}
         self.last_vector: dict[int, Step] = {}
         self.stores: dict[int, Step] = {}
         self.pieces = 0
+        # the block that is cut up at the end, its pieces, and the one before
+        self.tail = len(self.blocks) - 2 - blocking.tail_m - blocking.tail_n
         # block -> number of its last operation
-        self.end_of_block = {
-            operation.block: number
-            for number, operation in enumerate(self.operations)
-            if operation.last
-        }
+        self.end_of_block = {op.block: at for at, op in enumerate(self.operations) if op.last}
 
     def emit(self, lookahead: int) -> TileProgram:
         slots, loads = self._place()
@@ -177,16 +178,16 @@ class _Emitter:
         task, block, start = self.task, load.block, load.slot.start
         rows, columns = block.row_panel, block.column_panel
         needs: list[Step] = []
+        if load.release >= 0:
+            vector = load.kind == "vector"
+            needs = [(self.last_vector if vector else self.matmuls)[load.release]]
         if load.kind == "a":
-            needs = [self.matmuls[load.release]] if load.release >= 0 else []
             address = task.a_address + rows[0] * task.k + load.k0
             step = self._transfer(needs, address, task.k, load.k, rows[1], start)
         elif load.kind == "b":
-            needs = [self.matmuls[load.release]] if load.release >= 0 else []
             address = task.b_address + load.k0 * task.n + columns[0]
             step = self._transfer(needs, address, task.n, columns[1], load.k, start)
         else:
-            needs = [self.last_vector[load.release]] if load.release >= 0 else []
             bias, scale, _ = self._vector_rows(block)
             size = 4 * columns[1]
             if task.bias_address is not None:
@@ -217,21 +218,19 @@ class _Emitter:
             needs.append(self.last_vector[self.end_of_block[before]])
         a_stride = ceil_div(operation.k, self.width)
         b_stride = self._groups(block.column_panel[1])
-        self.matmuls.append(
-            self._add(
-                Opcode.MATMUL,
-                needs,
-                m=block.m,
-                k=operation.k,
-                n=block.n,
-                a_row=slots[0].start + (block.m0 - block.row_panel[0]) * a_stride,
-                a_stride=a_stride,
-                w_row=slots[1].start + (block.n0 - block.column_panel[0]) // self.lanes,
-                w_stride=b_stride,
-                acc_row=self._accumulator(operation.block),
-                acc_stride=block.m,
-                accumulate=int(operation.k0 > 0),
-            )
+        self.matmuls[number] = self._add(
+            Opcode.MATMUL,
+            needs,
+            m=block.m,
+            k=operation.k,
+            n=block.n,
+            a_row=slots[0].start + (block.m0 - block.row_panel[0]) * a_stride,
+            a_stride=a_stride,
+            w_row=slots[1].start + (block.n0 - block.column_panel[0]) // self.lanes,
+            w_stride=b_stride,
+            acc_row=self._accumulator(operation.block),
+            acc_stride=block.m,
+            accumulate=int(operation.k0 > 0),
         )
 
     def _emit_results(self, number: int, block_number: int, operands: Slot | None) -> None:
@@ -240,8 +239,10 @@ class _Emitter:
         largest = out.rows // (2 * stride) if 2 * stride <= out.rows else out.rows // stride
         if largest == 0:
             raise Infeasible
-        if block_number == len(self.blocks) - 1:
-            largest = min(largest, ceil_div(block.m, 2))
+        if block_number >= self.tail:
+            # what the array no longer hides is stored while the rest is still being drained
+            pieces = min(self.blocking.tail_pieces, block.m * self._groups(block.n) // _PIECE_ROWS)
+            largest = min(largest, ceil_div(block.m, max(1, pieces)))
         bias, scale, residual = self._vector_rows(block)
         at = operands.start if operands else 0
         group = (block.n0 - block.column_panel[0]) // self.lanes

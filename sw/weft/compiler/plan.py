@@ -153,14 +153,15 @@ def _choose(
         worth = max(1, _FINALISTS * _OPERATIONS // max(_OPERATIONS, operations))
         if best is not None and tried >= worth:
             break
-        timed = None
-        for vary in (_beginnings, _ends):
-            for variant in vary(config, blocking, few=operations > _OPERATIONS):
-                timed = _try(config, task, part, variant, timing) or timed
-                if timed is not None and (best is None or timed.cycles < best[0]):
-                    best = (timed.cycles, variant)
-                    blocking = variant
-        tried += timed is not None
+        own: tuple[int, Blocking] | None = None
+        for vary in (_beginnings, _ends, _drains):
+            for variant in vary(config, own[1] if own else blocking, few=operations > _OPERATIONS):
+                timed = _try(config, task, part, variant, timing)
+                if timed is not None and (own is None or timed.cycles < own[0]):
+                    own = (timed.cycles, variant)
+        if own is not None and (best is None or own[0] < best[0]):
+            best = own
+        tried += own is not None
     if best is None:
         raise ValueError(
             f"a {task.m} x {task.k} by {task.k} x {task.n} product must fit "
@@ -216,8 +217,13 @@ def _ends(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]:
     """The same blocking with a last block cut otherwise."""
     if few:
         return []
-    tails = ((0, 0), (1, 0), (2, 0), (3, 0), (1, 2))
+    tails = ((0, 0), (1, 0), (2, 0), (3, 0), (1, 2), (2, 1), (4, 1))
     return [replace(blocking, tail_m=tail_m, tail_n=tail_n) for tail_m, tail_n in tails]
+
+
+def _drains(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]:
+    """The same blocking with its last results drained in more or fewer pieces."""
+    return [] if few else [replace(blocking, tail_pieces=pieces) for pieces in (1, 4)]
 
 
 @lru_cache(maxsize=256)

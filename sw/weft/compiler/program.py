@@ -43,8 +43,8 @@ class Step:
     signal: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        engine = self.fields.get("engine")
-        self.engine = ENGINE_OF[self.opcode] if engine is None else Engine(engine)
+        named = self.fields.get("engine")
+        self.engine = ENGINE_OF[self.opcode] if named is None else Engine(named)
 
 
 def link(steps: Iterable[Step]) -> None:

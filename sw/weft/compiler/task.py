@@ -63,7 +63,7 @@ class Blocking:
     computed; otherwise the columns of ``b`` stay. ``first_k`` operands begin the first blocks, each
     piece ``growth`` halves of the one before, up to ``k``, so that the array starts early. The last
     block is halved ``tail_m`` times by rows and ``tail_n`` times by columns, so that little is left
-    to store when the array stops.
+    to store when the array stops; these blocks are drained in ``tail_pieces``.
     ``a_quarters`` of the scratchpad's first three quarters hold ``a``.
     """
 
@@ -76,6 +76,7 @@ class Blocking:
     tail_n: int
     a_quarters: int
     growth: int = 4
+    tail_pieces: int = 2
     resident: bool = False
 
 
