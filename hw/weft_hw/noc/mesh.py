@@ -22,9 +22,9 @@ class Mesh(wiring.Component):
 
     Latency: 2 cycles for each router on the way (``hops + 1`` of them), from a flit's acceptance at
     the source to its first offer at the destination.  Throughput: 1 flit a cycle on every link,
-    with the default depth of 4; tiles that send 9-flit packets to random other tiles as fast as
-    they can get 0.71 flits a cycle each through a 2 x 2 mesh and 0.48 through 4 x 4 (measured by
-    ``pytest tests/rtl/test_noc_mesh.py -rP``, line "saturation").
+    with the default depth of 4. Tiles that send 9-flit packets to random other tiles as fast as
+    they can get 0.64 to 0.72 flits a cycle each through a 2 x 2 mesh and 0.47 to 0.52 through 4 x 4
+    (measured over five seeds: ``pytest tests/rtl/test_noc_mesh.py -rP``, line "saturation").
 
     Parameters
     ----------

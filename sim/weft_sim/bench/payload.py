@@ -95,8 +95,8 @@ def unpack(layout: Any, bits: int) -> Any:
     if Shape.cast(layout).signed and bits >> (width - 1):
         bits -= 1 << width
     if isinstance(layout, enum.EnumMeta):
-        members = {member.value: member for member in layout.__members__.values()}
-        return members.get(bits, bits)
+        named: Any = layout
+        return {member.value: member for member in named}.get(bits, bits)
     return bits
 
 
