@@ -32,8 +32,8 @@ def cap_power(
 ) -> CapResult:
     """Frequency, slowdown and power of a chip held to `limit_w`.
 
-    Dynamic power falls as frequency to the power `power.any.cap_dynamic_exponent`; the compute-bound
-    share of the time stretches by `1 / frequency`, the rest does not.
+    Dynamic power falls as frequency to the power `power.any.cap_dynamic_exponent`; the share of the
+    time that computes stretches by `1 / frequency`, the rest does not.
 
     Raises
     ------

@@ -54,9 +54,7 @@ class PowerBreakdown:
 
     @property
     def site_w(self) -> Num:
-        return (
-            self.it_w + self.distribution_w + self.cooling_proportional_w + self.cooling_fixed_w
-        )
+        return self.it_w + self.distribution_w + self.cooling_proportional_w + self.cooling_fixed_w
 
     @property
     def pue(self) -> Num:
@@ -77,8 +75,15 @@ class PowerBreakdown:
 
 
 def _it_parts(
-    machine: Machine, c: Constants, chips: int, chip_w: Num, node_chips: int, cooling: str,
-    optics: str, layers: int, queries_per_s: Num,
+    machine: Machine,
+    c: Constants,
+    chips: int,
+    chip_w: Num,
+    node_chips: int,
+    cooling: str,
+    optics: str,
+    layers: int,
+    queries_per_s: Num,
 ) -> dict[str, Num]:
     node = node_power(
         machine, chip_w, c, chips=node_chips, cooling=cooling, queries_per_s=queries_per_s
