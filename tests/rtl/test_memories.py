@@ -85,7 +85,7 @@ async def sums_accumulate_while_others_read(dut):
     half = rows // 2
     limit = 1 << (sum_bits - 1)
     schedule = {}
-    # overwrite 40 rows, then add to them many times, never the same row within UPDATE_DISTANCE
+    # overwrite 40 rows, then mostly add to them, never the same row within UPDATE_DISTANCE
     used = [int(x) for x in bench.rng.choice(half, 40, replace=False)]
     order = used + [row for _ in range(6) for row in bench.rng.permutation(used).tolist()]
     cycle = 0
@@ -94,8 +94,10 @@ async def sums_accumulate_while_others_read(dut):
         cycle = max(cycle + 1 + int(bench.rng.random() < 0.2), last.get(row, -9) + Accumulator.UPDATE_DISTANCE)
         last[row] = cycle
         sums = bench.rng.integers(-limit, limit, cols)
-        schedule[cycle] = (row, number >= len(used), sums)
-        want[row] = sums + (want[row] if number >= len(used) else 0)
+        # now and then a row starts anew among the additions
+        adds = number >= len(used) and bench.rng.random() < 0.8
+        schedule[cycle] = (row, adds, sums)
+        want[row] = sums + (want[row] if adds else 0)
     # a reader disturbs with reads of both halves
     read.send(*[int(x) for x in bench.rng.integers(0, rows, 100)])
     mask = (1 << sum_bits) - 1
