@@ -41,10 +41,12 @@ class Endpoint:
         self.port = MemoryPort(chip.events, chip.dram, chip.config.flit_bytes, number)
         self.counts = chip.counts
         self._header_flits = chip.network.response_header_flits
-        self._room = _read_buffer_beats(chip.config.mesh.max_packet_bytes, chip.config.flit_bytes)
+        self._capacity = self.room = _read_buffer_beats(
+            chip.config.mesh.max_packet_bytes, chip.config.flit_bytes
+        )
         self._asking: deque[Request] = deque()
         self._reads: deque[Request] = deque()
-        self._next_address = [0, 0]
+        self.next_address = [0, 0]
 
     # --- reads --------------------------------------------------------------------------------
 
@@ -58,32 +60,50 @@ class Endpoint:
         while asking and len(self._reads) < _READS:
             request = asking[0]
             denied = request.status is Status.WINDOW
-            if not denied and self._room < request.beats:
+            if not denied and self.room < request.beats:
                 return
             asking.popleft()
-            self._reads.append(request)
             if denied:
+                self._reads.append(request)
                 request.arrived = True
                 self.events.after(TIMING.endpoint_denied, self._answer)
                 continue
-            self._room -= request.beats
+            self.take(request)
             address = self._address(READ, request)
-            self.events.at(address + self.port.latency, self._move_read, request)
+            self.events.at(address + self.port.latency, self.move_read, request)
+
+    def take(self, request: Request) -> None:
+        """A read gets its place in the buffer and in the order of answers."""
+        self._reads.append(request)
+        self.room -= request.beats
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is under way."""
+        return (
+            not self._asking and not self._reads and self.port.idle and self.room == self._capacity
+        )
 
     def _address(self, kind: int, request: Request) -> int:
         """The cycle in which the memory takes the request's last address."""
-        cycle = max(self.events.now + TIMING.endpoint_address, self._next_address[kind])
+        cycle = max(self.events.now + TIMING.endpoint_address, self.next_address[kind])
         cycle = self.port.accept(cycle)
-        self._next_address[kind] = cycle + request.bursts
+        self.next_address[kind] = cycle + request.bursts
         return cycle
 
-    def _move_read(self, request: Request) -> None:
-        self.port.add(READ, request.beats, lambda: self._arrived(request))
+    def move_read(self, request: Request, beats: int | None = None) -> None:
+        """The beats of a read, or the last ``beats`` of them, may move from now on."""
+        count = request.beats if beats is None else beats
+        self.port.add(READ, count, lambda: self._arrived(request))
+
+    def count_read(self, request: Request) -> None:
+        """Adds a read to the statistics."""
+        self.counts["beats_read"] += request.beats
+        self.counts["bytes_read"] += request.beats * self.port.width
 
     def _arrived(self, request: Request) -> None:
         request.arrived = True
-        self.counts["beats_read"] += request.beats
-        self.counts["bytes_read"] += request.beats * self.port.width
+        self.count_read(request)
         self._answer()
 
     def _answer(self) -> None:
@@ -98,10 +118,10 @@ class Endpoint:
             head = way.send(self.events.now + TIMING.endpoint_read_response, flits)
             self.events.at(head + flits - 1 + request.settle, request.answered)
             if request.status is not Status.WINDOW:
-                self.events.at(way.free, self._give_room, request.beats)
+                self.events.at(way.free, self.give_room, request.beats)
 
-    def _give_room(self, beats: int) -> None:
-        self._room += beats
+    def give_room(self, beats: int) -> None:
+        self.room += beats
         self._ask()
 
     # --- writes -------------------------------------------------------------------------------

@@ -37,10 +37,25 @@ class MemoryPort:
         self.clock = SlotClock(dram, number, -(-width // rate))
         self.beats = [0, 0]
         self._queues: tuple[deque[_Burst], deque[_Burst]] = (deque(), deque())
-        self._bus_free = 0
+        self.bus_free = 0
         self._slot = 0
         self._turn = READ
         self._epoch = 0
+
+    @property
+    def idle(self) -> bool:
+        """No burst waits or moves."""
+        return not self._queues[READ] and not self._queues[WRITE]
+
+    @property
+    def stalls(self) -> bool:
+        """Whether the port stalls at random."""
+        return self.clock.stalls
+
+    def read_until(self, free: int) -> None:
+        """Reads have had the bus until ``free``; a write that waits comes next."""
+        self.bus_free = max(self.bus_free, free)
+        self._turn = WRITE
 
     def accept(self, cycle: int) -> int:
         """The first cycle from ``cycle`` on in which the memory takes an address."""
@@ -53,8 +68,9 @@ class MemoryPort:
         if reads or writes:
             self._advance(now)
         else:
-            self.clock.restart(max(now, self._bus_free))
-            self._slot = self.clock.before(now)
+            begin = max(now, self.bus_free)
+            self.clock.restart(begin)
+            self._slot = self.clock.before(begin)
         self.beats[kind] += beats
         queue = self._queues[kind]
         queue.append(_Burst(beats, done))
@@ -98,7 +114,7 @@ class MemoryPort:
         """A burst's last beat moves in this cycle."""
         if epoch != self._epoch:
             return
-        self._bus_free = self.events.now + self.clock.beat_cycles
+        self.bus_free = self.events.now + self.clock.beat_cycles
         self._advance(self.events.now + 1)
         ended = [queue.popleft() for queue in self._queues if queue and queue[0].beats <= 0]
         self._schedule()

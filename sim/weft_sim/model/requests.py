@@ -76,7 +76,6 @@ class Walk:
         self._packet = config.mesh.max_packet_bytes
         self._rows = config.tile.scratchpad_rows
         self._space = 1 << config.host.address_bits
-        self.address_bits = config.host.address_bits
         row_flits = -(-fields.row_bytes // self._flit)
         self.base = fields.memory_address
         self.local = fields.local_row
@@ -107,3 +106,20 @@ class Walk:
                     return
                 last = row == self.rows - 1 and start + packet >= self.row_bytes
                 yield Request(address + start, length, first, last, flit)
+
+    def sizes(self) -> Iterator[tuple[int, int, int]]:
+        """(flits, beats, bursts) of every request of a walk without a fault."""
+        packet, flit = self._packet, self._flit
+        for row in range(self.rows):
+            address = self.base + row * self.stride
+            left = self.row_bytes
+            offset = address % flit
+            while left > 0:
+                length = packet if left > packet else left
+                yield (
+                    (length + flit - 1) // flit,
+                    (offset + length - 1) // flit + 1,
+                    2 if address % PAGE_BYTES + length > PAGE_BYTES else 1,
+                )
+                address += packet
+                left -= packet

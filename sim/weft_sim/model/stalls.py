@@ -27,6 +27,11 @@ class SlotClock:
         self._cycles: list[int] = []
         self._next = 0
 
+    @property
+    def stalls(self) -> bool:
+        """Whether there are stalls at all."""
+        return self._threshold > 0
+
     def next_open(self, cycle: int) -> int:
         """The first cycle from ``cycle`` on in which the port does not stall."""
         if not self._threshold:

@@ -72,9 +72,11 @@ class DmaEngine(Engine):
     made ready); any number of commands wait for their last responses.
     """
 
-    #: window right that its requests need, and requests in flight
+    #: window right that its requests need, requests in flight, cycles from the last flit of a
+    #: response to its entry leaving the ring
     access: int
     depth: int
+    settle_cycles: int
 
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
         super().__init__(tile, front)
@@ -84,6 +86,7 @@ class DmaEngine(Engine):
         self._offered: tuple[Job, Request | None] | None = None
         self._offer_at = -1
         self._sending = False
+        self._left_at = -1
         self._flit = tile.config.flit_bytes
 
     # --- commands in --------------------------------------------------------------------------
@@ -96,6 +99,7 @@ class DmaEngine(Engine):
 
     def start(self, command: Command) -> None:
         f = command.fields
+        self.tile.chip.dma_begins(self)
         config, network = self.tile.config, self.tile.chip.network
         legal = f.rows and f.row_bytes and f.endpoint < config.mesh.memory_endpoints
         walk = Walk(f, config) if legal else None
@@ -126,7 +130,12 @@ class DmaEngine(Engine):
             return
         self._walking, self._decoding = job, None
         self.events.at(self.events.now, self.front.offer)
-        self.events.after(1, self._make_ready)
+        if not self.stream(job):
+            self.events.after(1, self._make_ready)
+
+    def stream(self, job: Job) -> bool:
+        """Whether the whole walk has been worked out ahead, because nothing can come between."""
+        return False
 
     # --- requests out -------------------------------------------------------------------------
 
@@ -153,7 +162,13 @@ class DmaEngine(Engine):
         if planned != self._offer_at:
             return
         self._offer_at = -1
-        if self._offered is None or self._sending or len(self._ring) >= self.depth:
+        if self._offered is None or self._sending:
+            return
+        if len(self._ring) >= self.depth:
+            return
+        if self._left_at == self.events.now and len(self._ring) + 1 >= self.depth:
+            # the place of the entry that leaves in this cycle counts from the next one on
+            self.wake_offer(self.events.now + 1)
             return
         job, request = self._offered
         if request is None:
@@ -161,13 +176,18 @@ class DmaEngine(Engine):
             return
         self.offer(job, request)
 
-    def allocate(self, job: Job, request: Request, taken: int) -> None:
-        """The access offered becomes an entry of the ring; ``taken``: the last cycle of its offer."""
+    def enter(self, job: Job, request: Request) -> None:
+        """A request becomes the youngest entry of the ring."""
         if not job.clean:
             request.status = self._verdict(request)
         self._ring.append(_Entry(job, request, Status.OK, request.address, request.last))
         request.answered = partial(self._answered, request)
         request.back = job.back
+        request.settle = self.settle_cycles
+
+    def allocate(self, job: Job, request: Request, taken: int) -> None:
+        """The access offered is taken; ``taken``: the last cycle of its offer."""
+        self.enter(job, request)
         if taken > self.events.now:
             self._sending = True
             self.events.at(taken, self._taken)
@@ -217,6 +237,7 @@ class DmaEngine(Engine):
         was_full = len(ring) >= self.depth
         while ring and (ring[0].request is None or ring[0].request.done):
             entry = ring.popleft()
+            self._left_at = self.events.now
             job, request = entry.job, entry.request
             status = entry.status if request is None else request.status
             if request is not None:
@@ -232,6 +253,7 @@ class DmaEngine(Engine):
             self.wake_offer(self.events.now + 1)
 
     def _end_job(self, job: Job) -> None:
+        self.tile.chip.dma_ends()
         if job.status is Status.OK and job.clean:
             self.execute(job.command)
         self.front.done(job.command, job.status, job.address)

@@ -39,6 +39,7 @@ class FrontEnd:
         self._words = COMMAND_BYTES // tile.config.flit_bytes
         self._last_index = 0
         self._assemble_from = 0
+        self._offer_from = 0
         self._busy_cycles = 0
         self._busy_from: int | None = None
         self._wait_cycles = 0
@@ -80,6 +81,7 @@ class FrontEnd:
         self._stop_waiting()
         nop = self.command.opcode is Opcode.NOP
         self.stage = _ANSWER if nop else _OFFER
+        self._offer_from = self.events.now + 1
         self.events.after(1, self._answer if nop else self.offer)
 
     def _stop_waiting(self) -> None:
@@ -93,6 +95,8 @@ class FrontEnd:
         """Hands the command over if the engine is ready; the engine calls again when it may be."""
         assert self.engine is not None
         if self.stage != _OFFER or self.tile.aborting or not self.engine.ready():
+            return
+        if self.events.now < self._offer_from:
             return
         command = self.command
         if command is None or self._wait_from is not None:

@@ -12,6 +12,7 @@ from ..memory import WINDOW_READ
 from ..requests import Request
 from ..timing import TIMING
 from .dma import DmaEngine, Job
+from .stream import LoadStream
 
 if TYPE_CHECKING:
     from ..tile import Tile
@@ -28,22 +29,84 @@ class LoadEngine(DmaEngine):
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
         super().__init__(tile, front)
         self.depth = tile.config.tile.load_requests
+        self.settle_cycles = TIMING.load_settle
 
     def offer(self, job: Job, request: Request) -> None:
         self.tile.requests.offer(self.front.id.value, partial(self._send, job, request))
 
     def _send(self, job: Job, request: Request) -> None:
-        chip, counters = self.tile.chip, self.tile.counters
+        chip = self.tile.chip
         flits = chip.network.request_header_flits
         self.allocate(job, request, self.events.now + flits - 1)
         head = job.out.send(self.events.now, flits)
-        counters.request_flits += flits
-        counters.response_flits += chip.network.response_header_flits
-        if request.status is Status.OK:
-            counters.response_flits += request.flits
-        request.settle = TIMING.load_settle
+        self.count_flits(request)
         endpoint = chip.endpoints[job.command.fields.endpoint]
         self.events.at(head + flits - 1, endpoint.read, request)
+
+    def count_flits(self, request: Request) -> None:
+        """Adds the flits of a request and of its response to the tile's counters."""
+        network, counters = self.tile.chip.network, self.tile.counters
+        counters.request_flits += network.request_header_flits
+        counters.response_flits += network.response_header_flits
+        if request.status is Status.OK:
+            counters.response_flits += request.flits
+
+    # --- alone on the network -----------------------------------------------------------------
+
+    def stream(self, job: Job) -> bool:
+        chip = self.tile.chip
+        stream: LoadStream | None = chip.stream
+        number = job.command.fields.endpoint
+        alone = job.clean and not self.tile.aborting and chip.dma_jobs == len(self.front.inside)
+        if stream is None:
+            endpoint = chip.endpoints[number]
+            idle = not self._ring and self._offered is None and endpoint.quiet
+            if not (alone and idle) or endpoint.port.stalls:
+                return False
+            stream = chip.stream = LoadStream(self, job)
+        elif not alone or stream.number != number:
+            chip.settle_stream()
+            return False
+        walk_end, end = stream.run(job, self.events.now)
+        self.events.at(walk_end, self._walk_streamed, stream, job)
+        self.events.at(end, self._job_streamed, stream, job)
+        return True
+
+    def _walk_streamed(self, stream: LoadStream, job: Job) -> None:
+        """The walk's last access has been made ready."""
+        if self.tile.chip.stream is stream and self._walking is job:
+            self._walking = None
+            self._take_walk()
+
+    def _job_streamed(self, stream: LoadStream, job: Job) -> None:
+        if self.tile.chip.stream is not stream:
+            return
+        stream.finish()
+        if not stream.jobs:
+            self.tile.chip.stream = None
+        self._end_job(job)
+
+    def resume(self, rest: list[tuple[Job, list[Request]]], taken: int) -> None:
+        """Goes on event by event: what is left of the walks; ``taken``: the access before's cycle."""
+        for job, requests in rest:
+            if job is self._walking:
+                job.requests = iter(requests)
+            else:
+                self._offered = (job, requests[0])
+        if self._offered is not None:
+            self.wake_offer(max(taken, self.events.now) + 1)
+        elif self._walking is not None:
+            self.events.at(taken, self._make_ready)
+
+    def leave_before(self, request: Request) -> None:
+        """The youngest entry of the ring has left it already."""
+        self._ring.pop()
+        self.count(request.length)
+
+    def abort(self) -> None:
+        if self.tile.chip.stream is not None and self.tile.chip.stream.engine is self:
+            self.tile.chip.settle_stream()
+        super().abort()
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile

@@ -33,6 +33,7 @@ class StoreEngine(DmaEngine):
     def __init__(self, tile: Tile, front: FrontEnd, traffic: ArrayTraffic) -> None:
         super().__init__(tile, front)
         self.depth = tile.config.tile.store_requests
+        self.settle_cycles = TIMING.store_settle
         self._headers: deque[tuple[Job, Request, int]] = deque()
         self.reader = RowReader(traffic)
 
@@ -63,7 +64,6 @@ class StoreEngine(DmaEngine):
         self.reader.sent(self.events.now + header, request.flits)
         counters.request_flits += flits
         counters.response_flits += chip.network.response_header_flits
-        request.settle = TIMING.store_settle
         endpoint = chip.endpoints[job.command.fields.endpoint]
         self.events.at(head + header - 1, endpoint.write, request)
         self.wake_offer(self.events.now + 1)
