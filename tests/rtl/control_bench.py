@@ -126,11 +126,14 @@ class ControlBench:
     async def submit_all(self, commands):
         """Submits in random portions, never more than the ring holds."""
         commands = deque(commands)
-        while commands:
+        for _ in range(2000):
+            if not commands:
+                return
             free = (1 << self.log2) - (self.tail - await self.read("HEAD"))
             count = min(free, len(commands), int(self.rng.integers(1, 9)))
             if count:
                 await self.submit([commands.popleft() for _ in range(count)])
+        raise AssertionError(f"the ring must take all commands, {len(commands)} are left")
 
     async def until_state(self, state, polls=400):
         for _ in range(polls):

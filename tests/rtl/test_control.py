@@ -14,7 +14,7 @@ from weft_sim.bench import run_bench
 COMPLETION, ERROR = Interrupt.COMPLETION.value, Interrupt.ERROR.value
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 @cocotb.parametrize(stall_percent=[0, 40])
 async def commands_reach_their_tiles_in_order(dut, stall_percent):
     """A command lost, repeated or torn at the end of a page or the ring; a wrong tile or index."""
@@ -39,7 +39,7 @@ async def commands_reach_their_tiles_in_order(dut, stall_percent):
     assert not dut.interrupt.value
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def no_queue_is_given_more_than_it_holds(dut):
     """A credit too many (the model of the tiles would complain) or too few."""
     host = ControlBench(dut, stall=0.1)
@@ -77,7 +77,7 @@ async def no_queue_is_given_more_than_it_holds(dut):
     assert len(host.tiles.ended) == depth + 4 + depth * len(engines)
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def fences_wait_and_leave_records(dut):
     """A fence that does not wait, a record at the wrong place or with wrong contents, SEQUENCE or
     the interrupt before the record, a fence that keeps later commands back for ever."""
@@ -125,7 +125,7 @@ async def fences_wait_and_leave_records(dut):
     assert len(host.memory.written) == 10 * 32
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def a_disabled_queue_is_not_read(dut):
     """Fetching while disabled, or commands lost by disabling and enabling."""
     host = ControlBench(dut, stall=0.2)
@@ -146,7 +146,7 @@ async def a_disabled_queue_is_not_read(dut):
     assert [c[4] for c in host.tiles.commands] == [item[0] for item in items]
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def a_chip_reset_gives_all_credits_back(dut):
     """Counts of commands in flight that outlive a reset of the chip."""
     host = ControlBench(dut)

@@ -34,7 +34,7 @@ def failures(host):
     }
 
 
-@cocotb.test(timeout_time=8, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 @cocotb.parametrize(stall_percent=[0, 30])
 async def what_cannot_run_stops_the_queue(dut, stall_percent):
     """A fault that is missed, blamed on another command, lets later commands run, leaves no
@@ -71,7 +71,7 @@ async def what_cannot_run_stops_the_queue(dut, stall_percent):
         await host.requeue()
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def the_first_failure_of_a_tile_counts(dut):
     """A later failure or ABORTED that overwrites the first, an abort that does not come or does not
     end, a command in flight that is forgotten."""
@@ -100,7 +100,23 @@ async def the_first_failure_of_a_tile_counts(dut):
         assert host.tiles.clears == clears + 1
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def nothing_is_sent_after_a_failure(dut):
+    """Commands that waited for room and go out when the abort makes it."""
+    host = ControlBench(dut)
+    await host.reset()
+    await host.start()
+    depth = host.config.tile.command_queue_depth
+    host.tiles.delay = lambda: 300
+    host.tiles.fail = {0: Status.BUS}
+    await host.submit([command(host.rng, Opcode.STORE) for _ in range(depth + 5)])
+    await host.until_state(QueueState.HALTED)
+    await host.bench.cycles(100)
+    assert len(host.tiles.commands) == depth
+    assert await host.read("COMPLETED") == depth
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def a_reset_ends_what_runs(dut):
     """A reset that forgets commands in flight, fetched or being fetched, or is confused by a tail
     written a moment before."""

@@ -11,7 +11,7 @@ from weft_sim.bench import run_bench
 BY_CONTROL = 1 << 31
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def a_hang_is_noticed_and_can_be_looked_at(dut):
     """A tile that never answers and is never noticed, noticed too early, or takes registers and
     probes with it; a reset that does not wait for it."""
@@ -71,7 +71,7 @@ async def probe(host):
     return request
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def probes_return_the_last_page_asked_for(dut):
     """An answer to an older probe that is taken for the newest, a probe to nowhere."""
     host = ControlBench(dut, stall=0.3)
@@ -105,7 +105,7 @@ async def probes_return_the_last_page_asked_for(dut):
     assert len(host.tiles.commands) == 40
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def a_dead_host_memory_is_noticed(dut):
     """A wait for the ring or for a record's confirmation that nothing bounds."""
     host = ControlBench(dut, latency=20)

@@ -16,7 +16,7 @@ from weft_hw.noc.sender import header_flits
 from weft_sim.bench import run_bench, unpack
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def registers_are_those_of_the_map(dut):
     """A register at another offset, without its reset value, that cannot be set or should not be,
     a byte strobe ignored, an answer where there is no register."""
@@ -49,7 +49,7 @@ async def registers_are_those_of_the_map(dut):
         assert await host.access(offset) == AxiResp.OKAY
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def windows_reach_the_endpoints(dut):
     """A window's field in the place of another."""
     host = ControlBench(dut)
@@ -67,7 +67,7 @@ async def windows_reach_the_endpoints(dut):
     assert unpack(layout, int(dut.windows.value)) == want
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def cycle_counters_tell_the_time(dut):
     """A counter that runs at another pace, halves read at different times, a doorbell not noted."""
     host = ControlBench(dut)
@@ -84,7 +84,7 @@ async def cycle_counters_tell_the_time(dut):
     assert await host.read("DOORBELL_CYCLE_HI") == 0
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def commands_go_out_at_full_speed(dut):
     """A bubble between commands, a fetch too slow or too short-sighted for the memory's latency."""
     host = ControlBench(dut, latency=100)
@@ -117,7 +117,7 @@ async def commands_go_out_at_full_speed(dut):
     assert cycles <= (flits if config.flit_bytes <= COMMAND_BYTES else 4) + 0.1
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 @cocotb.parametrize(latency=[10, 100])
 async def a_lone_fence_takes_two_memory_latencies(dut, latency):
     """A stage too many between doorbell and interrupt."""

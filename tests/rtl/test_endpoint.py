@@ -37,7 +37,7 @@ def random_requests(bench, count, *, base, size):
         yield base + int(bench.rng.integers(0, size - length)), length
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 @cocotb.parametrize(stall_percent=[0, 40])
 async def reads_bring_the_right_bytes(dut, stall_percent):
     """A wrong rotation, a lost flush, dirty bytes after the end, a burst across a page."""
@@ -54,7 +54,7 @@ async def reads_bring_the_right_bytes(dut, stall_percent):
         assert got[tag] == want, f"{address:#x}, {length} bytes"
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 @cocotb.parametrize(stall_percent=[0, 40])
 async def writes_change_the_right_bytes_and_no_others(dut, stall_percent):
     """A strobe too many or too few, a wrong wlast, an acknowledgement for the wrong write."""
@@ -76,7 +76,7 @@ async def writes_change_the_right_bytes_and_no_others(dut, stall_percent):
     assert sorted(bench.memory.written) == expected
 
 
-@cocotb.test(timeout_time=4, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def reads_and_writes_pass_each_other(dut):
     """Data of one path in a packet of the other; a path that stops when the other stalls."""
     bench = EndpointBench(dut, stall=0.3, memory_stall=0.3)
@@ -101,7 +101,7 @@ async def reads_and_writes_pass_each_other(dut):
     assert bench.memory.data == want
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def nothing_leaves_its_window(dut):
     """A request that is let through by one byte, by the wrong permission, by wrapping around, or by
     two windows that only together cover it; and one that is denied although it fits."""
@@ -176,7 +176,7 @@ async def nothing_leaves_its_window(dut):
     assert bench.memory.data == want
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def denied_requests_never_reach_memory(dut):
     """An access that is reported as denied but made nevertheless."""
     bench = EndpointBench(dut)
@@ -190,7 +190,7 @@ async def denied_requests_never_reach_memory(dut):
     assert bench.memory.accesses == 0
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def memory_errors_become_statuses(dut):
     """An error in a later beat that is lost, or that leaves its data in the packets behind it."""
     bench = EndpointBench(dut, stall=0.2, memory_stall=0.2)
@@ -231,7 +231,7 @@ async def memory_errors_become_statuses(dut):
     assert await bench.responses(len(spans)) == expected
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def reads_wait_for_room(dut):
     """More beats asked for than fit while the network does not take responses, and writes that
     wait for those reads."""

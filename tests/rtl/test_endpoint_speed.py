@@ -10,7 +10,7 @@ from weft_hw.presets import preset
 from weft_sim.bench import run_bench
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 @cocotb.parametrize(latency=[20, 100])
 async def throughput_is_one_flit_a_cycle(dut, latency):
     """A bubble between packets, too few requests in flight, too small a buffer for the latency."""
@@ -39,7 +39,7 @@ async def throughput_is_one_flit_a_cycle(dut, latency):
         assert first <= latency + largest // config.flit_bytes + 18
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def writes_flow_at_one_flit_a_cycle(dut):
     """A pause before or after the data of a write."""
     bench = EndpointBench(dut, latency=100)
@@ -62,7 +62,7 @@ async def writes_flow_at_one_flit_a_cycle(dut):
         assert moved[-1] - moved[0] <= flits + 8
 
 
-@cocotb.test(timeout_time=2, timeout_unit="ms")
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def lone_requests_have_little_latency(dut):
     """A stage too many in the path of a small request."""
     bench = EndpointBench(dut, latency=10)

@@ -117,7 +117,7 @@ def register_map(config: ChipConfig) -> tuple[Register, ...]:
                                        "the control node itself"),
         (0x07C, "INTERRUPT_ENABLE", rw, 0, "Interrupt bits that drive the interrupt line"),
         (0x080, "INTERRUPT_STATUS", w1c, 0, "Interrupt bits seen"),
-        (0x084, "WATCHDOG", rw, 0, "Cycles without a completion, with commands in flight, that count as a hang; 0 is off"),
+        (0x084, "WATCHDOG", rw, 0, "Cycles without a completion, with commands or host accesses in flight, that count as a hang; 0 is off"),
         (0x088, "IN_FLIGHT", ro, 0, "Commands dispatched and not completed"),
         (0x08C, "COMPLETED", ro, 0, "Commands completed since reset, fences included, free-running"),
         (0x090, "CYCLE_LO", ro, 0, "Cycles since chip reset"),
