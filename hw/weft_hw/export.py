@@ -79,7 +79,7 @@ def export_chip(config, folder) -> list[Path]:
     ports = [{"name": "clk", "direction": "input", "width": 1}, {"name": "rst", "direction": "input", "width": 1},
              *_ports(chip)]
     return [
-        _write(folder / f"{top}.v", to_verilog(chip, top).text),
+        _write(folder / f"{top}.v", to_verilog(chip, top, assertions=False).text),
         _write(folder / "ports.json", json.dumps({"top": top, "ports": ports}, indent=1) + "\n"),
         _write(folder / "registers.json", json.dumps(_registers(config), indent=1) + "\n"),
         _write(folder / "registers.md", _registers_markdown(config)),

@@ -29,6 +29,7 @@ UNINITIALISED = {"weft_uninitialised": 1}
 _MODULE = re.compile(r"^module .*?^end$", re.MULTILINE | re.DOTALL)
 _MARKED = re.compile(r"^  attribute \\weft_uninitialised 1\n(?:  attribute .*\n)*  memory .* (\\\S+)$", re.MULTILINE)
 _INIT = re.compile(r"^  cell \$meminit_v2 .*?^  end\n", re.MULTILINE | re.DOTALL)
+_CHECK = re.compile(r"^  cell \$check .*?^  end\n", re.MULTILINE | re.DOTALL)
 _MEMORY_OF = re.compile(r'\\MEMID "\\(\\[^"]+)"')
 
 
@@ -41,13 +42,16 @@ class Verilog:
     shared: tuple[str, ...]
 
 
-def to_verilog(component, name: str) -> Verilog:
+def to_verilog(component, name: str, *, assertions: bool = True) -> Verilog:
     """Converts ``component`` to Verilog with the top module ``name``. Internal attributes and source paths are left out, so
-    equal hardware gives equal text."""
+    equal hardware gives equal text. ``assertions`` keeps hardware assertions, which need a tool that knows SystemVerilog's
+    immediate ``assert``."""
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     library = ShareLibrary()
     top = rtlil.convert(component, name=name, platform=library, emit_src=False)
     text = _MODULE.sub(_drop_initial_contents, "\n".join([*library.modules.values(), top]))
+    if not assertions:
+        text = _CHECK.sub("", text)
     return Verilog(top=name, text=verilog._convert_rtlil_text(text, strip_internal_attrs=True),
                    shared=tuple(library.modules))
 
