@@ -1,0 +1,104 @@
+"""The command line: every verb explains itself, and a mistake is one line and exit code 2."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from weft_hw.presets import preset
+from weft_hw.toml_config import dumps
+
+from weft.cli import VERBS, main
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help(verb, capsys):
+    """A verb whose module does not load, or that has no help."""
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert stop.value.code == 0
+    assert verb in capsys.readouterr().out
+
+
+def test_all_verbs_are_listed(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gemm", "0", "4", "4"], "M must be between 1 and 65535, not 0"),
+        (["gemm", "4", "70000", "4"], "K must be between 1 and 65535, not 70000"),
+        (["gemm", "4", "4", "4", "--dtype", "fp64"], "dtype must be one of int8, not 'fp64'"),
+        (["gemm", "4", "4", "4", "--preset", "huge"], "config must be one of nano"),
+        (["gemm", "4", "4", "4", "--preset", "no/such.toml"], "no/such.toml"),
+        (["gemm", "4", "4", "4", "--target", "moon"], "target must be"),
+        (["gemm", "4", "4", "4", "--latency", "0"], "latency_cycles must be between 1 and 100,000, not 0"),
+        (["gemm", "4", "4", "4", "--stall", "1.5"], "stall_probability must be between 0 and 0.95, not 1.5"),
+        (["gemm", "4", "4", "4", "--scratchpad-kib", "3"], "scratchpad_kib must give a power of two of rows"),
+        (["verilog", "--preset", "nope", "-o", "x"], "config must be one of nano"),
+        (["bench", "--only", "nope"], "--only must be one of utilisation"),
+        (["disasm"], "file must be given"),
+        (["disasm", "/no/such/file"], "/no/such/file: cannot be read"),
+        (["demo", "--preset", "nope"], "config must be one of nano"),
+        (["fleet", "--chip", "nope"], "nope"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line(arguments, message, capsys):
+    """A traceback, or an exit code that a script cannot tell from success."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = [line for line in captured.err.splitlines() if line.startswith("weft")]
+    assert len(lines) == 1, captured.err
+    assert message in lines[0]
+    assert "Traceback" not in captured.err
+
+
+def test_corrupt_configuration_names_its_line(tmp_path, capsys):
+    bad = tmp_path / "chip.toml"
+    text = dumps(preset("nano"))
+    bad.write_text(text.replace("[mesh]", "wheels = 3\n[mesh]"))
+    line = 1 + bad.read_text().splitlines().index("wheels = 3")
+    assert main(["gemm", "4", "4", "4", "--preset", str(bad)]) == 2
+    err = capsys.readouterr().err
+    assert f"{bad}:{line}" in err
+    assert "wheels" in err
+
+
+def test_gemm_prints_one_json_object(capsys):
+    assert main(["gemm", "5", "6", "7", "--preset", "nano", "--seed", "3", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    wanted = (
+        "bit_exact cycles macs utilisation ceiling bytes_read bytes_written sim_cycles_per_second "
+        "wall_s preset dtype target seed"
+    )
+    assert set(wanted.split()) <= report.keys()
+    assert report["bit_exact"] is True
+    assert report["macs"] == 5 * 6 * 7
+    assert report["seed"] == 3
+    assert 0 < report["utilisation"] < report["ceiling"] <= 1
+
+
+def test_doctor_finds_the_toolchain(capsys):
+    assert main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["missing"] == []
+
+
+def test_doctor_misses_a_compiler(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    assert main(["doctor"]) == 1
+    assert "apt-get install g++" in capsys.readouterr().out
+
+
+def test_installed_program_runs():
+    """The entry point of the package is missing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "weft", "gemm", "0", "1", "1"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("weft: M must be")
