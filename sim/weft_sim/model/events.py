@@ -13,11 +13,13 @@ _EARLY, _LATE = 0, 1
 class Events:
     """Calls functions at cycles, in order of cycle and, within one, in order of scheduling.
 
-    ``now`` is the cycle that is being worked on. Deterministic: no hashing, no wall clock.
+    ``now`` is the cycle that is being worked on; ``halt`` is set by an event that the host must see
+    at once. Deterministic: no hashing, no wall clock.
     """
 
     def __init__(self) -> None:
         self.now = 0
+        self.halt = False
         self._order = 0
         self._heap: list[tuple[int, int, int, Callable[..., None], tuple[Any, ...]]] = []
 
@@ -35,16 +37,18 @@ class Events:
         self._order += 1
         heapq.heappush(self._heap, (max(cycle, self.now), _LATE, self._order, action, arguments))
 
-    def run(self, limit: int, stop: Callable[[], bool] | None = None) -> None:
-        """Works through all events up to and including cycle ``limit``, or until ``stop()``.
+    def run(self, limit: int, *, until_halt: bool = False) -> None:
+        """Works through all events up to and including cycle ``limit``.
 
-        ``now`` ends at ``limit``, or at the cycle in which ``stop()`` came true.
+        With ``until_halt`` it stops after an event that sets ``halt``. ``now`` ends at ``limit``, or
+        at that event's cycle.
         """
         heap = self._heap
         pop = heapq.heappop
+        self.halt = False
         while heap and heap[0][0] <= limit:
             self.now, _, _, action, arguments = pop(heap)
             action(*arguments)
-            if stop is not None and stop():
+            if self.halt and until_halt:
                 return
         self.now = max(self.now, limit)

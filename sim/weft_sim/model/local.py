@@ -39,9 +39,10 @@ class LocalMemory:
     def bank(self, row: int) -> int:
         return row // self.bank_rows
 
-    def banks_of(self, first: int, last: int) -> range:
-        """The banks of rows ``first..last``."""
-        return range(first // self.bank_rows, last // self.bank_rows + 1)
+    def banks_of(self, first: int, last: int) -> int:
+        """The banks of rows ``first..last``, a bit each."""
+        low, high = first // self.bank_rows, last // self.bank_rows
+        return (2 << high) - (1 << low)
 
 
 def local_memories(config: ChipConfig) -> tuple[LocalMemory, LocalMemory]:

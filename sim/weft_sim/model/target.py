@@ -107,7 +107,7 @@ class ModelTarget:
         if cycles < 0:
             raise ValueError(f"max_cycles must be at least 0, not {cycles}")
         if not self.registers.interrupt:
-            self.events.run(self.cycle + cycles, lambda: self.registers.interrupt)
+            self.events.run(self.cycle + cycles, until_halt=True)
         return self.registers.interrupt
 
     def set_tracing(self, enabled: bool) -> None:

@@ -66,7 +66,9 @@ class RegisterFile:
         return bool(self.interrupt_status & self.values["INTERRUPT_ENABLE"])
 
     def raise_interrupt(self, bits: int) -> None:
+        """An interrupt's cause has come; the line may rise."""
         self.interrupt_status |= bits
+        self.chip.events.halt = self.interrupt
 
     def clear(self) -> None:
         """A queue reset."""

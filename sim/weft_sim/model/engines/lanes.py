@@ -125,7 +125,7 @@ class LanePipeline:
     def _take(self, row: int, count: int, cycle: int) -> int:
         """Parameter rows taken by the read port from ``cycle`` on; the cycle after the last."""
         begin = cycle
-        if self.traffic.busy_after(cycle):
+        if self.traffic.reads_among(row, row + count - 1, cycle):
             for number in range(count):
                 cycle = self._granted(row + number, cycle) + 1
         else:
@@ -153,8 +153,9 @@ class LanePipeline:
         """Accumulator rows of a block, from ``_next_read`` on."""
         if shape.residual:
             self._read_rows_with_residuals(shape, block)
-        elif self.traffic.busy_after(self._next_read):
-            first = shape.acc_row + block * shape.acc_stride
+            return
+        first = shape.acc_row + block * shape.acc_stride
+        if self.traffic.adds_among(first, first + shape.rows - 1, self._next_read):
             for row in range(shape.rows):
                 self._next_read = self.traffic.drain_from(first + row, self._next_read) + shape.pace
         else:

@@ -39,9 +39,28 @@ class MatmulShape:
     def blocks(self) -> int:
         return self.k_blocks * self.n_blocks
 
-    def run(self, start: int, period: int, blocks: int, first_block: int = 0) -> BlockRun:
-        """Its blocks from ``first_block`` on, as traffic."""
+    def a_banks(self, pad: LocalMemory) -> int:
+        """Banks of its activations, a bit each."""
+        last = self.a_row + (self.m - 1) * self.a_stride + self.k_blocks - 1
+        return pad.banks_of(self.a_row, last)
+
+    def w_banks(self, pad: LocalMemory) -> int:
+        """Banks of its weights."""
+        last = self.w_row + (self.k - 1) * self.w_stride + self.n_blocks - 1
+        return pad.banks_of(self.w_row, last)
+
+    def acc_banks(self, acc: LocalMemory) -> int:
+        """Banks of its sums."""
+        last = self.acc_row + (self.n_blocks - 1) * self.acc_stride + self.m - 1
+        return acc.banks_of(self.acc_row, last)
+
+    def run(
+        self, start: int, period: int, blocks: int, banks: tuple[int, int], first_block: int = 0
+    ) -> BlockRun:
+        """Its blocks from ``first_block`` on, as traffic in ``banks`` of both memories."""
         return BlockRun(
+            pad_banks=banks[0],
+            acc_banks=banks[1],
             start=start,
             period=period,
             blocks=blocks,
@@ -84,7 +103,7 @@ class ArrayPipeline:
     def _forget(self) -> None:
         self._last_start = _LONG_AGO
         self._last_ready = _LONG_AGO
-        self._a_banks = range(0)
+        self._a_banks = 0
 
     def flush(self, cycle: int) -> None:
         """The array is empty at ``cycle``."""
@@ -103,39 +122,46 @@ class ArrayPipeline:
         gap = Accumulator.UPDATE_DISTANCE - 1 if shape.accumulate and block != self._block else 0
         self._block = block
         not_before = self._stream_end + gap
-        walk = self._run_smoothly if self._is_disjoint(shape) else self._run_with_conflicts
-        walk(cycle, loader_taken + 1, taken + 1, not_before, shape)
+        pad = self.traffic.scratchpad
+        a_banks, w_banks = shape.a_banks(pad), shape.w_banks(pad)
+        banks = a_banks | w_banks, shape.acc_banks(self.traffic.accumulator)
+        # weights of this command are read while activations of the one before are
+        disjoint = not w_banks & (a_banks | self._a_banks)
+        self._a_banks = a_banks
+        walk = self._run_smoothly if disjoint else self._run_with_conflicts
+        walk(cycle, loader_taken + 1, taken + 1, not_before, shape, banks)
         self._stream_end = self._last_start + shape.m
         # the queue before the streamer holds two
         self.accepts_from = max(queued, self._taken + 1)
         self._taken = taken
         return self._stream_end + 2 * self.rows + TIMING.matmul_done
 
-    def _is_disjoint(self, shape: MatmulShape) -> bool:
-        """Whether no weight lies in a bank from which activations are read meanwhile."""
-        pad = self.traffic.scratchpad
-        last_a = shape.a_row + (shape.m - 1) * shape.a_stride + shape.k_blocks - 1
-        last_w = shape.w_row + (shape.k - 1) * shape.w_stride + shape.n_blocks - 1
-        a_banks = pad.banks_of(shape.a_row, last_a)
-        w_banks = pad.banks_of(shape.w_row, last_w)
-        before = self._a_banks
-        self._a_banks = a_banks
-        return not any(bank in a_banks or bank in before for bank in w_banks)
-
     def _run_smoothly(
-        self, now: int, load: int, active: int, not_before: int, shape: MatmulShape
+        self,
+        now: int,
+        load: int,
+        active: int,
+        not_before: int,
+        shape: MatmulShape,
+        banks: tuple[int, int],
     ) -> None:
         rows, m, blocks = self.rows, shape.m, shape.blocks
         ready = max(load + rows + TIMING.matmul_weights_ready, self._last_start + rows)
         start = max(ready, active, not_before)
         period = max(m, rows)
-        self.traffic.add(shape.run(start, period, blocks), now)
+        self.traffic.add(shape.run(start, period, blocks, banks), now)
         self._last_start = start + (blocks - 1) * period
         self._last_ready = ready if blocks == 1 else self._last_start - period + rows
         self.stalls += max(0, ready - active) + (blocks - 1) * (period - m)
 
     def _run_with_conflicts(
-        self, now: int, load: int, active: int, not_before: int, shape: MatmulShape
+        self,
+        now: int,
+        load: int,
+        active: int,
+        not_before: int,
+        shape: MatmulShape,
+        banks: tuple[int, int],
     ) -> None:
         """Row by row: a weight row waits while activations are read from its bank."""
         rows, traffic = self.rows, self.traffic
@@ -158,7 +184,7 @@ class ArrayPipeline:
                 shifts.append(shifted)
             self.stalls += max(0, shifted - free)
             start = max(shifted, free, not_before)
-            traffic.add(shape.run(start, max(shape.m, rows), 1, block), now)
+            traffic.add(shape.run(start, max(shape.m, rows), 1, banks, block), now)
             free = start + shape.m
             swap = start + 1
             self._last_start = start

@@ -36,7 +36,7 @@ class RowReader:
         self._flits_read += flits
         self._last_flits = flits
         self._delay = 0
-        if not self.traffic.busy_after(cycle):
+        if not self.traffic.reads_among(row, row + flits - 1, cycle):
             return 0
         enough = min(flits, _FIFO_FLITS)
         asked = granted = cycle + 1

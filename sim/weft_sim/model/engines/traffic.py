@@ -56,6 +56,9 @@ class BlockRun:
     acc_stride: int
     adds: bool
     """The first block of each column of blocks adds to what is there."""
+    pad_banks: int
+    acc_banks: int
+    """Banks of all its rows, a bit each."""
 
     @property
     def end(self) -> int:
@@ -91,9 +94,17 @@ class ArrayTraffic:
         """Nothing is read from ``cycle`` on."""
         self.runs = deque(run for run in self.runs if run.start < cycle)
 
-    def busy_after(self, cycle: int) -> bool:
-        """Whether anything is planned after ``cycle``."""
-        return any(run.end + self.update_delay > cycle for run in self.runs)
+    def reads_among(self, first: int, last: int, cycle: int) -> bool:
+        """Whether a bank of scratchpad rows ``first..last`` is read after ``cycle``."""
+        banks = self.scratchpad.banks_of(first, last)
+        return any(run.pad_banks & banks and run.end > cycle for run in self.runs)
+
+    def adds_among(self, first: int, last: int, cycle: int) -> bool:
+        """Whether a bank of accumulator rows ``first..last`` is updated after ``cycle``."""
+        banks = self.accumulator.banks_of(first, last)
+        return any(
+            run.acc_banks & banks and run.end + self.update_delay > cycle for run in self.runs
+        )
 
     def activations_until(self, bank: int, cycle: int) -> int | None:
         """The first cycle without an activation read in ``bank``; None if ``cycle`` is one."""
