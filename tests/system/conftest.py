@@ -10,6 +10,7 @@ from weft_sim.dram import Dram
 #: Every system test runs on each of these.
 TARGETS = [
     pytest.param("model", id="model"),
+    pytest.param("rtl", id="rtl", marks=pytest.mark.rtl),
 ]
 
 
