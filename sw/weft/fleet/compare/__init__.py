@@ -1,0 +1,17 @@
+"""Two chips at the same work: four views, bands, tornado, and where the ASIC loses."""
+
+from weft.fleet.compare.compare import Comparison, compare_scenario
+from weft.fleet.compare.losses import Loss, losses
+from weft.fleet.compare.tornado import Swing, tornado
+from weft.fleet.compare.views import View, views
+
+__all__ = [
+    "Comparison",
+    "Loss",
+    "Swing",
+    "View",
+    "compare_scenario",
+    "losses",
+    "tornado",
+    "views",
+]

@@ -1,0 +1,235 @@
+"""One workload on part of a fleet: rate, power, and where the peak goes. All numbers may be draws.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from weft.fleet.constants import Constants
+from weft.fleet.errors import FleetError, InfeasibleError
+from weft.fleet.machines import Machine
+from weft.fleet.models import ModelShape
+from weft.fleet.operators import OpCost
+from weft.fleet.power import chip_power
+from weft.fleet.quantity import Num
+from weft.fleet.scenarios.schema import ServingSpec, TrainingSpec, layout_of
+from weft.fleet.serving import ServingPlan, Slo, Speculation, Traffic, serve
+from weft.fleet.training import (
+    check_layout,
+    goodput,
+    search_layout,
+    train_step,
+    training_run,
+)
+from weft.fleet.training.layout import layers_per_stage
+from weft.fleet.training.step import StepCache
+
+__all__ = ["WorkResult", "serving_work", "training_work"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkResult:
+    """A workload on `chips` chips of one kind, before the site."""
+
+    kind: str
+    """`training` or `serving`."""
+    chips: int
+    precision: str
+    tflops_per_chip: Num
+    """Model operations per chip and second, in productive time."""
+    mfu: Num
+    """The same over the dense peak."""
+    step_s: Num
+    """Training step, or iteration of the serving engine."""
+    tokens_per_s: Num
+    """Of all chips, delivered (training: after failures; serving: output tokens at the load)."""
+    chip_w: Num
+    waterfall: tuple[tuple[str, Num], ...]
+    """From peak to delivered work, as shares of peak; the losses and `delivered` add up to 1."""
+    details: dict[str, Num | str | int]
+
+
+def _share(name: str, part: Num, whole: Num) -> tuple[str, Num]:
+    return name, part / whole
+
+
+def training_work(
+    machine: Machine, model: ModelShape, spec: TrainingSpec, chips: int, c: Constants
+) -> WorkResult:
+    """A synchronous job, as many times as `chips` allow.
+
+    Raises
+    ------
+    InfeasibleError
+        if the layout does not divide the model, needs more chips than there are, or does not fit.
+    """
+    layout = layout_of(spec)
+    peak = machine.peak(spec.precision)
+    if spec.search:
+        found = search_layout(
+            machine,
+            model,
+            chips,
+            global_batch=spec.global_batch,
+            seq=spec.seq,
+            precision=spec.precision,
+        )
+        layout = found.best.layout
+    elif layout.chips > chips:
+        check_layout(model, layout, chips)
+    cache: StepCache = {}
+    step = train_step(machine, model, layout, c, cache=cache)
+    good = goodput(machine, model, layout.chips, c)
+    (layer, head) = next(iter(cache.values()))
+    layers, rounds = layers_per_stage(model, layout), layout.microbatches
+    one = (layer.forward, layer.backward, layer.recomputed)
+    memory = rounds * (layers * sum(o.memory_bytes for o in one) + head.memory_bytes)
+    work = OpCost(
+        "step",
+        step.hardware_flops / layout.chips,
+        memory,
+        rounds * layers * layer.network.network_bytes,
+        step.step_s,
+        rounds * (layers * sum(o.compute_s for o in one) + head.compute_s),
+        rounds * (layers * sum(o.memory_s for o in one) + head.memory_s),
+    )
+    power = chip_power(machine, work, spec.precision, c)
+    step_s = step.step_s * power.slowdown
+    ideal = step.model_flops / layout.chips / peak
+    live = good.effective_share
+    jobs = chips // layout.chips
+    parts = (
+        ("kernels below peak", np.maximum(step.compute_s - ideal, 0.0)),
+        ("recomputation", step.recompute_s),
+        ("tensor and expert traffic", step.tensor_network_s),
+        ("pipeline sends", step.pipeline_send_s),
+        ("pipeline bubble", step.bubble_s),
+        ("data-parallel traffic", step.data_network_s),
+        ("optimizer", step.optimizer_s),
+        ("stragglers and framework", step.slowdown_s),
+        ("power limit", step_s - step.step_s),
+    )
+    losses = [_share(name, part, step_s) for name, part in parts]
+    done = ideal / step_s
+    losses.append(("failures and checkpoints", done * (1.0 - live)))
+    tokens = step.tokens_per_s / power.slowdown * live * jobs
+    details: dict[str, Num | str | int] = {
+        "layout": (
+            f"tensor {layout.tensor}, pipeline {layout.pipeline} x{layout.interleave}, "
+            f"data {layout.data}, context {layout.context}, expert {layout.expert}, "
+            f"micro-batch {layout.microbatch}, recompute {layout.recompute}, ZeRO {layout.zero}"
+        ),
+        "chips per job": layout.chips,
+        "jobs": jobs,
+        "effective training share": live,
+        "hours between interruptions": good.mtbf_h,
+        "memory per chip, GB": step.memory.total_bytes / 1e9,
+    }
+    if spec.tokens is not None:
+        run = training_run(spec.tokens, step.tokens_per_s / power.slowdown, layout.chips, live)
+        details["days of one run"] = run.days
+        details["chip-hours of one run"] = run.chip_hours
+    return WorkResult(
+        kind="training",
+        chips=chips,
+        precision=spec.precision,
+        tflops_per_chip=step.model_flops / layout.chips / step_s / 1e12,
+        mfu=done,
+        step_s=step_s,
+        tokens_per_s=tokens,
+        chip_w=power.power_w,
+        waterfall=(*losses, ("delivered", done * live)),
+        details=details,
+    )
+
+
+def _speculation(spec: ServingSpec) -> Speculation | None:
+    if spec.draft_tokens is None and spec.acceptance is None:
+        return None
+    if spec.draft_tokens is None or spec.acceptance is None:
+        raise FleetError("draft_tokens and acceptance belong together; give both or neither")
+    return Speculation(spec.draft_tokens, spec.acceptance)
+
+
+def serving_work(
+    machine: Machine,
+    model: ModelShape,
+    spec: ServingSpec,
+    chips: int,
+    c: Constants,
+    *,
+    node_chips: int = 8,
+) -> WorkResult:
+    """Replicas that answer requests at the largest load within the objectives, or a given one.
+
+    Raises
+    ------
+    InfeasibleError
+        if the model does not fit, the load is above saturation, or the objectives cannot be met.
+    """
+    plan = ServingPlan(
+        precision=spec.precision,
+        kv_precision=spec.kv_precision,
+        tensor=spec.tensor,
+        expert=spec.expert,
+        max_batch=spec.batch,
+        speculation=_speculation(spec),
+        node_chips=node_chips,
+    )
+    if plan.replica_chips > chips:
+        raise InfeasibleError(
+            f"a replica of tensor x expert = {plan.replica_chips} chips needs more than the "
+            f"{chips} there are",
+            f"count = {plan.replica_chips}",
+        )
+    peak = machine.peak(spec.precision)
+    result = serve(
+        machine,
+        model,
+        Traffic(spec.input_tokens, spec.output_tokens),
+        plan,
+        c,
+        chips=chips,
+        load_requests_per_s=spec.requests_per_s,
+        slo=Slo(spec.ttft_s, spec.tpot_s),
+    )
+    work = result.work
+    power = chip_power(machine, work, spec.precision, c)
+    step_s = result.iteration_s * power.slowdown
+    flops = work.flops / work.time_s / power.slowdown
+    ideal = work.flops / peak
+    time = work.time_s * power.slowdown
+    kernels = np.clip(work.compute_s - ideal, 0.0, time - ideal)
+    memory = np.clip(work.memory_s - work.compute_s, 0.0, time - ideal - kernels)
+    limit = time - work.time_s
+    tokens = result.tokens_per_s
+    if spec.requests_per_s is None:
+        # the load was set for the middle of the draws; capacity moves with each draw
+        used = float(np.median(result.utilisation))
+        tokens = result.saturation_requests_per_s * used * spec.output_tokens
+    rest = time - ideal - kernels - memory - limit
+    return WorkResult(
+        kind="serving",
+        chips=chips,
+        precision=spec.precision,
+        tflops_per_chip=flops / 1e12,
+        mfu=flops / peak,
+        step_s=step_s,
+        tokens_per_s=tokens / power.slowdown,
+        chip_w=power.power_w,
+        waterfall=(
+            _share("kernels below peak", kernels, time),
+            _share("waiting for memory", memory, time),
+            _share("links, launches, engine", rest, time),
+            _share("power limit", limit, time),
+            ("delivered", ideal / time),
+        ),
+        details={
+            "replica": f"{plan.replica_chips} chips, {spec.precision}",
+            "requests per second": result.requests_per_s,
+            "sequences per replica": result.batch,
+            "load over saturation": result.utilisation,
+            "time to first token (p99), s": result.ttft_s,
+            "time per output token, s": result.tpot_s * power.slowdown,
+        },
+    )
