@@ -1,6 +1,7 @@
 """Weft's hardware: configuration, instruction set and RTL.
 
-The folder tree is the block diagram: ``chip.py`` holds a mesh (``noc/``) of tiles (``tile/``) with memory endpoints
-(``endpoint/``) and a control node (``control/``) on its edge; a tile holds a systolic array (``array/``), memories
-(``memory/``), DMA engines (``dma/``) and a vector engine (``vector/``).
+The folder tree is the block diagram: ``chip.py`` holds a mesh (``noc/``) of tiles (``tile/``) with
+memory endpoints (``endpoint/``) and a control node (``control/``) on its edge; a tile holds a
+systolic array (``array/``), memories (``memory/``), DMA engines (``dma/``) and a vector engine
+(``vector/``).
 """

@@ -1,4 +1,4 @@
-"""The whole chip: a mesh of tiles with memory endpoints on its west edge and the control node in the north-west corner.
+"""The whole chip: a mesh of tiles, memory endpoints on its west edge, the control node north-west.
 
 ::
 

@@ -1,14 +1,15 @@
 """The one configuration object of a chip.
 
-``ChipConfig`` drives RTL, register map, driver, cycle model, energy table and fleet model: nothing downstream retypes a
-number. It is frozen, validated when built, and loads from and saves to TOML (``weft_hw.toml_config``).
+``ChipConfig`` drives RTL, register map, driver, cycle model, energy table and fleet model: nothing
+downstream retypes a number. It is frozen, validated when built, and loads from and saves to TOML
+(``weft_hw.toml_config``).
 
 Capacities are in KiB (1,024 bytes), widths in bits or bytes as their names say, depths in entries.
 """
 
 from dataclasses import dataclass, field, replace
 
-__all__ = ["ChipConfig", "HostConfig", "MeshConfig", "TileConfig", "FORMATS"]
+__all__ = ["FORMATS", "ChipConfig", "HostConfig", "MeshConfig", "TileConfig"]
 
 #: Operand formats the hardware can be built with: name -> bytes of one operand.
 FORMATS = {"int8": 1}
@@ -46,7 +47,7 @@ class TileConfig:
     """Banks by high address bits; each serves one read and one write a cycle."""
     accumulator_kib: int
     accumulator_banks: int = 2
-    """Banks by high address bits; two let the vector engine drain one while the array fills the other."""
+    """Banks by high address bits: the vector engine drains one while the array fills another."""
     semaphores: int = 16
     """Counting semaphores that join the engines (fixed by the width of the command's masks)."""
     command_queue_depth: int = 8
@@ -60,12 +61,13 @@ class TileConfig:
         _integer(self, "array_rows", 4, 256, power_of_two=True)
         _integer(self, "array_cols", 4, 256, power_of_two=True)
         _require(self.array_rows == self.array_cols,
-                 f"array_rows must equal array_cols, because one scratchpad row feeds either side of the array, "
-                 f"not {self.array_rows} and {self.array_cols}")
+                 "array_rows must equal array_cols, because one scratchpad row feeds either side "
+                 f"of the array, not {self.array_rows} and {self.array_cols}")
         _require(len(self.formats) > 0, "formats must name at least one operand format, not none")
         for name in self.formats:
             _require(name in FORMATS, f"formats must be among {', '.join(FORMATS)}, not {name!r}")
-        _require(len(set(self.formats)) == len(self.formats), f"formats must be distinct, not {self.formats}")
+        _require(len(set(self.formats)) == len(self.formats),
+                 f"formats must be distinct, not {self.formats}")
         _integer(self, "scratchpad_kib", 1, 65536)
         _integer(self, "scratchpad_banks", 1, 16, power_of_two=True)
         _integer(self, "accumulator_kib", 1, 65536)
@@ -79,8 +81,8 @@ class TileConfig:
             _require(rows & (rows - 1) == 0,
                      f"{name}_kib must give a power of two of rows, not {rows}")
             _require(rows >= banks * 2 * self.array_rows,
-                     f"{name}_kib must give every bank at least two blocks of {self.array_rows} rows, not "
-                     f"{rows // banks} rows a bank")
+                     f"{name}_kib must give every bank at least two blocks of {self.array_rows} "
+                     f"rows, not {rows // banks} rows a bank")
 
     @property
     def operand_bytes(self) -> int:
@@ -113,8 +115,9 @@ class TileConfig:
 
     @property
     def max_exact_k(self) -> int:
-        """Largest K whose int8 sum fits int32: ``K * 2**14 <= 2**31 - 1``. Above it the driver splits K and the hardware
-        would saturate; 65,535 is below it, so a matmul command never wraps."""
+        """Largest K whose int8 sum fits int32: ``K * 2**14 <= 2**31 - 1``. Above it the driver
+        splits K and the hardware would saturate; 65,535 is below it, so a matmul command never
+        wraps."""
         return (2**31 - 1) // 2**14
 
 
@@ -136,8 +139,8 @@ class MeshConfig:
         _integer(self, "rows", 1, 16)
         _integer(self, "memory_endpoints", 1, 16)
         _require(self.memory_endpoints <= self.rows,
-                 f"memory_endpoints must be at most rows ({self.rows}), because each sits on the west edge of a row, "
-                 f"not {self.memory_endpoints}")
+                 f"memory_endpoints must be at most rows ({self.rows}), because each sits on the "
+                 f"west edge of a row, not {self.memory_endpoints}")
         _integer(self, "router_fifo_depth", 2, 64, power_of_two=True)
         _integer(self, "max_packet_bytes", 64, 4096, power_of_two=True)
 
@@ -167,7 +170,7 @@ class HostConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChipConfig:
-    """A whole chip. ``replace_tile`` and ``replace_mesh`` derive variants; ``presets`` names the usual ones.
+    """A whole chip. ``replace_tile`` and ``replace_mesh`` derive variants; ``presets`` has names.
 
     Raises
     ------
@@ -183,18 +186,20 @@ class ChipConfig:
     def __post_init__(self):
         if not isinstance(self.name, str):
             raise TypeError(f"name must be a string, not {self.name!r}")
-        _require(self.name.isidentifier(), f"name must be a word of letters, digits and _, not {self.name!r}")
+        _require(self.name.isidentifier(),
+                 f"name must be a word of letters, digits and _, not {self.name!r}")
         for name, kind in (("tile", TileConfig), ("mesh", MeshConfig), ("host", HostConfig)):
             if not isinstance(getattr(self, name), kind):
                 raise TypeError(f"{name} must be a {kind.__name__}, not {getattr(self, name)!r}")
         _require(self.tile.row_bytes <= 128,
-                 f"array_rows x operand bytes must be at most 128 (an AXI4 beat), not {self.tile.row_bytes}")
+                 "array_rows x operand bytes must be at most 128 (an AXI4 beat), "
+                 f"not {self.tile.row_bytes}")
         _require(self.mesh.max_packet_bytes % self.tile.row_bytes == 0,
                  f"max_packet_bytes must be a multiple of the row of {self.tile.row_bytes} bytes, "
                  f"not {self.mesh.max_packet_bytes}")
         _require(self.mesh.max_packet_bytes // self.tile.row_bytes <= 255,
-                 f"max_packet_bytes must be at most 255 rows of {self.tile.row_bytes} bytes (an AXI4 burst), "
-                 f"not {self.mesh.max_packet_bytes}")
+                 f"max_packet_bytes must be at most 255 rows of {self.tile.row_bytes} bytes "
+                 f"(an AXI4 burst), not {self.mesh.max_packet_bytes}")
 
     @property
     def flit_bytes(self) -> int:

@@ -1,7 +1,8 @@
-"""Writes a chip out for use elsewhere: Verilog, port list, register map, configuration, FuseSoC core file.
+"""Writes a chip out for use elsewhere.
 
-Everything is derived from the configuration; files are rewritten only when they change, so that tools downstream can trust
-their dates.
+Verilog, port list, register map, configuration and FuseSoC core file, everything derived from the
+configuration; files are rewritten only when they change, so that tools downstream can trust their
+dates.
 """
 
 import json
@@ -23,21 +24,27 @@ def _write(path, text):
 
 def _ports(component):
     return [
-        {"name": "__".join(str(part) for part in path), "direction": "output" if member.flow.name == "Out" else "input",
+        {"name": "__".join(str(part) for part in path),
+         "direction": "output" if member.flow.name == "Out" else "input",
          "width": len(value.as_value() if hasattr(value, "as_value") else value)}
         for path, member, value in component.signature.flatten(component)
     ]
 
 
 def _registers(config):
-    return [{"name": register.name, "offset": register.offset, "access": register.access.name.lower(),
-             "reset": register.reset, "doc": register.doc} for register in register_map(config)]
+    return [
+        {"name": register.name, "offset": register.offset, "access": register.access.name.lower(),
+         "reset": register.reset, "doc": register.doc}
+        for register in register_map(config)
+    ]
 
 
 def _registers_markdown(config):
-    lines = [f"# Register map of {config.name}", "", "32-bit registers, byte offsets, AXI4-Lite.", "",
+    lines = [f"# Register map of {config.name}", "",
+             "32-bit registers, byte offsets, AXI4-Lite.", "",
              "| offset | name | access | reset | |", "|---|---|---|---|---|"]
-    lines += [f"| 0x{row['offset']:03x} | {row['name']} | {row['access'].replace('_', ' ')} | 0x{row['reset']:x} | {row['doc']} |"
+    lines += [f"| 0x{row['offset']:03x} | {row['name']} | {row['access'].replace('_', ' ')} "
+              f"| 0x{row['reset']:x} | {row['doc']} |"
               for row in _registers(config)]
     return "\n".join(lines) + "\n"
 
@@ -70,13 +77,15 @@ def export_chip(config, folder) -> list[Path]:
     Returns
     -------
     list of Path
-        ``weft_<name>.v`` first, then ``ports.json``, ``registers.json``, ``registers.md``, ``config.toml`` and the ``.core`` file.
+        ``weft_<name>.v`` first, then ``ports.json``, ``registers.json``, ``registers.md``,
+        ``config.toml`` and the ``.core`` file.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     top = f"weft_{config.name}"
     chip = Chip(config)
-    ports = [{"name": "clk", "direction": "input", "width": 1}, {"name": "rst", "direction": "input", "width": 1},
+    ports = [{"name": "clk", "direction": "input", "width": 1},
+             {"name": "rst", "direction": "input", "width": 1},
              *_ports(chip)]
     return [
         _write(folder / f"{top}.v", to_verilog(chip, top, assertions=False).text),

@@ -1,26 +1,36 @@
-"""The instruction set: commands, engines, statuses. The one definition that hardware, driver and models share.
+"""The instruction set, the one definition that hardware, driver and models share.
 
-A command is 64 bytes, little-endian, in a ring in host memory. All commands begin with ``CommandHeader``; the rest of
-the layout depends on the opcode. Fields are listed from the least significant bit up; bits not named are zero.
+A command is 64 bytes, little-endian, in a ring in host memory. All commands begin with
+``CommandHeader``; the rest of the layout depends on the opcode. Fields are listed from the least
+significant bit up; bits not named are zero.
 
-Order. The control node hands commands to the tiles in ring order; each tile's engine runs its own commands in order, and
-engines run beside each other, joined only by the tile's 16 counting semaphores: a command starts when every semaphore in
-its ``wait`` mask is at least one (all are then decremented together), and increments those in its ``signal`` mask when
-its last write is done. **A program in which every wait is met by signals of commands earlier in ring order cannot
-deadlock**, whatever the queue depths: the oldest unfinished command always can run.
+Order. The control node hands commands to the tiles in ring order; each tile's engine runs its own
+commands in order, and engines run beside each other, joined only by the tile's 16 counting
+semaphores: a command starts when every semaphore in its ``wait`` mask is at least one (all are then
+decremented together), and increments those in its ``signal`` mask when its last write is done. **A
+program in which every wait is met by signals of commands earlier in ring order cannot deadlock**,
+whatever the queue depths: the oldest unfinished command always can run.
 
-Local addresses count rows: a scratchpad row holds ``row_bytes`` (R operands), an accumulator row C lanes of 32 bits.
-Memory addresses count bytes and need no alignment.
+Local addresses count rows: a scratchpad row holds ``row_bytes`` (R operands), an accumulator row C
+lanes of 32 bits. Memory addresses count bytes and need no alignment.
 """
 
+from typing import TYPE_CHECKING
+
 from amaranth.hdl import signed, unsigned
-from amaranth.lib import data, enum
+from amaranth.lib import data
 
 from .config import COMMAND_BYTES
 
-__all__ = ["COMMANDS", "COMMAND_BITS", "COMMAND_BYTES", "ENGINE_OF", "SEMAPHORE_MAX", "CommandHeader", "CommandWord",
-           "CompletionRecord", "Engine",
-           "FenceCommand", "LoadCommand", "MatmulCommand", "NopCommand", "Opcode", "Status", "StoreCommand",
+# type checkers cannot follow the metaclass of Amaranth's enums; their members behave as these do
+if TYPE_CHECKING:
+    import enum
+else:
+    from amaranth.lib import enum
+
+__all__ = ["COMMANDS", "COMMAND_BITS", "COMMAND_BYTES", "ENGINE_OF", "SEMAPHORE_MAX",
+           "CommandHeader", "CommandWord", "CompletionRecord", "Engine", "FenceCommand",
+           "LoadCommand", "MatmulCommand", "NopCommand", "Opcode", "Status", "StoreCommand",
            "VectorCommand", "VectorOutput"]
 
 COMMAND_BITS = 8 * COMMAND_BYTES
@@ -109,7 +119,7 @@ class NopCommand(data.Struct):
 
 
 class FenceCommand(data.Struct):
-    """Waits until every earlier command has completed, then writes a completion record to the host."""
+    """Waits until every earlier command has completed, then writes a record to the host."""
 
     header: CommandHeader
     sequence: unsigned(32)
@@ -121,9 +131,9 @@ class FenceCommand(data.Struct):
 class _Transfer(data.Struct):
     """``rows`` rows of ``row_bytes`` bytes between memory and scratchpad.
 
-    Row ``i`` lies at ``memory_address + i * memory_stride`` and begins at scratchpad row ``local_row + i * local_stride``,
-    filling ``ceil(row_bytes / scratchpad row)`` rows. A load fills the rest of the last one with zeros; a store writes
-    exactly ``row_bytes`` bytes.
+    Row ``i`` lies at ``memory_address + i * memory_stride`` and begins at scratchpad row
+    ``local_row + i * local_stride``, filling ``ceil(row_bytes / scratchpad row)`` rows. A load
+    fills the rest of the last one with zeros; a store writes exactly ``row_bytes`` bytes.
     """
 
     header: CommandHeader
@@ -148,10 +158,11 @@ class StoreCommand(_Transfer):
 class MatmulCommand(data.Struct):
     """``acc[m, n] (+)= sum over k of a[m, k] * w[k, n]`` for an M x K by K x N block.
 
-    ``a[m, kb*R : kb*R+R]`` is scratchpad row ``a_row + m * a_stride + kb``; ``w[k, nb*C : nb*C+C]`` is scratchpad row
-    ``w_row + k * w_stride + nb``; ``acc[m, nb*C : nb*C+C]`` is accumulator row ``acc_row + nb * acc_stride + m``.
-    Operands beyond K and weights beyond N count as zero whatever the scratchpad holds. Blocks run with nb outermost,
-    then kb, then m; block ``kb = 0`` overwrites unless ``accumulate``.
+    ``a[m, kb*R : kb*R+R]`` is scratchpad row ``a_row + m * a_stride + kb``; ``w[k, nb*C : nb*C+C]``
+    is scratchpad row ``w_row + k * w_stride + nb``; ``acc[m, nb*C : nb*C+C]`` is accumulator row
+    ``acc_row + nb * acc_stride + m``. Operands beyond K and weights beyond N count as zero whatever
+    the scratchpad holds. Blocks run with nb outermost, then kb, then m; block ``kb = 0`` overwrites
+    unless ``accumulate``.
     """
 
     header: CommandHeader
@@ -168,12 +179,13 @@ class MatmulCommand(data.Struct):
 
 
 class VectorCommand(data.Struct):
-    """Reads an M x N block of accumulators, adds bias, and writes it to the scratchpad as int8 or int32.
+    """Reads an M x N block of accumulators, adds bias, writes it to the scratchpad (int8 or int32).
 
-    Element ``[m, nb*C + c]`` is lane ``c`` of accumulator row ``acc_row + nb * acc_stride + m``. Output row ``m`` begins at
-    scratchpad row ``out_row + m * out_stride`` and takes one scratchpad row for each nb (INT8) or ``4*C / row_bytes`` of
-    them (INT32), nb in order. ``bias`` (int32) and ``scale`` (float32) are vectors of N in the scratchpad, packed from
-    ``bias_row`` and ``scale_row`` on. ``residual[m, nb*C : nb*C+C]`` (int8) is scratchpad row
+    Element ``[m, nb*C + c]`` is lane ``c`` of accumulator row ``acc_row + nb * acc_stride + m``.
+    Output row ``m`` begins at scratchpad row ``out_row + m * out_stride`` and takes one scratchpad
+    row for each nb (INT8) or ``4*C / row_bytes`` of them (INT32), nb in order. ``bias`` (int32) and
+    ``scale`` (float32) are vectors of N in the scratchpad, packed from ``bias_row`` and
+    ``scale_row`` on. ``residual[m, nb*C : nb*C+C]`` (int8) is scratchpad row
     ``residual_row + m * residual_stride + nb``. ReLU is ``clamp_min = zero_point``.
     """
 
@@ -217,7 +229,8 @@ ENGINE_OF = {
 
 
 class CompletionRecord(data.Struct):
-    """What a fence writes to host memory: 32 bytes at ``completion base + 32 * (sequence mod completion entries)``."""
+    """What a fence writes to host memory: 32 bytes at
+    ``completion base + 32 * (sequence mod completion entries)``."""
 
     sequence: unsigned(32)
     status: unsigned(32)

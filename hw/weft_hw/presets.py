@@ -24,11 +24,13 @@ PRESETS = {
         # scaling on RTL
         ChipConfig(name="mesh16", tile=TileConfig(
             array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16),
-            mesh=MeshConfig(cols=4, rows=4, memory_endpoints=4), host=HostConfig(max_in_flight=256)),
-        # the ASIC that the fleet study prices; model and elaboration only. Tall, because memory comes in by rows.
+            mesh=MeshConfig(cols=4, rows=4, memory_endpoints=4),
+            host=HostConfig(max_in_flight=256)),
+        # the ASIC that the fleet study prices; model and elaboration only. Tall, because memory
+        # comes in by rows.
         ChipConfig(name="fleet", tile=TileConfig(
-            array_rows=128, array_cols=128, scratchpad_kib=4096, accumulator_kib=1024, load_requests=64,
-            store_requests=32),
+            array_rows=128, array_cols=128, scratchpad_kib=4096, accumulator_kib=1024,
+            load_requests=64, store_requests=32),
             mesh=MeshConfig(cols=4, rows=16, memory_endpoints=16, max_packet_bytes=2048),
             host=HostConfig(max_in_flight=1024)),
     )

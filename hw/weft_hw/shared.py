@@ -1,9 +1,10 @@
 """``share``: emits identical components once.
 
-A mesh has many identical tiles and an array many identical rows. ``share(component)`` elaborates to the component itself,
-or, when a ``ShareLibrary`` is the platform (as ``weft_hw.verilog`` does), to an instance of a module that is emitted once.
-The Verilog stays small, elaboration is quick, and Verilator compiles the module once. A shared component has an
-attribute ``shared_name``: a module name that is the same exactly for components that are identical.
+A mesh has many identical tiles and an array many identical rows. ``share(component)`` elaborates to
+the component itself, or, when a ``ShareLibrary`` is the platform (as ``weft_hw.verilog`` does), to
+an instance of a module that is emitted once. The Verilog stays small, elaboration is quick, and
+Verilator compiles the module once. A shared component has an attribute ``shared_name``: a module
+name that is the same exactly for components that are identical.
 """
 
 import re
@@ -15,7 +16,8 @@ from .streams.link import members
 
 __all__ = ["ShareLibrary", "share"]
 
-_PORT = re.compile(r"^  wire (?:width \d+ )?(?:signed )?(?:input|output) \d+ +(?:signed )?\\(\S+)$", re.MULTILINE)
+_PORT = re.compile(
+    r"^  wire (?:width \d+ )?(?:signed )?(?:input|output) \d+ +(?:signed )?\\(\S+)$", re.MULTILINE)
 
 
 def share(component):
@@ -34,7 +36,7 @@ class _Shared(Elaboratable):
 
 
 class ShareLibrary:
-    """Collects the RTLIL of shared components, by name. Pass it as the platform of the conversion."""
+    """Collects the RTLIL of shared components, by name: the platform of the conversion."""
 
     def __init__(self):
         self.modules = {}
@@ -56,7 +58,8 @@ class ShareLibrary:
             # a twin is described by the module already emitted
             component._MustUse__used = True
         if self._signatures[name] != members(component.signature, component):
-            raise ValueError(f"shared_name {name} must belong to one interface, not two different ones")
+            raise ValueError(
+                f"shared_name {name} must belong to one interface, not two different ones")
         ports = {}
         for path, member, value in component.signature.flatten(component):
             port = "__".join(str(part) for part in path)

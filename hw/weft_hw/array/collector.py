@@ -1,6 +1,7 @@
-"""Collector: replays a matmul command's loops at the array's outlet and tells the accumulator which row each sum is for.
+"""Collector: replays a matmul command's loops at the array's outlet.
 
-Only one bit a row (the token) travels beside the array; addresses are made here.
+It tells the accumulator which row each sum is for. Only one bit a row (the token) travels beside
+the array; addresses are made here.
 
 Latency: token to accumulator address 0 cycles.
 """
@@ -68,9 +69,11 @@ class Collector(wiring.Component):
         faulty = Signal()
 
         # before the first token the state is the command's own start
-        start = Mux(params.row >= tile.accumulator_rows, tile.accumulator_rows, params.row)[:self.row_bits]
-        now = {name: Signal.like(signal, name=f"now_{name}") for name, signal in
-               (("row", row), ("nb_row", nb_row), ("m", m_left), ("k", k_left), ("n", n_left), ("first", first_k))}
+        beyond = tile.accumulator_rows
+        start = Mux(params.row >= beyond, beyond, params.row)[:self.row_bits]
+        state = {"row": row, "nb_row": nb_row, "m": m_left, "k": k_left, "n": n_left,
+                 "first": first_k}
+        now = {name: Signal.like(signal, name=f"now_{name}") for name, signal in state.items()}
         m.d.comb += [
             now["row"].eq(Mux(started, row, start)),
             now["nb_row"].eq(Mux(started, nb_row, start)),
@@ -100,7 +103,8 @@ class Collector(wiring.Component):
                 row.eq(Mux(nb_done, next_nb, Mux(block_done, now["nb_row"], now["row"] + 1))),
                 nb_row.eq(Mux(nb_done, next_nb, now["nb_row"])),
                 m_left.eq(Mux(block_done, params.m, now["m"] - 1)),
-                k_left.eq(Mux(nb_done, params.k, Mux(block_done, now["k"] - tile.array_rows, now["k"]))),
+                k_left.eq(Mux(nb_done, params.k,
+                              Mux(block_done, now["k"] - tile.array_rows, now["k"]))),
                 n_left.eq(Mux(nb_done, now["n"] - tile.array_cols, now["n"])),
                 first_k.eq(Mux(nb_done, 1, Mux(block_done, 0, now["first"]))),
             ]

@@ -6,11 +6,13 @@
     scratchpad --a--> ActivationStreamer --> SystolicArray --> sums --> accumulator
                                      token --- R + C cycles ---> Collector --> row
 
-The three agents walk the same command's loops, each at its own pace; up to ``_COMMANDS`` commands are inside at once, so that
-one follows the other without a bubble. After a fault or under ``abort`` the engine QUITs: the array drains, commands
-inside are answered (the faulty one with its error, the rest ABORTED), and it starts clean.
+The three agents walk the same command's loops, each at its own pace; up to ``_COMMANDS`` commands
+are inside at once, so that one follows the other without a bubble. After a fault or under ``abort``
+the engine QUITs: the array drains, commands inside are answered (the faulty one with its error, the
+rest ABORTED), and it starts clean.
 
-Timing, from the first weight read: the closed form is ``window_cycles``. Throughput: a block (nb, kb) every max(M, R) cycles.
+Timing, from the first weight read: the closed form is ``window_cycles``. Throughput: a block
+(nb, kb) every max(M, R) cycles.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal
@@ -24,7 +26,7 @@ from ..memory.accumulator import Accumulator
 from ..memory.port import READ_LATENCY, ReadPort
 from ..streams.link import link
 from ..tile.engine import Done, EnginePort
-from .collector import CollectParams, Collector
+from .collector import Collector, CollectParams
 from .streamer import ActivationStreamer, StreamParams
 from .systolic import SystolicArray
 from .weight_loader import WeightLoader, WeightParams
@@ -59,7 +61,8 @@ class MatmulEngine(wiring.Component):
         super().__init__({
             "engine": In(EnginePort(address_bits=config.host.address_bits)),
             "activations": Out(read), "weights": Out(read),
-            "update_valid": Out(1), "update_row": Out(ceil_log2(tile.accumulator_rows)), "update_accumulate": Out(1),
+            "update_valid": Out(1), "update_row": Out(ceil_log2(tile.accumulator_rows)),
+            "update_accumulate": Out(1),
             "sums": Out(tile.array_cols * tile.column_sum_bits),
             "busy": Out(1), "step": Out(1), "stall": Out(1),
         })
@@ -93,11 +96,17 @@ class MatmulEngine(wiring.Component):
         # --- commands: to all three agents at once
         command = MatmulCommand(self.engine.command.payload.bits[:MatmulCommand.as_shape().size])
         pending = {}
-        for name, agent, layout, depth in (("weights", loader, WeightParams, 2), ("streams", streamer, StreamParams, 2),
-                                           ("collects", collector, CollectParams, _COMMANDS)):
+        for name, agent, layout, depth in (
+            ("weights", loader, WeightParams, 2),
+            ("streams", streamer, StreamParams, 2),
+            ("collects", collector, CollectParams, _COMMANDS),
+        ):
             fifo = SyncFIFO(width=layout.as_shape().size, depth=depth)
             m.submodules[name] = pending[name] = fifo
-            m.d.comb += [agent.command.valid.eq(fifo.r_rdy), agent.command.payload.as_value().eq(fifo.r_data)]
+            m.d.comb += [
+                agent.command.valid.eq(fifo.r_rdy),
+                agent.command.payload.as_value().eq(fifo.r_data),
+            ]
             # quitting empties the queues; the collector's are answered one by one below
             if name != "collects":
                 m.d.comb += fifo.r_en.eq(agent.command.ready | quit_)
@@ -105,14 +114,17 @@ class MatmulEngine(wiring.Component):
         a = StreamParams(pending["streams"].w_data)
         c = CollectParams(pending["collects"].w_data)
         m.d.comb += [
-            w.row.eq(command.w_row), w.stride.eq(command.w_stride), w.k.eq(command.k), w.n.eq(command.n),
-            a.row.eq(command.a_row), a.stride.eq(command.a_stride), a.m.eq(command.m), a.k.eq(command.k),
-            a.n.eq(command.n),
+            w.row.eq(command.w_row), w.stride.eq(command.w_stride),
+            w.k.eq(command.k), w.n.eq(command.n),
+            a.row.eq(command.a_row), a.stride.eq(command.a_stride),
+            a.m.eq(command.m), a.k.eq(command.k), a.n.eq(command.n),
             c.index.eq(self.engine.command.payload.index), c.signal.eq(command.header.signal),
-            c.row.eq(command.acc_row), c.stride.eq(command.acc_stride), c.m.eq(command.m), c.k.eq(command.k),
-            c.n.eq(command.n), c.accumulate.eq(command.accumulate),
+            c.row.eq(command.acc_row), c.stride.eq(command.acc_stride),
+            c.m.eq(command.m), c.k.eq(command.k), c.n.eq(command.n),
+            c.accumulate.eq(command.accumulate),
         ]
-        # a command that adds to rows of the one before in another order could read a row that is still being written
+        # a command that adds to rows of the one before in another order could read a row that is
+        # still being written
         block = Cat(command.acc_row, command.acc_stride, command.m, command.n)
         block_before = Signal.like(block)
         m.d.comb += a.gap.eq(command.accumulate & (block != block_before))
@@ -120,7 +132,8 @@ class MatmulEngine(wiring.Component):
         m.d.comb += empty_block.eq((command.m == 0) | (command.k == 0) | (command.n == 0))
         inside = Signal(range(_COMMANDS + 1))
         accept, answered = Signal(), Signal()
-        illegal = Signal()                  # an empty block was asked for; it waits for those before it to end
+        # an empty block was asked for; it waits for those before it to end
+        illegal = Signal()
         m.d.comb += [
             self.engine.command.ready.eq(accept),
             self.busy.eq(inside != 0),
@@ -128,8 +141,8 @@ class MatmulEngine(wiring.Component):
         m.d.sync += inside.eq(inside + accept - answered)
 
         # --- ends of commands
-        m.submodules.dones = dones = SyncFIFO(width=Done(address_bits=config.host.address_bits).size,
-                                                      depth=_COMMANDS)
+        m.submodules.dones = dones = SyncFIFO(
+            width=Done(address_bits=config.host.address_bits).size, depth=_COMMANDS)
         done = stream.Signature(Done(address_bits=config.host.address_bits)).create()
         m.d.comb += [
             dones.w_data.eq(done.payload), dones.w_en.eq(done.valid), done.ready.eq(1),
@@ -159,8 +172,9 @@ class MatmulEngine(wiring.Component):
         with m.FSM():
             with m.State("RUN"):
                 m.d.comb += [
-                    accept.eq(self.engine.command.valid & (inside != _COMMANDS) & ~empty_block & ~self.engine.abort
-                              & pending["weights"].w_rdy & pending["streams"].w_rdy & pending["collects"].w_rdy),
+                    accept.eq(self.engine.command.valid & (inside != _COMMANDS) & ~empty_block
+                              & ~self.engine.abort & pending["weights"].w_rdy
+                              & pending["streams"].w_rdy & pending["collects"].w_rdy),
                     *(fifo.w_en.eq(accept) for fifo in pending.values()),
                     illegal.eq(self.engine.command.valid & empty_block & (inside == 0)),
                 ]
@@ -186,7 +200,8 @@ class MatmulEngine(wiring.Component):
                 # what is in the array runs out; complete commands are answered on the way
                 m.d.comb += quit_.eq(1)
                 m.d.sync += drained.eq(drained + 1)
-                with m.If(drained.all() | (drained == array.latency + READ_LATENCY + Accumulator.UPDATE_LATENCY + 3)):
+                enough = array.latency + READ_LATENCY + Accumulator.UPDATE_LATENCY + 3
+                with m.If(drained.all() | (drained == enough)):
                     m.next = "ANSWER"
             with m.State("ANSWER"):
                 # the oldest command left is the one at fault
@@ -205,7 +220,8 @@ class MatmulEngine(wiring.Component):
                 # nothing else is inside
                 m.d.comb += [
                     done.valid.eq(1), done.payload.index.eq(self.engine.command.payload.index),
-                    done.payload.status.eq(Mux(self.engine.abort, Status.ABORTED, Status.ILLEGAL_FIELD)),
+                    done.payload.status.eq(
+                        Mux(self.engine.abort, Status.ABORTED, Status.ILLEGAL_FIELD)),
                     accept.eq(1),
                 ]
                 m.next = "RUN"
@@ -214,10 +230,11 @@ class MatmulEngine(wiring.Component):
 
 
 def window_cycles(tile, *, m, k, n):
-    """Cycles from the first operand read to the last accumulator write of one matmul command that waits for nobody.
+    """Cycles from first operand read to last accumulator write of a command that waits for nobody.
 
-    ``R`` to load the first weights, ``blocks`` of ``max(M, R)`` (the last of ``M``), ``R + C`` through the array, and the fixed
-    pipeline: the weight read and its buffer, the activation read, the accumulator's write.
+    ``R`` to load the first weights, ``blocks`` of ``max(M, R)`` (the last of ``M``), ``R + C``
+    through the array, and the fixed pipeline: the weight read and its buffer, the activation read,
+    the accumulator's write.
     """
     rows, cols = tile.array_rows, tile.array_cols
     blocks = -(-n // cols) * -(-k // rows)

@@ -4,16 +4,16 @@
 
              weight_i  sum_i
                 |        |
-    activation_i, swap_i, load_i  ->  [ shadow | weight | product ]  ->  activation_o, swap_o, load_o
+    activation_i, swap_i, load_i -> [ shadow | weight | product ] -> activation_o, swap_o, load_o
                 |        |
              weight_o  sum_o
 
-Weight-stationary with two weights: ``weight`` multiplies while ``shadow`` is loaded. Shadows of a column form a shift
-chain: where ``load`` is high the shadow takes ``weight_i`` (the shadow above). ``swap`` copies the shadow into the weight
-for the activations *after* the one it travels with.
+Weight-stationary with two weights: ``weight`` multiplies while ``shadow`` is loaded. Shadows of a
+column form a shift chain: where ``load`` is high the shadow takes ``weight_i`` (the shadow above).
+``swap`` copies the shadow into the weight for the activations *after* the one it travels with.
 
-Latency: activation to ``activation_o`` 1 cycle; activation to ``sum_o`` 2 cycles (product, sum); ``sum_i`` to ``sum_o``
-1 cycle. Throughput: 1 MAC per cycle.
+Latency: activation to ``activation_o`` 1 cycle; activation to ``sum_o`` 2 cycles (product, sum);
+``sum_i`` to ``sum_o`` 1 cycle. Throughput: 1 MAC per cycle.
 """
 
 from amaranth.hdl import Module, Signal, signed
@@ -31,7 +31,8 @@ class ProcessingElement(wiring.Component):
     Parameters
     ----------
     sum_bits : int
-        ``TileConfig.column_sum_bits``: wide enough for a whole column, so nothing saturates inside the array.
+        ``TileConfig.column_sum_bits``: wide enough for a whole column, so nothing saturates inside
+        the array.
     """
 
     def __init__(self, *, sum_bits):
@@ -46,7 +47,8 @@ class ProcessingElement(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # reset-less: swap and load say when operands and weights count, the collector says when sums do
+        # reset-less: swap and load say when operands and weights count, the collector says when
+        # sums do
         shadow = Signal(_OPERAND, reset_less=True)
         weight = Signal(_OPERAND, reset_less=True)
         product = Signal(signed(16), reset_less=True)

@@ -1,6 +1,7 @@
-"""A row of the systolic array: C processing elements, activations moving right, sums and weights moving down.
+"""A row of the systolic array: C processing elements.
 
-All rows of an array are identical and shared (``weft_hw.shared``): this is the level that simulators compile once.
+Activations move right, sums and weights down. All rows of an array are identical and shared
+(``weft_hw.shared``): this is the level that simulators compile once.
 """
 
 from amaranth.hdl import Cat, Module, signed
@@ -15,7 +16,8 @@ __all__ = ["ArrayRow"]
 class ArrayRow(wiring.Component):
     """C processing elements side by side.
 
-    Latency: column c sees activation, swap and load c cycles after column 0; its sum appears 2 cycles after its activation.
+    Latency: column c sees activation, swap and load c cycles after column 0; its sum appears 2
+    cycles after its activation.
 
     Members
     -------

@@ -8,8 +8,8 @@ __all__ = ["Skew"]
 
 
 class Skew(wiring.Component):
-    """Delays lane ``i`` (``bits`` wide) by ``delays[i]`` cycles. One shift register a lane; reset-less, because validity is
-    tracked beside it."""
+    """Delays lane ``i`` (``bits`` wide) by ``delays[i]`` cycles. One shift register a lane;
+    reset-less, because validity is tracked beside it."""
 
     def __init__(self, *, bits, delays):
         self.bits = bits

@@ -1,10 +1,12 @@
-"""Activation streamer: walks a matmul command's activation blocks and gives the array one row vector a cycle.
+"""Activation streamer: walks a command's activation blocks, one row vector a cycle for the array.
 
-Each block starts when its weights are in the shadows: the swap goes out one cycle ahead of the block's first row, so that
-consecutive blocks, of one command or of two, leave no bubble.
+Each block starts when its weights are in the shadows: the swap goes out one cycle ahead of the
+block's first row, so that consecutive blocks, of one command or of two, leave no bubble.
 
 Latency: read request to array 2 cycles (``READ_LATENCY``). Throughput: one row a cycle.
 """
+
+from itertools import pairwise
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -90,7 +92,8 @@ class ActivationStreamer(wiring.Component):
             self.waiting.eq(active & block_start & ~self.weights_ready),
             held.eq(gap & recent.any()),
             self.read.request.payload.eq(row),
-            self.read.request.valid.eq(active & ~out_of_range & ~held & (~block_start | self.weights_ready)),
+            self.read.request.valid.eq(
+                active & ~out_of_range & ~held & (~block_start | self.weights_ready)),
             go.eq(self.read.request.valid & self.read.request.ready),
         ]
         block_done, nb_done, command_done = Signal(), Signal(), Signal()
@@ -119,7 +122,8 @@ class ActivationStreamer(wiring.Component):
             params = self.command.payload
             start = Signal(self.row_bits)
             # a first row beyond the memory stays beyond it when cut to row_bits
-            m.d.comb += start.eq(Mux(params.row >= tile.scratchpad_rows, tile.scratchpad_rows, params.row))
+            beyond = tile.scratchpad_rows
+            m.d.comb += start.eq(Mux(params.row >= beyond, beyond, params.row))
             m.d.sync += [
                 active.eq(1), stride.eq(params.stride), block_start.eq(1), gap.eq(params.gap),
                 command_row.eq(start), block_row.eq(start), row.eq(start),
@@ -133,7 +137,7 @@ class ActivationStreamer(wiring.Component):
         arriving = Signal(READ_LATENCY)
         arriving_lanes = [Signal(rows, name=f"arriving_lanes_{i}") for i in range(READ_LATENCY)]
         m.d.sync += [arriving.eq(Cat(go, arriving)), arriving_lanes[0].eq(lanes)]
-        m.d.sync += [later.eq(earlier) for earlier, later in zip(arriving_lanes, arriving_lanes[1:], strict=False)]
+        m.d.sync += [later.eq(earlier) for earlier, later in pairwise(arriving_lanes)]
         m.d.comb += [
             self.activations.eq(self.read.response.payload[:8 * rows]
                                 & Cat(bit.replicate(8) for bit in arriving_lanes[-1])),

@@ -1,16 +1,19 @@
 """The systolic array: R rows with the skews that turn row vectors into wavefronts and back.
 
-A vector of R activations given in one cycle enters row r after r cycles; the C sums of that vector leave together
-``LATENCY = R + C`` cycles after it was given. Weight rows are given last row first, one a ``weight_valid`` cycle, R of them a
-block; row r's shadow shifts in the last R - r of them, so that all shadows are in place after the R-th.
+A vector of R activations given in one cycle enters row r after r cycles; the C sums of that vector
+leave together ``LATENCY = R + C`` cycles after it was given. Weight rows are given last row first,
+one a ``weight_valid`` cycle, R of them a block; row r's shadow shifts in the last R - r of them, so
+that all shadows are in place after the R-th.
 
-Exchange rule (what makes consecutive blocks bubble-free): ``swap`` is given with (or one cycle before) the last thing that
-still uses the old weights: activations given in later cycles use the new ones. ``swap`` may be given in the cycle after
-the R-th weight row or later, and the first weight row of the next block in the cycle of ``swap`` or later. So a new block
-can start every max(M, R) cycles.
+Exchange rule (what makes consecutive blocks bubble-free): ``swap`` is given with (or one cycle
+before) the last thing that still uses the old weights: activations given in later cycles use the
+new ones. ``swap`` may be given in the cycle after the R-th weight row or later, and the first
+weight row of the next block in the cycle of ``swap`` or later. So a new block can start every
+max(M, R) cycles.
 
-Source: the double-buffered weight-stationary dataflow of Jouppi et al., ISCA 2017, "In-Datacenter Performance Analysis of
-a Tensor Processing Unit", section 2, with exchange by wavefront instead of by stall.
+Source: the double-buffered weight-stationary dataflow of Jouppi et al., ISCA 2017, "In-Datacenter
+Performance Analysis of a Tensor Processing Unit", section 2, with exchange by wavefront instead of
+by stall.
 """
 
 from amaranth.hdl import Module, Signal
@@ -32,11 +35,13 @@ class SystolicArray(wiring.Component):
     Members
     -------
     activations : In(8 * R)
-        Vector of R operands, lane r in bits 8r+7:8r. Always taken; meaningless vectors give meaningless sums.
+        Vector of R operands, lane r in bits 8r+7:8r. Always taken; meaningless vectors give
+        meaningless sums.
     swap : In(1)
         Later vectors use the shadow weights.
     weights : In(8 * C), weight_valid : In(1), weight_rows : In(R)
-        A row of weights; ``weight_rows[r]`` says that row r's shadow shifts. For the j-th row of a block: r <= j.
+        A row of weights; ``weight_rows[r]`` says that row r's shadow shifts. For the j-th row of a
+        block: r <= j.
     sums : Out(sum_bits * C)
         Column sums.
     """

@@ -1,10 +1,12 @@
-"""Weight loader: walks a matmul command's weight blocks and shifts each into the array's shadow weights.
+"""Weight loader: walks a command's weight blocks and shifts each into the array's shadow weights.
 
-It runs ahead of the activations by one block, across commands too, and buffers a few rows so that loading starts in the very
-cycle in which the shadows come free.
+It runs ahead of the activations by one block, across commands too, and buffers a few rows so that
+loading starts in the very cycle in which the shadows come free.
 
 Latency: read request to shift 4 cycles. Throughput: one weight row a cycle, one block in R cycles.
 """
+
+from itertools import pairwise
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
@@ -76,7 +78,7 @@ class WeightLoader(wiring.Component):
         row = Signal(self.row_bits)
         in_block = Signal(log2_rows, init=rows - 1)
         k_total = Signal(16)
-        k_left = Signal(16)                 # rows of weights in this block and the later ones of this nb
+        k_left = Signal(16)                 # weight rows of this block and of the later ones of nb
         n_left = Signal(16)
         beyond_command = Signal()           # command.row itself is out of range
 
@@ -134,8 +136,9 @@ class WeightLoader(wiring.Component):
         m.d.comb += lanes.eq(Mux(n_left >= cols, (1 << cols) - 1, (1 << n_left[:log2_cols]) - 1))
         arriving = Signal(READ_LATENCY)
         arriving_lanes = [Signal(cols, name=f"arriving_lanes_{i}") for i in range(READ_LATENCY)]
-        m.d.sync += [arriving.eq(Cat(issue, arriving)), arriving_lanes[0].eq(Mux(padding, 0, lanes))]
-        m.d.sync += [later.eq(earlier) for earlier, later in zip(arriving_lanes, arriving_lanes[1:], strict=False)]
+        m.d.sync += arriving.eq(Cat(issue, arriving))
+        m.d.sync += arriving_lanes[0].eq(Mux(padding, 0, lanes))
+        m.d.sync += [later.eq(earlier) for earlier, later in pairwise(arriving_lanes)]
         mask = Cat(bit.replicate(8) for bit in arriving_lanes[-1])
         m.d.comb += [
             buffer.w_en.eq(arriving[-1]),
@@ -144,7 +147,7 @@ class WeightLoader(wiring.Component):
 
         # --- shifting into the shadows
         loaded = Signal(range(rows + 1))
-        already = Signal.like(loaded)       # rows of the block in the shadows, after this cycle's swap
+        already = Signal.like(loaded)       # rows of the block in shadows, after this cycle's swap
         shift = Signal()
         thermometer = Signal(rows, init=1)
         m.d.comb += [
@@ -159,7 +162,8 @@ class WeightLoader(wiring.Component):
         with m.If(shift):
             m.d.sync += thermometer.eq(Mux(already == 0, 3, (thermometer << 1) | 1))
         m.d.sync += room.eq(room - issue + shift)
-        # told when every row before it is in the shadows, so that a block that still waits is the faulty one
+        # told when every row before it is in the shadows, so that a block that still waits is the
+        # faulty one
         m.d.comb += self.fault.eq(active & out_of_range & (room == _BUFFER_ROWS))
 
         with m.If(self.quit):

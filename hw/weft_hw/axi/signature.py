@@ -9,7 +9,7 @@ Source: AMBA AXI and ACE protocol specification, ARM IHI 0022.
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Axi4", "AxiLite", "RESPONSE_OKAY"]
+__all__ = ["RESPONSE_OKAY", "Axi4", "AxiLite"]
 
 #: The only response that is not an error here (EXOKAY is never asked for).
 RESPONSE_OKAY = 0
@@ -21,16 +21,20 @@ class Axi4(wiring.Signature):
     def __init__(self, *, address_bits, data_bytes):
         self.address_bits = address_bits
         self.data_bytes = data_bytes
-        address = {"id": 1, "addr": address_bits, "len": 8, "size": 3, "burst": 2, "lock": 1, "cache": 4, "prot": 3}
+        address = {
+            "id": 1, "addr": address_bits, "len": 8, "size": 3, "burst": 2, "lock": 1, "cache": 4,
+            "prot": 3,
+        }
         super().__init__({
             **{f"aw{name}": Out(width) for name, width in address.items()},
             "awvalid": Out(1), "awready": In(1),
-            "wdata": Out(8 * data_bytes), "wstrb": Out(data_bytes), "wlast": Out(1), "wvalid": Out(1), "wready": In(1),
+            "wdata": Out(8 * data_bytes), "wstrb": Out(data_bytes), "wlast": Out(1),
+            "wvalid": Out(1), "wready": In(1),
             "bid": In(1), "bresp": In(2), "bvalid": In(1), "bready": Out(1),
             **{f"ar{name}": Out(width) for name, width in address.items()},
             "arvalid": Out(1), "arready": In(1),
-            "rid": In(1), "rdata": In(8 * data_bytes), "rresp": In(2), "rlast": In(1), "rvalid": In(1),
-            "rready": Out(1),
+            "rid": In(1), "rdata": In(8 * data_bytes), "rresp": In(2), "rlast": In(1),
+            "rvalid": In(1), "rready": Out(1),
         })
 
 

@@ -1,7 +1,8 @@
-"""The register map of a chip, as data: hardware, driver, models and generated documents walk the same list.
+"""The register map of a chip, as data.
 
-32-bit registers on AXI4-Lite, byte offsets. A 64-bit quantity is two registers, ``_LO`` and ``_HI``; reading ``_LO`` of a
-running counter latches ``_HI``.
+Hardware, driver, models and generated documents walk the same list. 32-bit registers on AXI4-Lite,
+byte offsets. A 64-bit quantity is two registers, ``_LO`` and ``_HI``; reading ``_LO`` of a running
+counter latches ``_HI``.
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,22 @@ from amaranth.lib import enum
 
 from ..config import FORMATS, ChipConfig
 
-__all__ = ["ADDRESS_BITS", "IDENTITY", "PROBE_WORDS", "Access", "Interrupt", "QueueState", "Register", "VERSION",
-           "WINDOW_PAGE_BYTES", "WINDOW_READ", "WINDOW_WRITE", "capabilities", "constants", "register_map"]
+__all__ = [
+    "ADDRESS_BITS",
+    "IDENTITY",
+    "PROBE_WORDS",
+    "VERSION",
+    "WINDOW_PAGE_BYTES",
+    "WINDOW_READ",
+    "WINDOW_WRITE",
+    "Access",
+    "Interrupt",
+    "QueueState",
+    "Register",
+    "capabilities",
+    "constants",
+    "register_map",
+]
 
 #: Bits of a register byte address.
 ADDRESS_BITS = 12
@@ -99,9 +114,10 @@ def register_map(config: ChipConfig) -> tuple[Register, ...]:
         *((0x008 + 4 * i, name, ro, value, "Capability word, see capabilities()")
           for i, (name, value) in enumerate(capabilities(config).items())),
         (0x040, "CONTROL", rw, 0, "Bit 0 enable: run the ring"),
-        (0x044, "RESET", cmd, 0, "Write 1: abort what is in flight, clear semaphores, error, head and tail; STATUS goes to "
-                                 "RESETTING, then DISABLED"),
-        (0x048, "STATUS", ro, 8, "QueueState in bits 2:0; bit 3 the queue is idle (nothing fetched is unfinished)"),
+        (0x044, "RESET", cmd, 0, "Write 1: abort what is in flight, clear semaphores, error, head "
+                                 "and tail; STATUS goes to RESETTING, then DISABLED"),
+        (0x048, "STATUS", ro, 8, "QueueState in bits 2:0; bit 3 the queue is idle (nothing fetched "
+                                 "is unfinished)"),
         (0x04C, "QUEUE_BASE_LO", rw, 0, "Ring base address, a multiple of 64"),
         (0x050, "QUEUE_BASE_HI", rw, 0, ""),
         (0x054, "QUEUE_LOG2", rw, 0, "Log2 of the ring's entries"),
@@ -111,22 +127,27 @@ def register_map(config: ChipConfig) -> tuple[Register, ...]:
         (0x064, "COMPLETION_BASE_HI", rw, 0, ""),
         (0x068, "COMPLETION_LOG2", rw, 0, "Log2 of the completion records"),
         (0x06C, "SEQUENCE", ro, 0, "Sequence of the last fence whose record is written"),
-        (0x070, "ERROR_STATUS", ro, 0, "Status (isa.Status) of the first failed command; 0 if none"),
+        (0x070, "ERROR_STATUS", ro, 0, "Status (isa.Status) of the first failed command; 0 if "
+                                       "none"),
         (0x074, "ERROR_INDEX", ro, 0, "Its ring index, free-running"),
-        (0x078, "ERROR_SOURCE", ro, 0, "Its engine in bits 1:0, tile x in 7:4, tile y in 11:8; bit 31 set if found by "
-                                       "the control node itself"),
+        (0x078, "ERROR_SOURCE", ro, 0, "Its engine in bits 1:0, tile x in 7:4, tile y in 11:8; bit "
+                                       "31 set if found by the control node itself"),
         (0x07C, "INTERRUPT_ENABLE", rw, 0, "Interrupt bits that drive the interrupt line"),
         (0x080, "INTERRUPT_STATUS", w1c, 0, "Interrupt bits seen"),
-        (0x084, "WATCHDOG", rw, 0, "Cycles without a completion, with commands or host accesses in flight, that count as a hang; 0 is off"),
+        (0x084, "WATCHDOG", rw, 0, "Cycles without a completion, with commands or host accesses in "
+                                   "flight, that count as a hang; 0 is off"),
         (0x088, "IN_FLIGHT", ro, 0, "Commands dispatched and not completed"),
-        (0x08C, "COMPLETED", ro, 0, "Commands completed since reset, fences included, free-running"),
+        (0x08C, "COMPLETED", ro, 0, "Commands completed since reset, fences included, "
+                                    "free-running"),
         (0x090, "CYCLE_LO", ro, 0, "Cycles since chip reset"),
         (0x094, "CYCLE_HI", ro, 0, ""),
         (0x098, "DOORBELL_CYCLE_LO", ro, 0, "CYCLE when TAIL was last written"),
         (0x09C, "DOORBELL_CYCLE_HI", ro, 0, ""),
-        (0x0A0, "PROBE", rw, 0, "Write: read a page of a tile's register space (tile x in 3:0, y in 7:4, page in 15:8)"),
+        (0x0A0, "PROBE", rw, 0, "Write: read a page of a tile's register space (tile x in 3:0, y "
+                                "in 7:4, page in 15:8)"),
         (0x0A4, "PROBE_VALID", ro, 0, "1 when PROBE_DATA holds the answer to the last PROBE"),
-        *((0x0C0 + 4 * i, f"PROBE_DATA_{i}", ro, 0, "Word of the page") for i in range(PROBE_WORDS)),
+        *((0x0C0 + 4 * i, f"PROBE_DATA_{i}", ro, 0, "Word of the page")
+          for i in range(PROBE_WORDS)),
     ]
     for i in range(config.host.windows):
         base = 0x200 + 0x10 * i

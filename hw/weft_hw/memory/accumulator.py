@@ -1,20 +1,21 @@
 """Accumulator memory: one row of C int32 lanes a cycle is read, added to and written back.
 
-Banks go by the high address bits: the vector engine drains one while the array fills another. In one bank the update wins.
+Banks go by the high address bits: the vector engine drains one while the array fills another. In
+one bank the update wins.
 
 ::
 
     cycle    0 (update.valid)   1            2 (sums)     3
              read old row       register     add          write
 
-Latency: update to write 3 cycles (``UPDATE_LATENCY``); reads by the vector engine ``READ_LATENCY``. Throughput: one update and, in
-other banks, one read a cycle. The same row may be updated again 4 cycles later (``max(M, R) >= 4``
-sees to it inside a command, the streamer between commands).
+Latency: update to write 3 cycles (``UPDATE_LATENCY``); reads by the vector engine ``READ_LATENCY``.
+Throughput: one update and, in other banks, one read a cycle. The same row may be updated again 4
+cycles later (``max(M, R) >= 4`` sees to it inside a command, the streamer between commands).
 """
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 from amaranth.utils import ceil_log2
 
 from ..shared import share
@@ -27,7 +28,8 @@ __all__ = ["Accumulator"]
 class Accumulator(wiring.Component):
     """``accumulator_rows`` rows of C lanes of 32 bits.
 
-    A lane wraps; a single command cannot reach that (``TileConfig.max_exact_k``), and the driver bounds chains of them.
+    A lane wraps; a single command cannot reach that (``TileConfig.max_exact_k``), and the driver
+    bounds chains of them.
 
     Members
     -------
@@ -73,7 +75,8 @@ class Accumulator(wiring.Component):
         update_reads = Signal()
         m.d.comb += [
             update_reads.eq(self.update_valid & self.update_accumulate),
-            request.ready.eq(~(update_reads & (request.payload[row_bits:] == self.update_row[row_bits:]))),
+            request.ready.eq(
+                ~(update_reads & (request.payload[row_bits:] == self.update_row[row_bits:]))),
         ]
         for index, bank in enumerate(banks):
             with m.If(update_reads & (self.update_row[row_bits:] == index)):
@@ -97,7 +100,8 @@ class Accumulator(wiring.Component):
         s2_old = Signal(width, reset_less=True)
         s3_new = Signal(width, reset_less=True)
         m.d.sync += [
-            s1_valid.eq(self.update_valid), s1_row.eq(self.update_row), s1_adds.eq(self.update_accumulate),
+            s1_valid.eq(self.update_valid), s1_row.eq(self.update_row),
+            s1_adds.eq(self.update_accumulate),
             s2_valid.eq(s1_valid), s2_row.eq(s1_row), s2_adds.eq(s1_adds),
             s3_valid.eq(s2_valid), s3_row.eq(s2_row),
         ]

@@ -35,6 +35,7 @@ class MemoryBank(wiring.Component):
         write, read = array.write_port(), array.read_port()
         m.d.comb += [
             read.en.eq(self.read_enable), read.addr.eq(self.read_row), self.read_data.eq(read.data),
-            write.en.eq(self.write_enable), write.addr.eq(self.write_row), write.data.eq(self.write_data),
+            write.en.eq(self.write_enable), write.addr.eq(self.write_row),
+            write.data.eq(self.write_data),
         ]
         return m

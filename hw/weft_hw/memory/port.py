@@ -1,7 +1,8 @@
 """Ports of the local memories, seen from the engine that uses them.
 
-A read is granted when ``request`` is accepted; its data appears on ``response`` exactly ``READ_LATENCY`` cycles later, in
-order. A write is done when accepted and seen by every read granted in a later cycle.
+A read is granted when ``request`` is accepted; its data appears on ``response`` exactly
+``READ_LATENCY`` cycles later, in order. A write is done when accepted and seen by every read
+granted in a later cycle.
 """
 
 from amaranth.hdl import unsigned
@@ -21,7 +22,7 @@ class ReadPort(wiring.Signature):
     def __init__(self, *, rows, row_bits):
         super().__init__({
             "request": Out(stream.Signature(unsigned(ceil_log2(rows)))),
-            # no ready: the response cannot be stalled (and a constant ready cannot be a port of a module)
+            # no ready: the response cannot be stalled (and a constant cannot be a module's port)
             "response": In(wiring.Signature({"payload": Out(unsigned(row_bits)), "valid": Out(1)})),
         })
 
@@ -37,4 +38,6 @@ class WritePort(wiring.Signature):
     """Writes whole rows."""
 
     def __init__(self, *, rows, row_bits):
-        super().__init__({"request": Out(stream.Signature(WriteBeat(rows=rows, row_bits=row_bits)))})
+        super().__init__({
+            "request": Out(stream.Signature(WriteBeat(rows=rows, row_bits=row_bits))),
+        })

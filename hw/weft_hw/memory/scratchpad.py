@@ -1,9 +1,11 @@
 """Scratchpad: banked local memory for operands, parameters and results.
 
-Banks go by the high address bits, so that placement decides who meets whom: clients in different banks never wait for each
-other. Each bank serves one read and one write a cycle; among clients of one bank the first in ``READERS`` (``WRITERS``) wins.
+Banks go by the high address bits, so that placement decides who meets whom: clients in different
+banks never wait for each other. Each bank serves one read and one write a cycle; among clients of
+one bank the first in ``READERS`` (``WRITERS``) wins.
 
-Latency: ``READ_LATENCY`` = 2 cycles (memory, then the client's register). Throughput: one row per client and cycle.
+Latency: ``READ_LATENCY`` = 2 cycles (memory, then the client's register). Throughput: one row per
+client and cycle.
 """
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal

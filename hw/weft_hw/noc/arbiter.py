@@ -1,6 +1,7 @@
 """Packet arbiter: several senders of packets share one network port.
 
-Latency: 0 cycles. Throughput: a header-only packet every cycle. Fair between senders: round robin, a packet at a time.
+Latency: 0 cycles. Throughput: a header-only packet every cycle. Fair between senders: round robin,
+a packet at a time.
 """
 
 from amaranth.hdl import Array, Module, Signal

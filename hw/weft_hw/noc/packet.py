@@ -1,19 +1,21 @@
 """What travels on the mesh: addresses, flits, packet headers, and the port of a node.
 
-Two physical planes. *Requests*: commands from the control node to tiles, reads and writes from tiles to memory endpoints,
-register reads from the control node to tiles. *Responses*: read data, write acknowledgements, completions. Every node
-accepts every response without waiting for anything else, so the planes cannot deadlock each other.
+Two physical planes. *Requests*: commands from the control node to tiles, reads and writes from
+tiles to memory endpoints, register reads from the control node to tiles. *Responses*: read data,
+write acknowledgements, completions. Every node accepts every response without waiting for anything
+else, so the planes cannot deadlock each other.
 
-A packet is a header, packed into as many flits as its width needs, then data flits; ``last`` marks the final flit of the
-packet. The destination is the lowest field of the header, so it is whole in the first flit. Data is packed from lane 0:
-byte ``i`` of the payload is byte ``i % flit_bytes`` of data flit ``i // flit_bytes``; bytes after the last are zero.
+A packet is a header, packed into as many flits as its width needs, then data flits; ``last`` marks
+the final flit of the packet. The destination is the lowest field of the header, so it is whole in
+the first flit. Data is packed from lane 0: byte ``i`` of the payload is byte ``i % flit_bytes`` of
+data flit ``i // flit_bytes``; bytes after the last are zero.
 
 | plane | kind | sent by | header ``tag`` | header ``address`` | data |
 |---|---|---|---|---|---|
-| request | READ | load engine, control | requester's, returned | memory byte address; tile register byte address | none |
+| request | READ | load engine, control | requester's, returned | byte in memory or tile | none |
 | request | WRITE | store engine | requester's, returned | memory byte address | ``length`` bytes |
-| request | COMMAND | control | engine (`isa.Engine`) | command index in the low 32 bits | 64 bytes |
-| response | READ_DATA | endpoint, tile | of the request | | ``length`` bytes of the request, none on error |
+| request | COMMAND | control | `isa.Engine` | command index in the low 32 bits | 64 bytes |
+| response | READ_DATA | endpoint, tile | of the request | | ``length`` bytes, none on error |
 | response | WRITE_ACK | endpoint | of the request | | none |
 | response | COMPLETION | tile | the command's index | | none |
 """
@@ -24,8 +26,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..isa import Engine, Status
 
-__all__ = ["DataFlit", "Flit", "Headed", "MeshPort", "NodeAddress", "RequestHeader", "RequestKind", "ResponseHeader",
-           "ResponseKind", "RouterPort"]
+__all__ = ["DataFlit", "Flit", "Headed", "MeshPort", "NodeAddress", "RequestHeader", "RequestKind",
+           "ResponseHeader", "ResponseKind", "RouterPort"]
 
 
 class RouterPort(enum.Enum, shape=unsigned(3)):
@@ -39,11 +41,12 @@ class RouterPort(enum.Enum, shape=unsigned(3)):
 
 
 class NodeAddress(data.Struct):
-    """A node: the router it hangs on and the port there. Tiles hang on LOCAL, memory endpoint ``i`` on WEST of router
-    ``(0, i)``, the control node on NORTH of router ``(0, 0)``.
+    """A node: the router it hangs on and the port there. Tiles hang on LOCAL, memory endpoint ``i``
+    on WEST of router ``(0, i)``, the control node on NORTH of router ``(0, 0)``.
 
-    Routing is dimension order, X then Y, to router ``(x, y)``, then out of ``port``. Edge ports lead to nodes, never to
-    another router, so the last hop adds no cycle to the channel dependencies.
+    Routing is dimension order, X then Y, to router ``(x, y)``, then out of ``port``. Edge ports
+    lead to nodes, never to another router, so the last hop adds no cycle to the channel
+    dependencies.
     """
 
     x: unsigned(4)
@@ -64,7 +67,7 @@ class ResponseKind(enum.Enum, shape=unsigned(2)):
 
 
 class RequestHeader(data.StructLayout):
-    """Header of the request plane, for an address of ``address_bits``. ``length`` counts data bytes."""
+    """Header of the request plane; addresses have ``address_bits``, ``length`` counts bytes."""
 
     def __init__(self, *, address_bits):
         super().__init__({
@@ -89,7 +92,7 @@ class ResponseHeader(data.Struct):
 
 
 class Headed(data.StructLayout):
-    """A header as packet senders and receivers exchange it: with the word whether data flits follow."""
+    """A header as packet senders and receivers exchange it: it says whether data flits follow."""
 
     def __init__(self, header):
         super().__init__({"header": header, "has_data": unsigned(1)})
@@ -102,7 +105,7 @@ class Flit(data.StructLayout):
         super().__init__({"data": unsigned(8 * flit_bytes), "last": unsigned(1)})
 
 
-#: Data flits beside the network (payload only, headers stripped) have the same shape as flits on it.
+#: Data flits beside the network (payload only, no headers) have the shape of flits on it.
 DataFlit = Flit
 
 

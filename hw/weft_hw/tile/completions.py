@@ -1,6 +1,7 @@
 """Completions of a tile: ends of commands become semaphore signals and packets to the control node.
 
-One end a cycle, round robin over the engines. The first error since ``clear`` is kept for the status page.
+One end a cycle, round robin over the engines. The first error since ``clear`` is kept for the
+status page.
 
 Latency: end to signal 0 cycles, to the packet's header 1 cycle.
 """
@@ -73,7 +74,10 @@ class Completions(wiring.Component):
             self.finish_index.eq(done.index),
         ]
         for n, port in enumerate(dones):
-            m.d.comb += [port.ready.eq(queue.w_rdy & (chosen == n)), self.finish[n].eq(taken & (chosen == n))]
+            m.d.comb += [
+                port.ready.eq(queue.w_rdy & (chosen == n)),
+                self.finish[n].eq(taken & (chosen == n)),
+            ]
         with m.If(taken):
             m.d.sync += last.eq(chosen)
 
@@ -82,7 +86,8 @@ class Completions(wiring.Component):
         m.d.comb += [
             self.signal_mask.eq(done.signal),
             self.signal.eq(taken & (done.status == Status.OK)),
-            status.eq(Mux((done.status == Status.OK) & self.overflow, Status.SEMAPHORE_OVERFLOW, done.status)),
+            status.eq(Mux((done.status == Status.OK) & self.overflow, Status.SEMAPHORE_OVERFLOW,
+                          done.status)),
             queue.w_en.eq(taken),
             packet.header.destination.x.eq(0), packet.header.destination.y.eq(0),
             packet.header.destination.port.eq(RouterPort.NORTH),

@@ -1,9 +1,10 @@
 """The contract between a tile's front ends and its four engines.
 
-A front end (``frontend.py``) holds the queue, takes the semaphores and hands the command over; the engine runs it and
-answers with one ``Done`` for each command, in order. An engine may accept a command before it is done with the one
-before. While ``abort`` is high an engine brings what it runs to a clean end early (nothing in flight, every memory port
-quiet) and answers ABORTED; front ends answer ABORTED themselves for commands not handed over.
+A front end (``frontend.py``) holds the queue, takes the semaphores and hands the command over; the
+engine runs it and answers with one ``Done`` for each command, in order. An engine may accept a
+command before it is done with the one before. While ``abort`` is high an engine brings what it runs
+to a clean end early (nothing in flight, every memory port quiet) and answers ABORTED; front ends
+answer ABORTED themselves for commands not handed over.
 """
 
 from amaranth.hdl import unsigned
@@ -16,7 +17,7 @@ __all__ = ["Done", "EnginePort"]
 
 
 class Done(data.StructLayout):
-    """The end of a command. ``address`` is the offending memory address or local row if ``status`` is an error."""
+    """The end of a command. ``address``: the offending memory address or local row of an error."""
 
     def __init__(self, *, address_bits):
         super().__init__({

@@ -1,11 +1,11 @@
 """Front end of an engine: its command queue, the wait for semaphores, and the hand-over.
 
-While the engine runs one command the front end assembles the next and takes its semaphores, so that an engine that accepts
-early sees no gap. NOP ends here, after everything handed over before it has ended. Under ``abort`` commands are answered
-ABORTED without being handed over.
+While the engine runs one command the front end assembles the next and takes its semaphores, so that
+an engine that accepts early sees no gap. NOP ends here, after everything handed over before it has
+ended. Under ``abort`` commands are answered ABORTED without being handed over.
 
-Latency: last word of a command to hand-over 2 cycles if its semaphores are there. Throughput: a command every
-``1 + 64 / flit_bytes + 2`` cycles.
+Latency: last word of a command to hand-over 2 cycles if its semaphores are there. Throughput: a
+command every ``1 + 64 / flit_bytes + 2`` cycles.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -33,7 +33,8 @@ class FrontEnd(wiring.Component):
     Members
     -------
     words : In(stream of flit_bytes)
-        Commands: a word with the index, then the 64 bytes. Never full while the control node keeps its credits.
+        Commands: a word with the index, then the 64 bytes. Never full while the control node keeps
+        its credits.
     engine : Out(EnginePort)
     request, mask, grant
         To ``Semaphores``.
@@ -69,7 +70,8 @@ class FrontEnd(wiring.Component):
         m.submodules.queue = queue = SyncFIFO(
             width=flit_bits, depth=config.tile.command_queue_depth * (1 + words))
         m.d.comb += [
-            queue.w_data.eq(self.words.payload), queue.w_en.eq(self.words.valid), self.words.ready.eq(queue.w_rdy),
+            queue.w_data.eq(self.words.payload), queue.w_en.eq(self.words.valid),
+            self.words.ready.eq(queue.w_rdy),
         ]
 
         bits = Signal(COMMAND_BITS, reset_less=True)   # valid from ACQUIRE on
@@ -115,7 +117,7 @@ class FrontEnd(wiring.Component):
                         m.d.sync += index.eq(queue.r_data)
                     for word in range(words):
                         with m.If(missing == words - word):
-                            m.d.sync += bits[word * flit_bits:(word + 1) * flit_bits].eq(queue.r_data)
+                            m.d.sync += bits.word_select(word, flit_bits).eq(queue.r_data)
                     with m.If(missing == 1):
                         m.d.sync += missing.eq(words + 1)
                         m.next = "ACQUIRE"
@@ -143,7 +145,8 @@ class FrontEnd(wiring.Component):
                     m.d.comb += self.start.eq(1)
                     m.next = "ASSEMBLE"
         assembled = ~fsm.ongoing("ASSEMBLE")
-        m.d.comb += self.state.eq(Mux((inside != 0) | (assembled & ~self.waiting), EngineState.RUNNING,
+        running = (inside != 0) | (assembled & ~self.waiting)
+        m.d.comb += self.state.eq(Mux(running, EngineState.RUNNING,
                                       Mux(self.waiting, EngineState.WAITING, EngineState.IDLE)))
         return m
 

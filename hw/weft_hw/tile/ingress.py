@@ -33,8 +33,8 @@ class Ingress(wiring.Component):
         self.header = RequestHeader(address_bits=config.host.address_bits)
         super().__init__({
             "flits": In(stream.Signature(Flit(flit_bytes=config.flit_bytes))),
-            **{f"words_{engine.name.lower()}": Out(stream.Signature(unsigned(8 * config.flit_bytes)))
-               for engine in Engine},
+            **{f"words_{engine.name.lower()}":
+               Out(stream.Signature(unsigned(8 * config.flit_bytes))) for engine in Engine},
             "read": Out(stream.Signature(self.header)),
         })
 
@@ -66,10 +66,12 @@ class Ingress(wiring.Component):
                 for number, queue in enumerate(queues):
                     with m.If(engine.as_value() == number):
                         m.d.comb += [
-                            queue.valid.eq(receiver.o_data.valid), queue.payload.eq(receiver.o_data.payload.data),
+                            queue.valid.eq(receiver.o_data.valid),
+                            queue.payload.eq(receiver.o_data.payload.data),
                             receiver.o_data.ready.eq(queue.ready),
                         ]
-                with m.If(receiver.o_data.valid & receiver.o_data.ready & receiver.o_data.payload.last):
+                taken = receiver.o_data.valid & receiver.o_data.ready
+                with m.If(taken & receiver.o_data.payload.last):
                     m.next = "HEADER"
         return m
 

@@ -1,6 +1,7 @@
 """The counting semaphores that join a tile's engines.
 
-One acquisition and one signal a cycle; among engines whose whole mask is satisfied the first in ``isa.Engine`` order wins.
+One acquisition and one signal a cycle; among engines whose whole mask is satisfied the first in
+``isa.Engine`` order wins.
 
 Latency: a signal in one cycle satisfies a wait in the next.
 """

@@ -1,6 +1,7 @@
-"""Status pages of a tile: engine states, semaphores and counters, read by the control node as 64-byte packets.
+"""Status pages of a tile: engine states, semaphores and counters.
 
-The pages are listed in ``hw/README.md``; ``page_words`` is their one definition.
+The control node reads them as 64-byte packets. The pages are listed in ``hw/README.md``;
+``page_words`` is their one definition.
 
 Latency: 1 cycle from request to header; then a flit a cycle.
 """
@@ -71,15 +72,16 @@ class TileStatus(wiring.Component):
         for name, width in COUNTERS:
             counter = Signal(64, name=name)
             increment = Signal(width, name=f"{name}_increment")
-            # one register between the event and the adder keeps the counters off every critical path
+            # a register between event and adder keeps the counters off every critical path
             m.d.sync += [increment.eq(self.increments[name]), counter.eq(counter + increment)]
             counters.append(counter)
 
-        states = [Cat(self.states[e], Const(0, 14), self.waits[e], self.indices[e]) for e in range(len(Engine))]
+        states = [Cat(self.states[e], Const(0, 14), self.waits[e], self.indices[e])
+                  for e in range(len(Engine))]
         address = Signal(64)
         m.d.comb += address.eq(self.fault_address)
-        page_bits = Cat(*states, self.semaphores.as_value(), address, self.fault_status.as_value(), Const(0, 60),
-                        *counters)
+        page_bits = Cat(*states, self.semaphores.as_value(), address, self.fault_status.as_value(),
+                        Const(0, 60), *counters)
         flit_bits = 8 * config.flit_bytes
         flits = PAGE_BYTES // config.flit_bytes
         words = Array(page_bits[i * flit_bits:(i + 1) * flit_bits] for i in range(PAGES * flits))
@@ -101,7 +103,10 @@ class TileStatus(wiring.Component):
         with m.FSM():
             with m.State("HEADER"):
                 # a read request
-                m.d.comb += [self.header.valid.eq(self.read.valid), self.read.ready.eq(self.header.ready)]
+                m.d.comb += [
+                    self.header.valid.eq(self.read.valid),
+                    self.read.ready.eq(self.header.ready),
+                ]
                 with m.If(self.read.valid & self.header.ready):
                     asked = self.read.payload.address[ceil_log2(PAGE_BYTES):]
                     m.d.sync += [page.eq(asked), beyond.eq(asked >= PAGES), flit.eq(0)]

@@ -2,9 +2,10 @@
 
 ::
 
-    request plane in  -> Ingress -> FrontEnd x 4 (queues, Semaphores) -> engines -> Completions -> response plane out
-                               \\-> TileStatus ------------------------------------------------/
-    response plane in -> read data -> LoadEngine -> Scratchpad -> MatmulEngine -> Accumulator -> VectorEngine -> Scratchpad
+    request plane in -> Ingress -> FrontEnd x 4 (queues, Semaphores) -> engines -> Completions -+
+                               \\-> TileStatus ---------------------------> response plane out <-+
+    response plane in -> read data -> LoadEngine -> Scratchpad
+        -> MatmulEngine -> Accumulator -> VectorEngine -> Scratchpad
     request plane out <- LoadEngine reads, StoreEngine writes <- Scratchpad
 
 All tiles of a chip are identical and shared; a tile learns where it is from its ``node`` input.
@@ -40,7 +41,8 @@ class EngineTrace(wiring.Signature):
 
     def __init__(self):
         super().__init__({
-            "start": Out(1), "start_index": Out(unsigned(32)), "finish": Out(1), "finish_index": Out(unsigned(32)),
+            "start": Out(1), "start_index": Out(unsigned(32)),
+            "finish": Out(1), "finish_index": Out(unsigned(32)),
         })
 
 
@@ -80,7 +82,9 @@ class Tile(wiring.Component):
         m.submodules.semaphores = semaphores = Semaphores(count=config.tile.semaphores)
         m.submodules.completions = completions = Completions(config)
         m.submodules.status = status = TileStatus(config)
-        engines = {Engine.LOAD: load, Engine.MATMUL: matmul, Engine.VECTOR: vector, Engine.STORE: store}
+        engines = {
+            Engine.LOAD: load, Engine.MATMUL: matmul, Engine.VECTOR: vector, Engine.STORE: store,
+        }
 
         # --- local memories
         link(m, matmul.activations, scratchpad.read_activations)
@@ -91,8 +95,10 @@ class Tile(wiring.Component):
         link(m, vector.write, scratchpad.write_vector)
         link(m, vector.accumulator, accumulator.read)
         m.d.comb += [
-            accumulator.update_valid.eq(matmul.update_valid), accumulator.update_row.eq(matmul.update_row),
-            accumulator.update_accumulate.eq(matmul.update_accumulate), accumulator.sums.eq(matmul.sums),
+            accumulator.update_valid.eq(matmul.update_valid),
+            accumulator.update_row.eq(matmul.update_row),
+            accumulator.update_accumulate.eq(matmul.update_accumulate),
+            accumulator.sums.eq(matmul.sums),
         ]
 
         # --- commands
@@ -107,7 +113,8 @@ class Tile(wiring.Component):
             link(m, frontend.done, getattr(completions, f"done_{name}"))
             unmet = Signal(16, name=f"unmet_{name}")
             m.d.comb += [
-                semaphores.request[number].eq(frontend.request), semaphores.mask[number].eq(frontend.mask),
+                semaphores.request[number].eq(frontend.request),
+                semaphores.mask[number].eq(frontend.mask),
                 frontend.grant.eq(semaphores.grant[number]), frontend.abort.eq(self.abort),
                 unmet.eq(frontend.mask & Cat(count == 0 for count in semaphores.values)),
                 status.states[number].eq(frontend.state.as_value()),
@@ -121,20 +128,26 @@ class Tile(wiring.Component):
                 status.increments[f"wait_{name}"].eq(frontend.waiting),
             ]
         m.d.comb += [
-            semaphores.signal.eq(completions.signal), semaphores.signal_mask.eq(completions.signal_mask),
+            semaphores.signal.eq(completions.signal),
+            semaphores.signal_mask.eq(completions.signal_mask),
             completions.overflow.eq(semaphores.overflow),
             semaphores.clear.eq(self.clear), completions.clear.eq(self.clear),
-            completions.node.eq(self.node), status.node.eq(self.node), load.node.eq(self.node), store.node.eq(self.node),
+            completions.node.eq(self.node), status.node.eq(self.node),
+            load.node.eq(self.node), store.node.eq(self.node),
             status.semaphores.eq(semaphores.values),
-            status.fault_status.eq(completions.fault_status), status.fault_address.eq(completions.fault_address),
+            status.fault_status.eq(completions.fault_status),
+            status.fault_address.eq(completions.fault_address),
         ]
 
         # --- request plane out: reads and writes
         request_header = RequestHeader(address_bits=config.host.address_bits)
-        m.submodules.requests = requests = PacketArbiter(request_header, flit_bytes=config.flit_bytes, count=2)
-        m.submodules.request_sender = request_sender = PacketSender(request_header, config.flit_bytes)
+        m.submodules.requests = requests = PacketArbiter(
+            request_header, flit_bytes=config.flit_bytes, count=2)
+        m.submodules.request_sender = request_sender = PacketSender(
+            request_header, config.flit_bytes)
         m.d.comb += [
-            requests.i_header_0.valid.eq(load.request.valid), load.request.ready.eq(requests.i_header_0.ready),
+            requests.i_header_0.valid.eq(load.request.valid),
+            load.request.ready.eq(requests.i_header_0.ready),
             requests.i_header_0.payload.header.eq(load.request.payload),
         ]
         link(m, store.request, requests.i_header_1)
@@ -145,8 +158,10 @@ class Tile(wiring.Component):
 
         # --- response plane out: completions and status pages
         link(m, ingress.read, status.read)
-        m.submodules.responses = responses = PacketArbiter(ResponseHeader, flit_bytes=config.flit_bytes, count=2)
-        m.submodules.response_sender = response_sender = PacketSender(ResponseHeader, config.flit_bytes)
+        m.submodules.responses = responses = PacketArbiter(
+            ResponseHeader, flit_bytes=config.flit_bytes, count=2)
+        m.submodules.response_sender = response_sender = PacketSender(
+            ResponseHeader, config.flit_bytes)
         link(m, completions.header, responses.i_header_0)
         link(m, status.header, responses.i_header_1)
         link(m, status.flits, responses.i_data_1)
@@ -164,16 +179,21 @@ class Tile(wiring.Component):
             store.response_header.payload.eq(receiver.o_header.payload),
             load.response_header.valid.eq(receiver.o_header.valid & is_data),
             store.response_header.valid.eq(receiver.o_header.valid & ~is_data),
-            receiver.o_header.ready.eq(Mux(is_data, load.response_header.ready, store.response_header.ready)),
+            receiver.o_header.ready.eq(
+                Mux(is_data, load.response_header.ready, store.response_header.ready)),
         ]
 
         # --- counters
         m.d.comb += [
-            status.increments.array_steps.eq(matmul.step), status.increments.weight_stalls.eq(matmul.stall),
-            status.increments.bytes_loaded.eq(load.bytes), status.increments.bytes_stored.eq(store.bytes),
+            status.increments.array_steps.eq(matmul.step),
+            status.increments.weight_stalls.eq(matmul.stall),
+            status.increments.bytes_loaded.eq(load.bytes),
+            status.increments.bytes_stored.eq(store.bytes),
             status.increments.rows_drained.eq(vector.drained),
-            status.increments.request_flits.eq(self.mesh.request_o.valid & self.mesh.request_o.ready),
-            status.increments.response_flits.eq(self.mesh.response_i.valid & self.mesh.response_i.ready),
+            status.increments.request_flits.eq(
+                self.mesh.request_o.valid & self.mesh.request_o.ready),
+            status.increments.response_flits.eq(
+                self.mesh.response_i.valid & self.mesh.response_i.ready),
             status.increments.scratchpad_conflicts.eq(scratchpad.conflict),
         ]
         return m
