@@ -2,6 +2,7 @@
 
 from weft.fleet.compare.compare import Comparison, compare_scenario
 from weft.fleet.compare.losses import Loss, losses
+from weft.fleet.compare.pair import pair
 from weft.fleet.compare.tornado import Swing, tornado
 from weft.fleet.compare.views import View, views
 
@@ -12,6 +13,7 @@ __all__ = [
     "View",
     "compare_scenario",
     "losses",
+    "pair",
     "tornado",
     "views",
 ]

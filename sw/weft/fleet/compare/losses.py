@@ -48,7 +48,12 @@ _RATIOS = (
     ("carbon_per_token", "carbon per token", True),
 )
 _IN_VIEW = {
-    "as shipped": ("tokens_per_s", "tokens_per_joule", "usd_per_million_tokens", "carbon_per_token"),
+    "as shipped": (
+        "tokens_per_s",
+        "tokens_per_joule",
+        "usd_per_million_tokens",
+        "carbon_per_token",
+    ),
     "iso-power": ("tokens_per_s",),
     "iso-cost": ("tokens_per_s",),
     "node-normalised": ("tokens_per_joule",),
@@ -103,10 +108,14 @@ def _chip_facts(built: Side, rival: Side) -> list[Loss]:
     for what, mine, other, unit, scale in pairs:
         a, b = median(mine) / scale, median(other) / scale
         if a < b:
-            found.append(Loss("one chip", f"{what}: {a:,.4g} against {b:,.4g} {unit}".rstrip(), "certain"))
+            found.append(
+                Loss("one chip", f"{what}: {a:,.4g} against {b:,.4g} {unit}".rstrip(), "certain")
+            )
     missing = sorted(set(theirs.peak_flops) - set(ours.peak_flops))
     if missing:
-        found.append(Loss("one chip", f"formats it has no arithmetic for: {', '.join(missing)}", "certain"))
+        found.append(
+            Loss("one chip", f"formats it has no arithmetic for: {', '.join(missing)}", "certain")
+        )
     return found
 
 
@@ -139,8 +148,7 @@ def _as_built(scenario: Scenario, constants: Constants, rival: Side) -> list[Los
         except FleetError as error:
             return [*found, Loss("hardware of today", f"int8 serving refused: {error}", "certain")]
         ratio = Band.of(
-            int8.answers["serving"].tokens_per_joule
-            / rival.answers["serving"].tokens_per_joule
+            int8.answers["serving"].tokens_per_joule / rival.answers["serving"].tokens_per_joule
         )
         loss = _graded(
             "hardware of today", ratio, "int8 serving over assumed format, tokens per joule", False

@@ -48,7 +48,9 @@ class View:
     @property
     def verdict(self) -> str:
         """What the bands allow to say about energy and money per token."""
-        return f"{_verdict(self.tokens_per_joule, 'joule')}; {_cheaper(self.usd_per_million_tokens)}"
+        return (
+            f"{_verdict(self.tokens_per_joule, 'joule')}; {_cheaper(self.usd_per_million_tokens)}"
+        )
 
 
 def _verdict(ratio: Band, unit: str) -> str:

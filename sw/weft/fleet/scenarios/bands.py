@@ -20,7 +20,10 @@ class Band:
     @classmethod
     def of(cls, draws: Num) -> "Band":
         """Percentiles over the first axis of `draws`, or of a plain number."""
-        low, mid, high = (float(x) for x in np.percentile(np.asarray(draws, float), (5, 50, 95)))
+        values = np.asarray(draws, float)
+        # between a finite and an infinite draw there is nothing to interpolate
+        how = "linear" if np.isfinite(values).all() else "inverted_cdf"
+        low, mid, high = (float(x) for x in np.percentile(values, (5, 50, 95), method=how))
         return cls(low, mid, high)
 
     def holds(self, value: float) -> bool:

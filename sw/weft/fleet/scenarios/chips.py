@@ -47,8 +47,13 @@ def design(spec: ChipSpec) -> ChipConfig:
             if value is not None
         }
         if changes:
-            mesh = replace(mesh, **{"memory_endpoints": min(mesh.memory_endpoints,
-                                    changes.get("rows", mesh.rows)), **changes})
+            mesh = replace(
+                mesh,
+                **{
+                    "memory_endpoints": min(mesh.memory_endpoints, changes.get("rows", mesh.rows)),
+                    **changes,
+                },
+            )
         return replace(base, tile=tile, mesh=mesh)
     except ValueError as error:
         raise FleetError(f"no Weft chip of this design: {error}") from None
@@ -99,11 +104,14 @@ def build(spec: ChipSpec, c: Constants) -> tuple[Machine, Constants]:
         fixed = ("array", "tile_cols", "tile_rows", "memory_endpoints", "scratchpad_kib", "formats")
         wrong = [name for name in fixed if getattr(spec, name) is not None]
         if wrong:
-            raise FleetError(f"{wrong[0]} describes a Weft chip and {spec.name} is a GPU; leave it out")
+            raise FleetError(
+                f"{wrong[0]} describes a Weft chip and {spec.name} is a GPU; leave it out"
+            )
         machine, own = gpu(spec.name, c), c
     if spec.count % spec.node_chips and spec.count > spec.node_chips:
         near = max(1, round(spec.count / spec.node_chips)) * spec.node_chips
         raise InfeasibleError(
-            f"count = {spec.count} must be whole nodes of {spec.node_chips} chips", f"count = {near}"
+            f"count = {spec.count} must be whole nodes of {spec.node_chips} chips",
+            f"count = {near}",
         )
     return machine, own

@@ -168,7 +168,7 @@ class ScenarioResult:
 
     def to_json(self) -> str:
         """One JSON object; every headline key has p5, p50 and p95."""
-        return json.dumps(self.to_dict(), indent=1, default=_plain)
+        return json.dumps(_finite(self.to_dict()), indent=1, default=_plain, allow_nan=False)
 
     def records(self) -> list[dict[str, Any]]:
         """One flat record per chip, workload and headline number."""
@@ -205,6 +205,17 @@ class ScenarioResult:
         import pyarrow as pa
 
         return pa.Table.from_pylist(self.records())
+
+
+def _finite(value: Any) -> Any:
+    """The same structure with infinities (a queue without end) as null: JSON has none."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
 
 
 def _plain(value: object) -> object:

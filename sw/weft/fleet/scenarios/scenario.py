@@ -66,6 +66,37 @@ class Scenario:
         """The same scenario with other values in its chip table (`count=...`, `name=...`)."""
         return Scenario(replace(self.spec, chip=replace(self.spec.chip, **changes)))
 
+    def versus(self, other: "Scenario") -> "Scenario":
+        """This scenario with another one's chip, layouts and count as the rival.
+
+        Raises
+        ------
+        FleetError
+            if they do not run the same model, or share no kind of work.
+        """
+        mine, theirs = self.spec, other.spec
+        if mine.model != theirs.model:
+            raise FleetError(
+                f"{mine.name} runs {mine.model.name} and {theirs.name} runs {theirs.model.name}; "
+                "compare scenarios of the same model"
+            )
+        both = [
+            kind
+            for kind in ("training", "serving")
+            if getattr(mine, kind) is not None and getattr(theirs, kind) is not None
+        ]
+        if not both:
+            raise FleetError(f"{mine.name} and {theirs.name} share no kind of work; give both some")
+        return Scenario(
+            replace(
+                mine,
+                title=f"{mine.title} against {theirs.title}",
+                rival=theirs.chip,
+                rival_training=theirs.training if "training" in both else None,
+                rival_serving=theirs.serving if "serving" in both else None,
+            )
+        )
+
     def constants(self, base: Constants | None = None) -> Constants:
         """The constants with the scenario's own facts in place."""
         c = base if base is not None else default_constants()
@@ -115,7 +146,7 @@ class Scenario:
             other = self.rival(sampled)
             comparison = compare_scenario(self, base, sampled, built, other)
             rival, used = side_bands(other), used | other.used
-        checks = check_facts(self.spec, built, sampled) if self.spec.fleet else ()
+        checks = check_facts(self.spec.fleet, sampled) if self.spec.fleet else ()
         return ScenarioResult(
             name=self.spec.name,
             title=self.spec.title,

@@ -1,7 +1,7 @@
 """What a scenario file may say: one training or serving case, or a fleet that does both.
 
-TOML, strict: an unknown key, a missing key or a wrong type is an error with file and line. Units are
-in the names. `[chip]` is the chip as built, `[rival]` the chip it is compared with (default: the
+TOML, strict: an unknown key, a missing key or a wrong type is an error with file and line. Units
+are in the names. `[chip]` is the chip as built, `[rival]` the chip it is compared with (default: the
 Weft chip). `[rival_training]` and `[rival_serving]` hold the rival's own layout where it differs.
 `[[fact]]` overrides a constant for this scenario alone, with its source.
 """
@@ -208,7 +208,11 @@ def _positive(spec: Any, where: str, table: str) -> None:
         value = getattr(spec, f.name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        low_ok = value >= 0 if f.name in ("zero", "training_share", "renewable_share", "storage_share") else value > 0
+        low_ok = (
+            value >= 0
+            if f.name in ("zero", "training_share", "renewable_share", "storage_share")
+            else value > 0
+        )
         if not low_ok:
             raise FleetError(f"{where}: {table}.{f.name} must be positive, not {value}")
         if f.name == "training_share" and value > 1:

@@ -73,7 +73,7 @@ class Side:
 def _site(
     machine: Machine, spec: ChipSpec, site: SiteSpec, chips: int, chip_w: Num, c: Constants
 ) -> PowerBreakdown:
-    return site_power(
+    found = site_power(
         machine,
         chips,
         chip_w,
@@ -84,6 +84,9 @@ def _site(
         optics=site.optics,
         layers=site.fabric_layers,
     )
+    # what the node model leaves unexplained, from rows it was not fitted on
+    left = c["residual.node_power_x"]
+    return replace(found, **{f"{name}_w": part * left for name, part in found.parts().items()})
 
 
 def _check_limit(side: Side, site: SiteSpec) -> None:
@@ -148,7 +151,13 @@ def evaluate_side(
     rest = chip.count - first if both else chip.count
     if serving is not None and rest:
         work = serving_work(
-            machine, scenario.model, serving, rest, c, node_chips=min(chip.node_chips, rest)
+            machine,
+            scenario.model,
+            serving,
+            rest,
+            c,
+            node_chips=min(chip.node_chips, rest),
+            leave_rest=both,
         )
         jobs.append(("serving", rest, work))
     for kind, chips, work in jobs:
