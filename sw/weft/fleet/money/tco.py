@@ -89,11 +89,9 @@ def capital_recovery(rate: Num, years: Num) -> Num:
     """Yearly payment per dollar of capital at `rate` over `years`."""
     if np.any(np.asarray(years) <= 0):
         raise FleetError("years of a capital recovery must be positive")
-    grown = (1.0 + rate) ** years
-    plain = 1.0 / np.asarray(years, float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor = rate * grown / (grown - 1.0)
-    out = np.where(np.asarray(rate) > 0, factor, plain)
+    rate, years = np.asarray(rate, float), np.asarray(years, float)
+    paid = -np.expm1(-years * np.log1p(rate))
+    out = np.where(rate > 0, rate / np.where(rate > 0, paid, 1.0), 1.0 / years)
     return float(out) if out.ndim == 0 else out
 
 

@@ -13,7 +13,7 @@ from weft.fleet.money.chip import chip_cost
 from weft.fleet.money.tco import tco
 from weft.fleet.power.site import provisioned_power_w, site_power
 from weft.fleet.quantity import Num
-from weft.fleet.validate.data import role_of, rows_of
+from weft.fleet.validate.data import rows_of
 from weft.fleet.validate.table import Case, Table, evaluate
 
 __all__ = ["manufacturing_usd", "tables", "usd_per_hour"]
@@ -52,7 +52,7 @@ def tables(c: Constants, folder: Path | None = None) -> list[Table]:
                 measured=float(row["value"]),
                 predict=partial(predict, row["gpu"]),
                 baseline=c.number(baseline),
-                role=role_of(folder, False),
+                role="estimate",
             )
             for row in rows
             if row["quantity"] == quantity and row["gpu"] in GPU_NAMES

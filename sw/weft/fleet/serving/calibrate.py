@@ -18,12 +18,12 @@ from weft.fleet.serving import validation as serving
 from weft.fleet.validate.fit import fit_group
 from weft.fleet.validate.table import Case
 
-__all__ = ["cross_validate", "main", "refit"]
+__all__ = ["cross_validate", "fit_cases", "main", "refit"]
 
 MODULES: tuple[ModuleType, ...] = (serving, power)
 
 
-def _cases(module: ModuleType, c: Constants) -> list[Case]:
+def fit_cases(module: ModuleType, c: Constants) -> list[Case]:
     """Cases of the module's group; repeated systems are predicted once per constant set."""
     found = [
         x for key, cases in module.cases_by_table(c) if key in module.GROUP.tables for x in cases
@@ -52,7 +52,7 @@ def _cases(module: ModuleType, c: Constants) -> list[Case]:
 
 def refit(module: ModuleType, c: Constants, evaluations: int = 200) -> dict[str, float]:
     """Best values of the module's fitted constants on its fit rows."""
-    chosen = [x for x in _cases(module, c) if x.role == "fit"]
+    chosen = [x for x in fit_cases(module, c) if x.role == "fit"]
     return fit_group(module.GROUP, chosen, c, evaluations=evaluations)
 
 
@@ -60,7 +60,7 @@ def cross_validate(
     module: ModuleType, c: Constants, folds: int, evaluations: int = 120
 ) -> dict[str, float]:
     """Measured over modelled of every row when its fold was held out, by row name."""
-    cases = _cases(module, c)
+    cases = fit_cases(module, c)
     out: dict[str, float] = {}
     for k in range(folds):
         train = [x for i, x in enumerate(cases) if i % folds != k]

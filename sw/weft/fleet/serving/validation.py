@@ -89,6 +89,7 @@ def _traffic(c: Constants) -> Traffic:
     )
 
 
+@functools.lru_cache(maxsize=256)
 def predict_tokens_per_s(
     device: str, node_chips: int, nodes: int, scenario: str, c: Constants
 ) -> Num:
