@@ -5,7 +5,7 @@ from dataclasses import replace
 from weft.fleet.errors import FleetError
 from weft.fleet.machines import GPU_NAMES
 from weft.fleet.scenarios.scenario import Scenario
-from weft.fleet.scenarios.schema import ChipSpec
+from weft.fleet.scenarios.specs import ChipSpec
 
 __all__ = ["pair"]
 

@@ -3,7 +3,8 @@
 from weft.fleet.scenarios.bands import Band
 from weft.fleet.scenarios.result import AnswerBands, ScenarioResult, SideBands
 from weft.fleet.scenarios.scenario import Scenario, scenario_names
-from weft.fleet.scenarios.schema import SCHEMA, ChipSpec, ServingSpec, SiteSpec, TrainingSpec
+from weft.fleet.scenarios.schema import SCHEMA
+from weft.fleet.scenarios.specs import ChipSpec, ServingSpec, SiteSpec, TrainingSpec
 
 __all__ = [
     "SCHEMA",

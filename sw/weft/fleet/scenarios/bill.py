@@ -9,7 +9,7 @@ from weft.fleet.money import CostBreakdown, tco, usd_per_million_tokens, weft_di
 from weft.fleet.power import PowerBreakdown
 from weft.fleet.quantity import Num
 from weft.fleet.scenarios.chips import design
-from weft.fleet.scenarios.schema import ChipSpec, SiteSpec
+from weft.fleet.scenarios.specs import ChipSpec, SiteSpec
 
 __all__ = ["Bill", "bill", "die_area_mm2"]
 

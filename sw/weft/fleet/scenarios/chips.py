@@ -14,7 +14,7 @@ from weft.fleet.constants import Constants
 from weft.fleet.errors import FleetError, InfeasibleError
 from weft.fleet.machines import Machine, gpu
 from weft.fleet.quantity import Num
-from weft.fleet.scenarios.schema import ChipSpec
+from weft.fleet.scenarios.specs import ChipSpec
 from weft.fleet.weft_chip import weft_chip
 
 __all__ = ["PROCESSES", "build", "design", "size_ratios"]

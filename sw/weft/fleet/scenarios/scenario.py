@@ -14,8 +14,9 @@ from typing import Any
 from weft.fleet.constants import Constants, default_constants
 from weft.fleet.errors import FleetError
 from weft.fleet.scenarios.result import ScenarioResult, provenance, side_bands
-from weft.fleet.scenarios.schema import ChipSpec, ScenarioSpec, parse, read
+from weft.fleet.scenarios.schema import parse, read
 from weft.fleet.scenarios.side import Side, evaluate_side
+from weft.fleet.scenarios.specs import ChipSpec, ScenarioSpec
 
 __all__ = ["LABEL", "Scenario", "scenario_names"]
 

@@ -11,7 +11,7 @@ from weft.fleet.power import PowerBreakdown, node_power, site_power
 from weft.fleet.quantity import Num
 from weft.fleet.scenarios.bill import Bill, bill
 from weft.fleet.scenarios.chips import build
-from weft.fleet.scenarios.schema import ChipSpec, ScenarioSpec, ServingSpec, SiteSpec, TrainingSpec
+from weft.fleet.scenarios.specs import ChipSpec, ScenarioSpec, ServingSpec, SiteSpec, TrainingSpec
 from weft.fleet.scenarios.work import WorkResult, serving_work, training_work
 
 __all__ = ["Answer", "Side", "evaluate_side"]

@@ -11,7 +11,7 @@ from weft.fleet.models import ModelShape
 from weft.fleet.operators import OpCost
 from weft.fleet.power import chip_power
 from weft.fleet.quantity import Num
-from weft.fleet.scenarios.schema import ServingSpec, TrainingSpec, layout_of
+from weft.fleet.scenarios.specs import ServingSpec, TrainingSpec, layout_of
 from weft.fleet.serving import ServingPlan, Slo, Speculation, Traffic, serve
 from weft.fleet.training import (
     check_layout,
