@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from weft_hw.isa import Status
 
-from .network import Way, endpoint_node
+from .network import endpoint_node
 from .port import READ, WRITE, MemoryPort
 from .requests import Request
 from .timing import TIMING
@@ -19,6 +19,8 @@ __all__ = ["Endpoint"]
 
 #: endpoint/read.py READS: requests in flight.
 _READS = 64
+#: endpoint/write.py: writes whose data is on its way to the memory.
+_MOVING = 4
 
 
 def _read_buffer_beats(packet_bytes: int, flit_bytes: int) -> int:
@@ -44,7 +46,15 @@ class Endpoint:
         self._capacity = self.room = _read_buffer_beats(
             chip.config.mesh.max_packet_bytes, chip.config.flit_bytes
         )
+        self._write_buffer = max(16, 2 * chip.config.mesh.max_packet_bytes // self.port.width)
+        self._front: deque[tuple[int, Request]] = deque()
         self._asking: deque[Request] = deque()
+        self._planned: Request | None = None
+        self._answers: tuple[deque[Request], deque[Request]] = (deque(), deque())
+        self._read_turn = False
+        self.header_free = 0
+        self._moving = 0
+        self._buffered = 0
         self._reads: deque[Request] = deque()
         self.next_address = [0, 0]
 
@@ -52,8 +62,24 @@ class Endpoint:
 
     def read(self, request: Request) -> None:
         """The last header flit of a READ has arrived."""
-        self._asking.append(request)
-        self._ask()
+        self._front.append((READ, request))
+        self._advance()
+
+    def _advance(self) -> None:
+        """Requests pass the window check in order: one that cannot go on holds up those behind."""
+        front = self._front
+        while front and self._buffered <= self._write_buffer:
+            kind, request = front[0]
+            if self._asking if kind == READ else self._planned:
+                return
+            front.popleft()
+            if kind == READ:
+                self._asking.append(request)
+                self._ask()
+            else:
+                self._buffered += request.flits
+                self._planned = request
+                self._begin_write()
 
     def _ask(self) -> None:
         asking = self._asking
@@ -80,9 +106,8 @@ class Endpoint:
     @property
     def quiet(self) -> bool:
         """Nothing is under way."""
-        return (
-            not self._asking and not self._reads and self.port.idle and self.room == self._capacity
-        )
+        waiting = self._front or self._asking or self._reads or self._moving
+        return not waiting and self.port.idle and self.room == self._capacity
 
     def _address(self, kind: int, request: Request) -> int:
         """The cycle in which the memory takes the request's last address."""
@@ -107,38 +132,87 @@ class Endpoint:
         self._answer()
 
     def _answer(self) -> None:
-        """Sends the responses that are due, in order."""
+        """Reads are answered in order."""
         reads = self._reads
         while reads and reads[0].arrived:
-            request = reads.popleft()
-            flits = self._header_flits
-            if request.status is Status.OK:
-                flits += request.flits
-            way = request.back
-            head = way.send(self.events.now + TIMING.endpoint_read_response, flits)
-            self.events.at(head + flits - 1 + request.settle, request.answered)
-            if request.status is not Status.WINDOW:
-                self.events.at(way.free, self.give_room, request.beats)
+            self.answer_read(reads.popleft(), self.events.now + TIMING.endpoint_read_answer)
+
+    def answer_read(self, request: Request, cycle: int) -> None:
+        """The answer to a read is ready in ``cycle``."""
+        self.events.at(cycle, self._offer, READ, request)
+
+    def _offer(self, kind: int, request: Request) -> None:
+        """An answer waits for the register before the sender."""
+        self._answers[kind].append(request)
+        if self.header_free <= self.events.now:
+            self._send()
+        elif len(self._answers[READ]) + len(self._answers[WRITE]) == 1:
+            self.events.at(self.header_free, self._send)
+
+    def _send(self) -> None:
+        """Answers to reads and to writes in turn, packet by packet."""
+        reads, writes = self._answers
+        if not (reads or writes) or self.header_free > self.events.now:
+            return
+        kind = READ if reads and (self._read_turn or not writes) else WRITE
+        self._read_turn = kind == WRITE
+        request = self._answers[kind].popleft()
+        flits = self._header_flits
+        if kind == READ and request.status is Status.OK:
+            flits += request.flits
+        way = request.back
+        head = way.send(self.events.now + 1, flits)
+        self.header_free = way.free - flits + self._header_flits - 1
+        self.events.at(head + flits - 1 + request.settle, request.answered)
+        if kind == READ and request.status is not Status.WINDOW:
+            self.events.at(way.free, self.give_room, request.beats)
+        if reads or writes:
+            self.events.at(max(self.header_free, self.events.now + 1), self._send)
 
     def give_room(self, beats: int) -> None:
+        """Beats have left the read buffer."""
         self.room += beats
         self._ask()
+        self._advance()
 
     # --- writes -------------------------------------------------------------------------------
 
     def write(self, request: Request) -> None:
         """The last header flit of a WRITE has arrived; its data follows it."""
+        self._front.append((WRITE, request))
+        self._advance()
+
+    def _begin_write(self) -> None:
+        """Lets the data of the planned write flow, if not too many do already."""
+        request = self._planned
+        if request is None or self._moving >= _MOVING:
+            return
+        self._planned = None
+        self._moving += 1
         if request.status is Status.WINDOW:
-            self.events.after(TIMING.endpoint_write_beat + request.flits, self._confirm, request)
+            cycle = self.events.now + TIMING.endpoint_write_beat + request.flits
+            self.events.at(cycle, self._dropped, request)
             return
         address = self._address(WRITE, request)
         first_beat = address + TIMING.endpoint_write_beat - TIMING.endpoint_address
         self.events.at(first_beat, self._move_write, request)
 
+    def _moved(self, request: Request) -> None:
+        """The last data of a write has left the buffer."""
+        self._moving -= 1
+        self._buffered -= request.flits
+        self._begin_write()
+        self._advance()
+
+    def _dropped(self, request: Request) -> None:
+        self._moved(request)
+        self._confirm(request)
+
     def _move_write(self, request: Request) -> None:
         self.port.add(WRITE, request.beats, lambda: self._written(request))
 
     def _written(self, request: Request) -> None:
+        self._moved(request)
         self.counts["beats_written"] += request.beats
         self.counts["bytes_written"] += request.length
         due = self.port.accept(self.events.now + self.port.latency)
@@ -148,7 +222,4 @@ class Endpoint:
         self.events.at(due, self._confirm, request)
 
     def _confirm(self, request: Request) -> None:
-        way: Way = request.back
-        ready = self.events.now + TIMING.endpoint_write_response
-        head = way.send(ready, self._header_flits)
-        self.events.at(head + self._header_flits - 1 + request.settle, request.answered)
+        self.events.after(TIMING.endpoint_write_answer, self._offer, WRITE, request)

@@ -91,10 +91,10 @@ class Timing:
     """endpoint/read.py: address time of a denied read to its answer being due."""
     endpoint_write_beat: int = 6
     """endpoint/write.py: last header flit of a write to its first beat on the bus."""
-    endpoint_read_response: int = 3
-    """endpoint/read.py, node.py: last beat of a read to the response's first flit."""
-    endpoint_write_response: int = 2
-    """endpoint/write.py, node.py: AXI write response to the acknowledgement's first flit."""
+    endpoint_read_answer: int = 2
+    """endpoint/read.py: last beat of a read to its answer waiting for the sender's register."""
+    endpoint_write_answer: int = 1
+    """endpoint/write.py: AXI write response to its answer waiting for the sender's register."""
 
 
 TIMING = Timing()

@@ -77,7 +77,7 @@ class LoadStream:
         depth, leaves, rooms = self.engine.depth, self._leaves, self._rooms
         room, sent = self._room, self._sent
         next_address, bus_free, answer_free = self._next_address, self._bus_free, self._answer_free
-        to_address, to_answer = TIMING.endpoint_address, TIMING.endpoint_read_response
+        to_address, to_answer = TIMING.endpoint_address, TIMING.endpoint_read_answer + 1
         walk_end = ready_at = max(taken + 1, sent + header - 1)
         sent = max(sent, ready_at + 1 - header)
         passages: list[Passage] = []
@@ -171,14 +171,13 @@ class LoadStream:
             self.engine.leave_before(request)
         if passage.last_beat <= now:
             endpoint.count_read(request)
-            free = passage.answered + self._answer + request.flits
-            self._use(self._back.links, free)
             endpoint.port.read_until(passage.last_beat + endpoint.port.clock.beat_cycles)
-            if free > now:
+            if passage.answered <= now:
+                self._place_answer(request, passage, now)
+            else:
                 endpoint.room -= request.beats
-                events.at(free, endpoint.give_room, request.beats)
-            if passage.leaves > now or request.last:
-                events.at(passage.leaves, request.answered)
+                ready = passage.last_beat + TIMING.endpoint_read_answer
+                endpoint.answer_read(request, max(now, ready))
             return
         if passage.asked > now:
             events.at(passage.asked, endpoint.read, request)
@@ -194,3 +193,14 @@ class LoadStream:
             if endpoint.port.idle:
                 endpoint.port.read_until(passage.last_beat - (left - 1) * beat)
             endpoint.move_read(request, left)
+
+    def _place_answer(self, request: Request, passage: Passage, now: int) -> None:
+        endpoint, events = self.endpoint, self.engine.events
+        free = passage.answered + self._answer + request.flits
+        self._use(self._back.links, free)
+        endpoint.header_free = max(endpoint.header_free, passage.answered + self._answer - 1)
+        if free > now:
+            endpoint.room -= request.beats
+            events.at(free, endpoint.give_room, request.beats)
+        if passage.leaves > now or request.last:
+            events.at(passage.leaves, request.answered)
