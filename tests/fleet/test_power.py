@@ -61,10 +61,11 @@ def test_a_limit_costs_time_only_where_clocks_matter():
     stream = gemm(H100, 8, 8192, 8192, precision="bf16")
     loose = chip_power(H100, stream, "bf16", C, limit_w=400.0)
     assert loose.slowdown == pytest.approx(1.0, abs=0.02)
-    share = (400 - 70) / (free.uncapped_w - 70)
-    expected = share ** (1 / C["power.any.cap_dynamic_exponent"])
-    done = cap_power(idle_w=70.0, dynamic_w=free.uncapped_w - 70, limit_w=400.0, constants=C)
+    done = cap_power(idle_w=70.0, dynamic_w=630.0, limit_w=400.0, constants=C)
+    expected = (330 / 630) ** (1 / C["power.any.cap_dynamic_exponent"])
     assert done.frequency_share == pytest.approx(expected)
+    assert done.slowdown == pytest.approx(1 / expected)
+    assert free.slowdown == pytest.approx(1.0)
 
 
 def test_a_limit_below_idle_is_refused_with_one_that_works():

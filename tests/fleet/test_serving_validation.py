@@ -143,5 +143,6 @@ def test_a_planted_bug_in_the_engine_is_caught(monkeypatch):
         return real(machine, 0.0 * size, chips, **options)
 
     monkeypatch.setattr(iteration, "all_reduce", free)
-    small = serving.predict_tokens_per_s("h100_sxm", 4, 1, "Offline", C)
+    fresh = default_constants()
+    small = serving.predict_tokens_per_s("h100_sxm", 4, 1, "Offline", fresh)
     assert small / 10350 > 1.12

@@ -109,6 +109,7 @@ def chip_cost(
     """
     c = constants if constants is not None else default_constants()
     own = machine.kind == "weft"
+    chips = 1.0 if volume is None else volume
     if own and die_mm2 is None:
         raise FleetError("chip_cost of own silicon needs die_mm2=weft_die_area(...).total_mm2")
     if own and (volume is None or volume <= 0):
@@ -126,7 +127,7 @@ def chip_cost(
     lost = (1.0 / c["money.any.package_yield"] - 1.0) * (die + memory + packaging)
     made = die + memory + packaging + test + lost
     if own:
-        nre = c["money.weft.nre_usd"] / volume
+        nre = c["money.weft.nre_usd"] / chips
         margin = made * (c["money.weft.chip_margin"] - 1.0)
     else:
         price = c[f"money.gpu.{machine.name}.price_usd"] if price_usd is None else price_usd

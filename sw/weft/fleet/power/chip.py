@@ -39,7 +39,7 @@ class ChipPower:
     """What it would draw without a limit."""
     limit_w: Num
     slowdown: Num
-    """Time with the limit over time without, at least 1."""
+    """Time with the limit over time with the board's own (GPU) or none (Weft), at least 1."""
     time_s: Num
     energy_j: Num
 
@@ -87,8 +87,12 @@ def chip_power(
         raise FleetError(f"work {work.name!r} takes no time; power needs a positive time")
     dynamic = dynamic_energy_j(machine, work, precision, c) / work.time_s
     busy = work.compute_s / (work.compute_s + work.memory_s + 1e-30)
-    compute_share = np.clip(busy * np.minimum(1.0, work.compute_s / work.time_s + busy), 0.0, 1.0)
+    compute_share = np.clip(np.minimum(busy, work.compute_s / work.time_s), 0.0, 1.0)
     board = machine.board_power_max_w
+    uncapped = machine.idle_power_w + dynamic
+    if machine.kind == "gpu":
+        # measured kernels already ran at the board's limit: no second slowdown for it
+        dynamic = np.minimum(dynamic, board - machine.idle_power_w)
     limit = board if limit_w is None else np.minimum(limit_w, board)
     done = cap_power(
         idle_w=machine.idle_power_w,
@@ -103,7 +107,7 @@ def chip_power(
         power_w=done.power_w,
         idle_w=machine.idle_power_w,
         dynamic_w=done.power_w - machine.idle_power_w,
-        uncapped_w=machine.idle_power_w + dynamic,
+        uncapped_w=uncapped,
         limit_w=limit,
         slowdown=done.slowdown,
         time_s=time,

@@ -10,15 +10,19 @@ from weft.fleet.machines import Machine
 from weft.fleet.models import ModelShape
 from weft.fleet.operators import OpCost
 from weft.fleet.quantity import Num
-from weft.fleet.serving.disaggregated import Split, split_chips
-from weft.fleet.serving.engine import Engine, build_engine, priced
-from weft.fleet.serving.queueing import in_flight, lane_wait_quantile_s
+from weft.fleet.serving.engine import priced
 from weft.fleet.serving.request import ServingPlan, Slo, Traffic
+from weft.fleet.serving.steady import (
+    Steady,
+    build_fleet,
+    feasible_load,
+    median,
+    meets,
+    refuse_objectives,
+    steady,
+)
 
 __all__ = ["ServingResult", "max_load", "plan_for", "serve"]
-
-LIGHT = 1e-3
-"""Share of saturation at which requests do not meet each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,114 +58,6 @@ class ServingResult:
         return self.tokens_per_s / self.chips
 
 
-@dataclass(frozen=True, slots=True)
-class _Steady:
-    """Per draw."""
-
-    ttft_s: Num
-    tpot_s: Num
-    tpot_quantile_s: Num
-    batch: Num
-    iteration_s: Num
-
-
-@dataclass(frozen=True, slots=True)
-class _Fleet:
-    engine: Engine
-    split: Split
-    scale: Num
-    """Share of throughput left after the network front (several nodes)."""
-
-    def central(self) -> "_Fleet":
-        """Medians instead of draws, so that a search prices one curve."""
-        split = replace(
-            self.split,
-            prefill_s=_median(self.split.prefill_s),
-            prefill_requests_per_s=_median(self.split.prefill_requests_per_s),
-            transfer_s=_median(self.split.transfer_s),
-        )
-        return _Fleet(self.engine.central(), split, _median(self.scale))
-
-    def saturation(self) -> Num:
-        """Requests per second of the whole fleet."""
-        decode = self.engine.saturation() * self.split.decode_replicas
-        return np.minimum(decode, self.split.prefill_requests_per_s) * self.scale
-
-
-def _fleet(
-    machine: Machine,
-    model: ModelShape,
-    traffic: Traffic,
-    plan: ServingPlan,
-    c: Constants,
-    chips: int,
-) -> _Fleet:
-    engine = build_engine(machine, model, traffic, plan, c, mixed=not plan.prefill_chips)
-    split = split_chips(machine, model, traffic, plan, engine, chips)
-    front = 1.0 - c["serving.any.network_front_share"] if plan.nodes > 1 else 1.0
-    return _Fleet(engine, split, front)
-
-
-def _latency(fleet: _Fleet, traffic: Traffic, load: Num, slo: Slo, c: Constants) -> _Steady:
-    """Latencies and sequences in flight at a fleet load."""
-    engine, split = fleet.engine, fleet.split
-    each = load / (split.decode_replicas * fleet.scale)
-    cv = np.sqrt(traffic.output_cv**2 * c["serving.any.arrival_burst_x"])
-    flight = in_flight(engine.batches, engine.requests_per_s, each, cv, slo.quantile)
-    time = engine.time_at(flight.mean)
-    worst = engine.time_at(flight.quantile)
-    if split.prefill_replicas:
-        share = load / (split.prefill_requests_per_s * fleet.scale)
-        service = split.prefill_s / split.prefill_replicas
-        lane = lane_wait_quantile_s(share, service, 1.0, slo.quantile)
-        first = lane + split.prefill_s + split.transfer_s + time
-    else:
-        # inputs queue for their share of each iteration, then take one
-        share = np.minimum(each * engine.prefill_s, 1.0)
-        lane = lane_wait_quantile_s(share, engine.prefill_s, 1.0, slo.quantile)
-        first = lane + time + engine.prefill_s
-    gain = engine.tokens_per_iteration
-    return _Steady(flight.wait_s + first, time / gain, worst / gain, flight.mean, time)
-
-
-def _median(value: Num) -> float:
-    return float(np.median(value))
-
-
-def _meets(fleet: _Fleet, traffic: Traffic, load: float, slo: Slo, c: Constants) -> bool:
-    now = _latency(fleet, traffic, load, slo, c)
-    ok = slo.ttft_s is None or _median(now.ttft_s) <= slo.ttft_s
-    return ok and (slo.tpot_s is None or _median(now.tpot_quantile_s) <= slo.tpot_s)
-
-
-def _feasible_load(fleet: _Fleet, traffic: Traffic, slo: Slo, c: Constants) -> float:
-    """Largest fleet load within objectives and utilisation limit; 0 if none (central)."""
-    top = _median(fleet.saturation()) * _median(c["serving.any.max_utilisation"])
-    if _meets(fleet, traffic, top, slo, c):
-        return top
-    low, high = 0.0, top
-    if not _meets(fleet, traffic, top * LIGHT, slo, c):
-        return 0.0
-    for _ in range(24):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if _meets(fleet, traffic, middle, slo, c) else (low, middle)
-    return low
-
-
-def _refuse_slo(fleet: _Fleet, traffic: Traffic, slo: Slo, c: Constants) -> None:
-    light = _latency(fleet, traffic, _median(fleet.saturation()) * LIGHT, slo, c)
-    words = []
-    if slo.ttft_s is not None and _median(light.ttft_s) > slo.ttft_s:
-        words.append(f"ttft_s = {_median(light.ttft_s):.3g}")
-    if slo.tpot_s is not None and _median(light.tpot_quantile_s) > slo.tpot_s:
-        words.append(f"tpot_s = {_median(light.tpot_quantile_s):.3g}")
-    raise InfeasibleError(
-        "no load meets the objectives: even one lone request is slower than "
-        f"ttft_s = {slo.ttft_s} and tpot_s = {slo.tpot_s} ask",
-        ", ".join(words) or "looser objectives",
-    )
-
-
 def max_load(
     machine: Machine,
     model: ModelShape,
@@ -181,10 +77,10 @@ def max_load(
     """
     c = constants if constants is not None else default_constants()
     want = slo or Slo()
-    fleet = _fleet(machine, model, traffic, plan, c, chips or plan.replica_chips).central()
-    load = _feasible_load(fleet, traffic, want, c)
+    fleet = build_fleet(machine, model, traffic, plan, c, chips or plan.replica_chips).central()
+    load = feasible_load(fleet, traffic, want, c)
     if load <= 0:
-        _refuse_slo(fleet, traffic, want, c)
+        refuse_objectives(fleet, traffic, want, c)
     return load
 
 
@@ -217,41 +113,41 @@ def serve(
     c = constants if constants is not None else default_constants()
     count = plan.replica_chips if chips is None else chips
     want = slo or Slo()
-    fleet = _fleet(machine, model, traffic, plan, c, count)
+    fleet = build_fleet(machine, model, traffic, plan, c, count)
     saturation, centre = fleet.saturation(), fleet.central()
     offline = load_requests_per_s is None and slo is None
     if offline:
         load: Num = saturation
     elif load_requests_per_s is None:
-        load = _feasible_load(centre, traffic, want, c)
+        load = feasible_load(centre, traffic, want, c)
         if load <= 0:
-            _refuse_slo(centre, traffic, want, c)
+            refuse_objectives(centre, traffic, want, c)
     else:
         load = load_requests_per_s
         if load <= 0:
             raise FleetError(f"load_requests_per_s must be positive, not {load}")
-        limit = _median(saturation) * _median(c["serving.any.max_utilisation"])
-        if load > limit or not _meets(centre, traffic, load, want, c):
-            best = _feasible_load(centre, traffic, want, c)
+        limit = median(saturation) * median(c["serving.any.max_utilisation"])
+        if load > limit or not meets(centre, traffic, load, want, c):
+            best = feasible_load(centre, traffic, want, c)
             if best <= 0:
-                _refuse_slo(centre, traffic, want, c)
+                refuse_objectives(centre, traffic, want, c)
             kind = "saturates" if load > limit else "misses its objectives"
             raise InfeasibleError(
                 f"load_requests_per_s = {load:.4g} {kind}: {count} chips saturate at "
-                f"{_median(saturation):.4g} requests per second",
+                f"{median(saturation):.4g} requests per second",
                 f"load_requests_per_s = {best:.4g}",
             )
     engine = fleet.engine
     if offline:
         full, gain = engine.times_s[-1], engine.tokens_per_iteration
-        now = _Steady(
+        now = Steady(
             full + engine.prefill_s, full / gain, full / gain, float(engine.max_batch), full
         )
     else:
-        now = _latency(fleet, traffic, load, want, c)
+        now = steady(fleet, traffic, load, want, c)
     feasible = 1.0 if offline else float(np.mean(np.asarray(load) < saturation))
     batch = now.batch
-    whole = max(1, round(_median(batch)))
+    whole = max(1, round(median(batch)))
     work = priced(engine.machine, model, traffic, plan, c, whole, not plan.prefill_chips)
     plain = np.ndim(work.time_s) == 0
 

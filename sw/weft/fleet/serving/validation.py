@@ -11,6 +11,7 @@ cancels, because the fitted slowdown would absorb it. The residual is what cross
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -68,18 +69,22 @@ def _plan(device: str, node_chips: int, nodes: int) -> ServingPlan:
     c = default_constants()
     precision = "fp8" if f"gpu.{device}.peak_fp8_tflops" in c else "fp16"
     key = f"mlperf.{device}.llama2_70b_"
-    shared = {"node_chips": node_chips, "switched": node_chips != UNSWITCHED, "nodes": nodes}
+    site = ServingPlan(
+        precision=precision,
+        node_chips=node_chips,
+        switched=node_chips != UNSWITCHED,
+        nodes=nodes,
+    )
     if key + "tensor" in c and node_chips % int(c.number(key + "tensor")) == 0:
-        return ServingPlan(
-            precision=precision,
+        return replace(
+            site,
             tensor=int(c.number(key + "tensor")),
             max_batch=int(c.number(key + "batch")),
-            **shared,
         )
     best = plan_for(
         gpu(device, c), model("llama2-70b"), _traffic(c), c, precision=precision, most_chips=8
     )
-    return ServingPlan(precision=precision, tensor=min(best.tensor, node_chips), **shared)
+    return replace(site, tensor=min(best.tensor, node_chips))
 
 
 def _traffic(c: Constants) -> Traffic:
