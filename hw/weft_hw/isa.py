@@ -15,18 +15,11 @@ Local addresses count rows: a scratchpad row holds ``row_bytes`` (R operands), a
 lanes of 32 bits. Memory addresses count bytes and need no alignment.
 """
 
-from typing import TYPE_CHECKING
-
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from .config import COMMAND_BYTES
-
-# type checkers cannot follow the metaclass of Amaranth's enums; their members behave as these do
-if TYPE_CHECKING:
-    import enum
-else:
-    from amaranth.lib import enum
+from .enums import enum
 
 __all__ = ["COMMANDS", "COMMAND_BITS", "COMMAND_BYTES", "ENGINE_OF", "SEMAPHORE_MAX",
            "CommandHeader", "CommandWord", "CompletionRecord", "Engine", "FenceCommand",

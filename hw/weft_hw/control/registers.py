@@ -8,9 +8,9 @@ counter latches ``_HI``.
 from dataclasses import dataclass
 
 from amaranth.hdl import unsigned
-from amaranth.lib import enum
 
 from ..config import FORMATS, ChipConfig
+from ..enums import enum
 
 __all__ = [
     "ADDRESS_BITS",

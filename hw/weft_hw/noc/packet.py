@@ -21,9 +21,10 @@ data flit ``i // flit_bytes``; bytes after the last are zero.
 """
 
 from amaranth.hdl import unsigned
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..enums import enum
 from ..isa import Engine, Status
 
 __all__ = ["DataFlit", "Flit", "Headed", "MeshPort", "NodeAddress", "RequestHeader", "RequestKind",

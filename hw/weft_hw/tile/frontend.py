@@ -9,10 +9,11 @@ command every ``1 + 64 / flit_bytes + 2`` cycles.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
-from amaranth.lib import enum, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from ..enums import enum
 from ..isa import COMMAND_BITS, COMMAND_BYTES, CommandHeader, Opcode, Status
 from .engine import Done, EnginePort
 
