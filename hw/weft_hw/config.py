@@ -52,9 +52,9 @@ class TileConfig:
     """Counting semaphores that join the engines (fixed by the width of the command's masks)."""
     command_queue_depth: int = 8
     """Commands an engine may hold, waiting and running; the control node keeps the credits."""
-    load_requests: int = 16
+    load_requests: int = 64
     """Read requests one tile may have in flight."""
-    store_requests: int = 8
+    store_requests: int = 32
     """Write requests one tile may have in flight."""
 
     def __post_init__(self):

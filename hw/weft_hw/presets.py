@@ -9,11 +9,13 @@ PRESETS = {
     for config in (
         # unit tests and the smallest FPGA
         ChipConfig(name="nano", tile=TileConfig(
-            array_rows=4, array_cols=4, scratchpad_kib=16, accumulator_kib=4),
+            array_rows=4, array_cols=4, scratchpad_kib=16, accumulator_kib=4,
+            load_requests=16, store_requests=8),
             mesh=MeshConfig(max_packet_bytes=256)),
-        # an ECP5-85F's block RAM, on-chip memory and UART host
+        # an ECP5-85F's block RAM, on-chip memory (a few cycles away) and UART host
         ChipConfig(name="ecp5", tile=TileConfig(
-            array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16)),
+            array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16,
+            load_requests=16, store_requests=8)),
         # the reference tile
         ChipConfig(name="base", tile=TileConfig(
             array_rows=16, array_cols=16, scratchpad_kib=256, accumulator_kib=64)),
@@ -29,8 +31,7 @@ PRESETS = {
         # the ASIC that the fleet study prices; model and elaboration only. Tall, because memory
         # comes in by rows.
         ChipConfig(name="fleet", tile=TileConfig(
-            array_rows=128, array_cols=128, scratchpad_kib=4096, accumulator_kib=1024,
-            load_requests=64, store_requests=32),
+            array_rows=128, array_cols=128, scratchpad_kib=4096, accumulator_kib=1024),
             mesh=MeshConfig(cols=4, rows=16, memory_endpoints=16, max_packet_bytes=2048),
             host=HostConfig(max_in_flight=1024)),
     )

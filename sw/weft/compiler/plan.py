@@ -102,7 +102,7 @@ def plan_gemm(
     check_sizes(task, config)
     if tiles is None:
         tiles = tuple((x, y) for y in range(config.mesh.rows) for x in range(config.mesh.cols))
-    down, across = _grid(config, task.m, task.k, task.n, len(tiles))
+    down, across = _grid(config, task.m, task.k, task.n, len(tiles), task.out_bytes)
     parts = _parts(config, task, tiles, down, across)
     used = {part.endpoint for part in parts}
     share = max(sum(part.endpoint == endpoint for part in parts) for endpoint in used)
@@ -227,16 +227,25 @@ def _drains(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]
 
 
 @lru_cache(maxsize=256)
-def _grid(config: ChipConfig, m: int, k: int, n: int, tiles: int) -> tuple[int, int]:
-    """Parts down and across: least array cycles of the largest part, then least operands for it."""
+def _grid(
+    config: ChipConfig, m: int, k: int, n: int, tiles: int, out_bytes: int
+) -> tuple[int, int]:
+    """Parts down and across: the least of array cycles and memory cycles of the largest part, as
+    if each operand were moved once; then the least memory cycles.
+    """
     rows, cols = config.tile.array_rows, config.tile.array_cols
     best = None
     for down in range(1, min(tiles, m) + 1):
         across = min(tiles // down, ceil_div(n, cols))
         part_m = ceil_div(m, down)
         part_n = min(n, ceil_div(ceil_div(n, cols), across) * cols)
+        # tiles of a row share its endpoint
+        share = ceil_div(down * across, config.mesh.memory_endpoints)
+        moved = (part_m + part_n) * k + part_m * part_n * out_bytes
+        memory = moved * share // config.flit_bytes
         # parts of fewer rows than the array cost as much as full ones: use fewer tiles then
-        cost = (array_cycles(part_m, k, part_n, rows, cols), part_m + part_n, down * across)
+        array = array_cycles(part_m, k, part_n, rows, cols)
+        cost = (max(array, memory), memory, down * across)
         if best is None or cost < best[0]:
             best = (cost, (down, across))
     assert best is not None
