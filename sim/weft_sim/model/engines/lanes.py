@@ -8,6 +8,7 @@ last two share one read port, parameters first.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from ..timing import TIMING
@@ -18,6 +19,9 @@ __all__ = ["LanePipeline", "VectorShape"]
 _LONG_AGO = -(10**9)
 #: vector/residuals.py DEPTH: residual rows asked for and not used.
 _RESIDUALS_AHEAD = 20
+#: Rows planned in one go: what the array takes on meanwhile is not seen by them.
+_ROWS_AT_ONCE = 32
+_RESIDUALS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,27 +75,33 @@ class LanePipeline:
         self._drained = 0
         self._after_int8 = True
         self._residual_next = 0
+        self._asked = 0
         self._pops: deque[int] = deque()
         self._fetches: deque[tuple[int, int]] = deque(maxlen=4)
 
-    def run(self, cycle: int, shape: VectorShape) -> int:
-        """A checked command taken in ``cycle``; the cycle in which its last row is written."""
-        offer = cycle + TIMING.vector_checked
+    def plan(self, offer: int, shape: VectorShape) -> Generator[int, None, int]:
+        """A checked command that is offered from ``offer`` on, a few rows at a time.
+
+        Yields the cycle in which it wants to go on: by then it is known what the array will do.
+        ``accepts_from`` is right from the first of them on. Returns the cycle of the last write.
+        """
         drain_taken = max(offer, self.last_read)
         self._next_read = max(self._next_read, drain_taken + 1)
         if shape.int32 and self._after_int8:
             self._next_read = max(self._next_read, self._drained)
         self._after_int8 = not shape.int32
-        fetch_taken = offer
+        fetch_taken = residual_taken = offer
         fetches = shape.bias or not shape.int32
+        ready = 0
         if fetches:
             fetch_taken = max(offer, self._fetch_free)
-        residual_taken = offer
+            ready = self._fetch(shape, fetch_taken + 1, 0)
         if shape.residual:
             residual_taken = max(offer, self._residual_next)
             self._residual_next = residual_taken + 1
-        ready = self._fetch(shape, fetch_taken + 1, 0) if fetches else 0
+        self.accepts_from = max(drain_taken, fetch_taken, residual_taken) + 1
         for block in range(shape.blocks):
+            yield self._look(shape)
             if fetches:
                 first = max(self._next_read, ready)
                 if shape.residual:
@@ -103,12 +113,19 @@ class LanePipeline:
                     self._scale_free = first + TIMING.vector_scale_copy
                 if block + 1 < shape.blocks:
                     ready = self._fetch(shape, first + 1, block + 1)
-            self._read_rows(shape, block)
+            at_once = _RESIDUALS_AT_ONCE if shape.residual else _ROWS_AT_ONCE
+            for begin in range(0, shape.rows, at_once):
+                if begin:
+                    yield self._look(shape)
+                self._read_rows(shape, block, begin, min(shape.rows, begin + at_once))
         self.last_read = self._next_read - shape.pace
         after = TIMING.vector_write_int32 if shape.int32 else TIMING.vector_write
         self._drained = self.last_read + after + shape.pace
-        self.accepts_from = max(drain_taken, fetch_taken, residual_taken) + 1
         return self._drained
+
+    def _look(self, shape: VectorShape) -> int:
+        """The cycle before the next row is asked for."""
+        return (self._residual_next if shape.residual else self._next_read) - 1
 
     def _fetch(self, shape: VectorShape, loaded: int, block: int) -> int:
         """Asks for the parameters of a block; the first cycle in which its first row can be read."""
@@ -147,28 +164,29 @@ class LanePipeline:
         for begin, end in self._fetches:
             if begin <= take < end:
                 take = end
+        self._asked = take
         return self.traffic.read_from(row, take + 1) - 1
 
-    def _read_rows(self, shape: VectorShape, block: int) -> None:
-        """Accumulator rows of a block, from ``_next_read`` on."""
-        if shape.residual:
-            self._read_rows_with_residuals(shape, block)
-            return
+    def _read_rows(self, shape: VectorShape, block: int, begin: int, end: int) -> None:
+        """Rows ``begin..end - 1`` of a block, from ``_next_read`` on."""
         first = shape.acc_row + block * shape.acc_stride
-        if self.traffic.adds_among(first, first + shape.rows - 1, self._next_read):
-            for row in range(shape.rows):
+        if shape.residual:
+            residual = shape.residual_row + block
+            for row in range(begin, end):
+                self._read_with_residual(first + row, residual + row * shape.residual_stride)
+        elif self.traffic.adds_among(first + begin, first + end - 1, self._next_read):
+            for row in range(begin, end):
                 self._next_read = self.traffic.drain_from(first + row, self._next_read) + shape.pace
         else:
-            self._next_read += shape.rows * shape.pace
+            self._next_read += (end - begin) * shape.pace
 
-    def _read_rows_with_residuals(self, shape: VectorShape, block: int) -> None:
-        first = shape.acc_row + block * shape.acc_stride
-        for row in range(shape.rows):
-            take = self._residual(shape.residual_row + block + row * shape.residual_stride)
-            self._residual_next = take + 1
-            if len(self._pops) >= _RESIDUALS_AHEAD:
-                self._pops.popleft()
-            read = max(self._next_read, take + TIMING.vector_residual)
-            read = self.traffic.drain_from(first + row, read)
-            self._pops.append(read + TIMING.vector_residual_use)
-            self._next_read = read + 1
+    def _read_with_residual(self, row: int, residual_row: int) -> None:
+        take = self._residual(residual_row)
+        self.conflicts += take - self._asked
+        self._residual_next = take + 1
+        if len(self._pops) >= _RESIDUALS_AHEAD:
+            self._pops.popleft()
+        read = max(self._next_read, take + TIMING.vector_residual)
+        read = self.traffic.drain_from(row, read)
+        self._pops.append(read + TIMING.vector_residual_use)
+        self._next_read = read + 1

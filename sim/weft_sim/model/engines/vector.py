@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,28 +34,42 @@ class VectorEngine(Engine):
         config = tile.config.tile
         self.pipeline = LanePipeline(traffic)
         self._parts = config.accumulator_row_bytes // config.row_bytes
+        self._intake: tuple[Command, VectorShape | None, Status, int, int] | None = None
+        self._plan: Generator[int, None, int] | None = None
         self._running: deque[tuple[Command, Status, int, int]] = deque()
+        self._planned: Command | None = None
         self._epoch = 0
         self._last_done = 0
 
     # --- commands -----------------------------------------------------------------------------
 
     def ready(self) -> bool:
-        return self.events.now >= self.pipeline.accepts_from and len(self._running) < _COMMANDS
+        inside = len(self._running) + (self._plan is not None)
+        return (
+            self._intake is None
+            and self.events.now >= self.pipeline.accepts_from
+            and inside < _COMMANDS
+        )
 
     def start(self, command: Command) -> None:
         now = self.events.now
         f = command.fields
-        checked = now + TIMING.vector_checked
+        shape, status, address, offer = None, Status.OK, 0, now + TIMING.vector_checked
         if not (f.m and f.n) or f.output > VectorOutput.INT32.value:
-            self._refuse(command, now + TIMING.vector_illegal, Status.ILLEGAL_FIELD, 0)
-            return
-        fault = self._fault(command)
-        if fault is not None:
-            self._refuse(command, checked, Status.LOCAL_RANGE, fault)
-            return
+            status, offer = Status.ILLEGAL_FIELD, now + TIMING.vector_illegal
+        else:
+            fault = self._fault(command)
+            if fault is None:
+                shape = self._shape(command)
+            else:
+                status, address = Status.LOCAL_RANGE, fault
+        self._intake = command, shape, status, address, offer
+        self.events.at(offer, self._take)
+
+    def _shape(self, command: Command) -> VectorShape:
+        f = command.fields
         int32 = f.output == VectorOutput.INT32.value
-        shape = VectorShape(
+        return VectorShape(
             rows=f.m,
             blocks=self.tile.blocks_n(f.n),
             parts=self._parts,
@@ -69,14 +84,36 @@ class VectorEngine(Engine):
             residual_row=f.residual_row,
             residual_stride=f.residual_stride,
         )
-        self._enqueue(command, Status.OK, 0, self.pipeline.run(now, shape))
+
+    def _take(self) -> None:
+        """The agents take the checked command when they are through with the one before."""
+        if self._intake is None or self._plan is not None or self.events.now < self._intake[4]:
+            return
+        command, shape, status, address, offer = self._intake
+        self._intake = None
+        if shape is None:
+            taken = max(offer, self.pipeline.last_read + 1)
+            self.pipeline.accepts_from = taken + 1
+            self._enqueue(command, status, address, taken + TIMING.vector_refuse)
+            self.events.at(taken + 1, self.front.offer)
+            return
+        self._plan = self.pipeline.plan(offer, shape)
+        self._go_on(self._epoch, command)
         self.events.at(self.pipeline.accepts_from, self.front.offer)
 
-    def _refuse(self, command: Command, checked: int, status: Status, address: int) -> None:
-        taken = max(checked, self.pipeline.last_read + 1)
-        self.pipeline.accepts_from = taken + 1
-        self._enqueue(command, status, address, taken + TIMING.vector_refuse)
-        self.events.at(taken + 1, self.front.offer)
+    def _go_on(self, epoch: int, command: Command) -> None:
+        """Plans the next rows of the command that drains."""
+        if epoch != self._epoch or self._plan is None:
+            return
+        try:
+            look = next(self._plan)
+        except StopIteration as end:
+            self._plan = None
+            self._enqueue(command, Status.OK, 0, end.value)
+            self._take()
+        else:
+            self._planned = command
+            self.events.at(look, self._go_on, epoch, command)
 
     def _enqueue(self, command: Command, status: Status, address: int, done: int) -> None:
         done = max(done, self._last_done + 1)
@@ -100,10 +137,14 @@ class VectorEngine(Engine):
         self._epoch += 1
         running, self._running = self._running, deque()
         self._last_done = now
+        quiet = now + TIMING.vector_write + 1
         for command, status, address, done in running:
-            if status is Status.OK and done > now + TIMING.vector_write + 1:
-                status, address, done = Status.ABORTED, 0, now + TIMING.vector_write + 1
             self._enqueue(command, status, address, done)
+        if self._plan is not None and self._planned is not None:
+            self._enqueue(self._planned, Status.ABORTED, 0, quiet)
+        if self._intake is not None:
+            self._enqueue(self._intake[0], Status.ABORTED, 0, quiet)
+        self._plan = self._intake = None
         self.pipeline.flush(now)
         self.pipeline.accepts_from = self._last_done + 1
         self.events.at(self._last_done + 1, self.front.offer)
