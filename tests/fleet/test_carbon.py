@@ -12,7 +12,7 @@ from weft.fleet.carbon import (
 from weft.fleet.constants import default_constants
 from weft.fleet.errors import FleetError
 from weft.fleet.machines import gpu
-from weft.fleet.money import weft_die_area
+from weft.fleet.money import die_yield, weft_die_area
 from weft.fleet.power import site_power
 from weft.fleet.weft_chip import weft_chip
 
@@ -28,6 +28,9 @@ def test_embodied_carbon_is_near_what_is_published():
     assert made.total_kg == pytest.approx(made.it_kg)
     parts = made.dies_kg + made.memory_kg + made.packages_kg + made.servers_kg + made.fabric_kg
     assert made.it_kg == pytest.approx(parts)
+    one = embodied(H100, 10, 0.0, C)
+    wasted = die_yield(814.0, "n5", C) * C["money.any.package_yield"]
+    assert one.dies_kg == pytest.approx(10 * 8.14 * C["carbon.n5.die_kg_per_cm2"] / wasted)
     own = embodied(weft_chip("fleet", C), 1, 0.0, C, die_mm2=weft_die_area("fleet", C).total_mm2)
     assert own.dies_kg < embodied(H100, 1, 0.0, C).dies_kg
 

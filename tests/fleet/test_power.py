@@ -66,6 +66,8 @@ def test_a_limit_costs_time_only_where_clocks_matter():
     assert done.frequency_share == pytest.approx(expected)
     assert done.slowdown == pytest.approx(1 / expected)
     assert free.slowdown == pytest.approx(1.0)
+    part = cap_power(idle_w=70.0, dynamic_w=630.0, limit_w=400.0, compute_share=0.25, constants=C)
+    assert part.slowdown == pytest.approx(0.75 + 0.25 / expected)
 
 
 def test_a_limit_below_idle_is_refused_with_one_that_works():

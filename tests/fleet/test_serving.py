@@ -169,6 +169,10 @@ def test_grouped_and_latent_caches():
     grouped = serving_memory(H100, LLAMA, CHAT, plan, C)
     many = serving_memory(H100, own, CHAT, plan, C)
     assert many.kv_bytes_per_sequence == pytest.approx(8 * grouped.kv_bytes_per_sequence)
+    whole = LLAMA.kv_bytes_per_token(1.0) * (250 + 147)
+    for tensor, shards in ((2, 2), (8, 8), (16, 8)):
+        one = serving_memory(H100, LLAMA, CHAT, ServingPlan("fp8", tensor=tensor), C)
+        assert one.kv_bytes_per_sequence == pytest.approx(whole / shards)
     deep, big = model("deepseek-v3"), gpu("b200_sxm", C)
     two = serving_memory(big, deep, CHAT, ServingPlan("fp8", tensor=8), C)
     four = serving_memory(big, deep, CHAT, ServingPlan("fp8", tensor=16), C)

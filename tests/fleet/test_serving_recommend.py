@@ -26,7 +26,11 @@ def test_counts_of_a_batch():
     result = recommend(H100, SMALL, C, batch=512, chips=1)
     dot = 512 * 2 * 3 * 64 * 3
     assert result.work.flops >= 512 * SMALL.flops_per_sample + dot
-    assert result.work.memory_bytes > 512 * 4 * 128
+    gathers = 512 * 4 * (128 + 128)
+    pooled = 3 * 2 * 512 * 4 * 64
+    interaction = 512 * 2 * (2 * 3 * 64 + 9)
+    layers = sum(2 * (512 * k + k * n + 512 * n) for _, k, n in SMALL.layers())
+    assert result.work.memory_bytes == pytest.approx(gathers + pooled + interaction + layers)
 
 
 def test_more_chips_more_samples_and_both_machines():

@@ -27,6 +27,7 @@ ACCELERATORS = {
     "A100-SXM": "a100_sxm",
 }
 BENCHMARKS = {
+    "bert-99.9": "bert_high_accuracy",
     "bert": "bert",
     "gptj": "gptj",
     "resnet": "resnet",
