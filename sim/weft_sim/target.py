@@ -1,4 +1,4 @@
-"""What the driver needs of a device: registers, memory, time. The cycle model and the compiled RTL both give it."""
+"""What the driver needs of a device: registers, memory, time. Cycle model and RTL both give it."""
 
 from typing import Protocol
 
@@ -9,7 +9,8 @@ from .dram import Dram
 
 __all__ = ["TRACE_DTYPE", "Target"]
 
-#: One engine event: ``kind`` 0 the engine took the command, 1 it is done. Arrays of these are sorted by cycle.
+#: One engine event: ``kind`` 0 the engine took the command, 1 it is done. Arrays of these are
+#: sorted by cycle.
 TRACE_DTYPE = np.dtype(
     [("cycle", "<u8"), ("tile", "<u2"), ("engine", "u1"), ("kind", "u1"), ("index", "<u4")]
 )
@@ -34,7 +35,7 @@ class Target(Protocol):
         """A 32-bit register write over AXI4-Lite (takes device cycles)."""
 
     def run(self, max_cycles: int) -> bool:
-        """Runs until the interrupt line is high or ``max_cycles`` have passed; says whether it is high."""
+        """Runs until the interrupt line is high (True) or ``max_cycles`` have passed (False)."""
 
     def set_tracing(self, enabled: bool) -> None:
         """Records engine events from now on, or stops."""
@@ -43,9 +44,9 @@ class Target(Protocol):
         """Engine events recorded, (n,) TRACE_DTYPE."""
 
     def statistics(self) -> dict[str, int]:
-        """Integer counts since reset: ``bytes_read``, ``bytes_written`` (on memory endpoints' AXI ports, useful bytes as
-        strobed or asked for), ``beats_read``, ``beats_written``, ``last_write_response_cycle``, ``host_bytes_read``,
-        ``host_bytes_written``."""
+        """Integer counts since reset: ``bytes_read``, ``bytes_written`` (on memory endpoints' AXI
+        ports, useful bytes as strobed or asked for), ``beats_read``, ``beats_written``,
+        ``last_write_response_cycle``, ``host_bytes_read``, ``host_bytes_written``."""
 
     def reset(self) -> None:
         """Chip reset. Memory keeps its bytes."""

@@ -36,7 +36,8 @@ def utilisation() -> Iterator[Measurement]:
         demand=">= 97 %",
         met=report["bit_exact"] and report["utilisation"] >= 0.97,
         command="weft gemm 512 512 512 --preset base --target rtl --json",
-        detail=f"{report['cycles']:,} cycles, doorbell to last write response, bit-exact {report['bit_exact']}",
+        detail=f"{report['cycles']:,} cycles, doorbell to last write response, "
+        f"bit-exact {report['bit_exact']}",
     )
     yield Measurement(
         name="utilisation",
@@ -51,7 +52,7 @@ def utilisation() -> Iterator[Measurement]:
 
 
 def resident() -> Iterator[Measurement]:
-    """The same with operands in the scratchpad; 512 KiB of operands need a larger one than `base` has."""
+    """The same with operands in the scratchpad; 512 KiB of them need a larger one than `base`'s."""
     config = preset("base").replace_tile(scratchpad_kib=1024)
     report = gemm_report(_SIZE, _SIZE, _SIZE, preset=config, target="rtl", resident=True)
     yield Measurement(
@@ -61,7 +62,8 @@ def resident() -> Iterator[Measurement]:
         unit="%",
         demand=">= 99.5 %",
         met=report["bit_exact"] and report["utilisation"] >= 0.995,
-        command="weft gemm 512 512 512 --preset base --scratchpad-kib 1024 --resident --target rtl --json",
+        command="weft gemm 512 512 512 --preset base --scratchpad-kib 1024 --resident "
+        "--target rtl --json",
         detail=f"{report['cycles']:,} cycles",
     )
     report = gemm_report(384, 256, 384, preset="base", target="rtl", resident=True)
@@ -78,7 +80,7 @@ def resident() -> Iterator[Measurement]:
 
 
 def ceiling() -> Iterator[Measurement]:
-    """Every M, K, N around the array's size: share of the shape's own ceiling in the matmul engine's window."""
+    """Every M, K, N around the array's size: share of its own ceiling in the engine's window."""
     size = preset("base").tile.array_rows
     sizes = (1, size - 1, size, size + 1, 3 * size + 5, 16 * size)
     rows = [
@@ -86,6 +88,7 @@ def ceiling() -> Iterator[Measurement]:
         for m, k, n in itertools.product(sizes, repeat=3)
     ]
     worst = min(rows, key=lambda row: row["fraction"])
+    median = np.median([row["fraction"] for row in rows])
     yield Measurement(
         name="ceiling",
         what="base, 216 shapes around R: worst share of own ceiling",
@@ -94,8 +97,8 @@ def ceiling() -> Iterator[Measurement]:
         demand=">= 95 %",
         met=all(row["bit_exact"] for row in rows) and worst["fraction"] >= 0.95,
         command="weft bench --only ceiling",
-        detail=f"worst {worst['m']}x{worst['k']}x{worst['n']}: {worst['window_cycles']} cycles, ceiling "
-        f"{worst['ceiling_cycles']}; median {100 * np.median([row['fraction'] for row in rows]):.2f} %",
+        detail=f"worst {worst['m']}x{worst['k']}x{worst['n']}: {worst['window_cycles']} cycles, "
+        f"ceiling {worst['ceiling_cycles']}; median {100 * median:.2f} %",
     )
 
 

@@ -9,8 +9,8 @@ __all__ = ["Measurement"]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """``value`` in ``unit``, measured by ``command``; ``demand`` in words, ``met`` whether it holds (None: reported only).
-    ``detail`` says what was run."""
+    """``value`` in ``unit``, measured by ``command``; ``demand`` in words, ``met`` whether it holds
+    (None: reported only). ``detail`` says what was run."""
 
     name: str
     what: str

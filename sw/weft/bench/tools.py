@@ -42,7 +42,7 @@ def build() -> Iterator[Measurement]:
 
 
 def model() -> Iterator[Measurement]:
-    """Cycles of the model against the RTL on random products, memories and presets. A new seed every time."""
+    """Cycles of the model against the RTL on random products, memories and presets; new seeds."""
     seed = int(np.random.SeedSequence().generate_state(1)[0])
     rng = np.random.default_rng(seed)
     errors = []
@@ -50,7 +50,8 @@ def model() -> Iterator[Measurement]:
         name = ("nano", "base", "quad")[point % 3]
         m, k, n = (int(2 ** rng.uniform(0, 7.5)) for _ in range(3))
         dram = Dram(
-            latency_cycles=int(rng.integers(10, 300)), bytes_per_cycle=int(rng.choice([2, 4, 8, 16, 32]))
+            latency_cycles=int(rng.integers(10, 300)),
+            bytes_per_cycle=int(rng.choice([2, 4, 8, 16, 32])),
         )
         both = [
             gemm_report(m, k, n, preset=name, target=target, dram=dram, seed=point)
@@ -65,5 +66,6 @@ def model() -> Iterator[Measurement]:
         demand="",
         met=None,
         command="weft bench --only model",
-        detail=f"seed {seed}; mean {100 * np.mean(errors):.3f} %, exact on {sum(e == 0 for e in errors)}",
+        detail=f"seed {seed}; mean {100 * np.mean(errors):.3f} %, "
+        f"exact on {sum(e == 0 for e in errors)}",
     )

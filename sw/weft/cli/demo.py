@@ -14,9 +14,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "demo",
         help="run a trained classifier on the simulated chip and check every bit",
-        description="Trains a small network on the scikit-learn digits, quantises it to int8, runs the "
-        "held-out third on the device layer by layer, compares every value with numpy, and writes an "
-        "HTML report with a timeline, energy and a first fleet answer.",
+        description="Trains a small network on the scikit-learn digits, quantises it to int8, "
+        "runs the held-out third on the device layer by layer, compares every value with numpy, "
+        "and writes an HTML report with a timeline, energy and a first fleet answer.",
     )
     parser.add_argument("--preset", default="quad", help="preset or TOML file (default: quad)")
     parser.add_argument("--target", default="rtl", help="rtl or model (default: rtl)")
@@ -98,7 +98,8 @@ def run(options: argparse.Namespace) -> int:
             f"  {result.cycles:,} cycles (cycle model {model.cycles:,}, "
             f"{model.cycles / result.cycles - 1:+.2%}), utilisation {result.utilisation:.1%}\n"
             f"  {result.bytes_read:,} bytes read, {result.bytes_written:,} written\n"
-            f"  modelled energy {total_nj / 1e3:,.1f} uJ ({low_nj / 1e3:,.1f} to {high_nj / 1e3:,.1f}), "
+            f"  modelled energy {total_nj / 1e3:,.1f} uJ "
+            f"({low_nj / 1e3:,.1f} to {high_nj / 1e3:,.1f}), "
             f"{total_nj / result.images:,.1f} nJ an image, published unit costs at 7 nm\n"
         )
         print(render(answer))

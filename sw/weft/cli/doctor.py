@@ -48,5 +48,6 @@ def run(options: argparse.Namespace) -> int:
     for name in _PACKAGES:
         print(f"{name:<14} {packages[name] or 'MISSING: pip install weft'}")
     for name in _DEVELOPMENT:
-        print(f"{name:<14} {packages[name] or 'not installed (only for tests): pip install weft[dev]'}")
+        absent = "not installed (only for tests): pip install weft[dev]"
+        print(f"{name:<14} {packages[name] or absent}")
     return 1 if needed else 0

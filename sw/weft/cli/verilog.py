@@ -4,9 +4,38 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 __all__ = ["add_parser", "run"]
+
+
+@dataclass(slots=True)
+class _Report:
+    """What was written and found. ``lint`` and ``cells`` are None if they were not asked for."""
+
+    preset: str
+    files: list[str]
+    generate_s: float
+    lint: list[str] | None = None
+    cells: dict[str, int] | None = None
+    lfe5u_85f_share: dict[str, float] = field(default_factory=dict)
+    synth_s: float = 0.0
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON: what was asked for."""
+        found: dict[str, object] = {
+            "preset": self.preset,
+            "files": self.files,
+            "generate_s": self.generate_s,
+        }
+        if self.lint is not None:
+            found["lint"] = self.lint
+        if self.cells is not None:
+            found["cells"] = self.cells
+            found["lfe5u_85f_share"] = self.lfe5u_85f_share
+            found["synth_s"] = self.synth_s
+        return found
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,45 +62,42 @@ def run(options: argparse.Namespace) -> int:
     config = resolve_config(options.preset)
     start = time.monotonic()
     files = export_chip(config, options.output)
-    report: dict[str, object] = {
-        "preset": config.name,
-        "files": [str(path) for path in files],
-        "generate_s": round(time.monotonic() - start, 2),
-    }
+    report = _Report(
+        preset=config.name,
+        files=[str(path) for path in files],
+        generate_s=round(time.monotonic() - start, 2),
+    )
     verilog, top = files[0], f"weft_{config.name}"
-    messages: list[str] = []
     if options.lint:
         from weft.synth.lint import lint
 
-        messages = lint(verilog, top)
-        report["lint"] = messages
+        report.lint = lint(verilog, top)
     if options.synth:
         from weft.synth.ecp5 import ECP5_85F, synthesise_ecp5
 
         print("weft: Yosys maps the chip to ECP5; this takes a few minutes", file=sys.stderr)
         start = time.monotonic()
         cells = synthesise_ecp5(verilog, top, options.output / "synth_ecp5.log")
-        report["cells"] = cells
-        report["lfe5u_85f_share"] = {
+        report.cells = cells
+        report.lfe5u_85f_share = {
             name: round(cells.get(name, 0) / have, 3) for name, have in ECP5_85F.items()
         }
-        report["synth_s"] = round(time.monotonic() - start, 1)
+        report.synth_s = round(time.monotonic() - start, 1)
     if options.json:
-        print(json.dumps(report, indent=1))
+        print(json.dumps(report.as_dict(), indent=1))
     else:
         _print(report)
-    return 1 if messages else 0
+    return 1 if report.lint else 0
 
 
-def _print(report: dict[str, object]) -> None:
-    for path in report["files"]:  # type: ignore[attr-defined]
+def _print(report: _Report) -> None:
+    for path in report.files:
         print(path)
-    if "lint" in report:
-        messages = report["lint"]
-        print("lint: clean" if not messages else "\n".join(messages))  # type: ignore[arg-type]
-    if "cells" in report:
-        cells, share = report["cells"], report["lfe5u_85f_share"]
+    if report.lint is not None:
+        print("\n".join(report.lint) or "lint: clean")
+    if report.cells is not None:
+        share = report.lfe5u_85f_share
         print("ECP5 cells (share of an LFE5U-85F):")
-        for name, count in cells.items():  # type: ignore[attr-defined]
-            part = f"  {100 * share[name]:5.1f} %" if name in share else ""  # type: ignore[index,operator]
+        for name, count in report.cells.items():
+            part = f"  {100 * share[name]:5.1f} %" if name in share else ""
             print(f"  {name:<14}{count:>8}{part}")

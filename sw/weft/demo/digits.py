@@ -1,7 +1,8 @@
 """The digits classifier: real images, trained and quantised at run time, the same every time.
 
-Data: "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, 1998, the
-1,797 test images of 8 x 8 pixels as shipped with scikit-learn (``sklearn.datasets.load_digits``).
+Data: "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, UCI Machine Learning
+Repository, 1998, the 1,797 test images of 8 x 8 pixels as shipped with scikit-learn
+(``sklearn.datasets.load_digits``).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ SEED = 2026
 class DigitsClassifier:
     """A trained network and the images it has not seen.
 
-    ``images`` (599, 64) int8, quantised for the first layer; ``labels`` (599,) int; ``layers`` as the device runs them.
+    ``images`` (599, 64) int8, quantised for the first layer; ``labels`` (599,) int; ``layers`` as
+    the device runs them.
     """
 
     layers: list[QuantisedLayer]

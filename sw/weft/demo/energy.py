@@ -53,8 +53,9 @@ def _bounds(constants: Constants, key: str) -> tuple[float, float, float, str]:
 
 
 def energy_of(run: DemoRun) -> list[EnergyLine]:
-    """Energy by part. Scratchpad: rows into the array, both ways of every DMA byte. Accumulator: read and write of a row of
-    32-bit lanes for each row through the array. Mesh: flits sent and received, each over the mean distance to an endpoint."""
+    """Energy by part. Scratchpad: rows into the array, both ways of every DMA byte. Accumulator:
+    read and write of a row of 32-bit lanes for each row through the array. Mesh: flits sent and
+    received, each over the mean distance to an endpoint."""
     constants = default_constants()
     counters, tile, mesh = run.counters, run.config.tile, run.config.mesh
     multiply, add, factor = (_bounds(constants, key) for key in (_MULTIPLY, _ADD, _OVERHEAD))
@@ -65,9 +66,13 @@ def energy_of(run: DemoRun) -> list[EnergyLine]:
     # from the west edge to a column, plus a row or so
     hops = (mesh.cols + 1) / 2 + (mesh.rows - 1) / (2 * mesh.memory_endpoints)
 
-    def line(part: str, count: float, unit: str, cost: tuple[float, float, float, str], times: float):
+    def line(
+        part: str, count: float, unit: str, cost: tuple[float, float, float, str], times: float
+    ) -> EnergyLine:
         value, low, high, source = cost
-        return EnergyLine(part, round(count), unit, value * times, low * times, high * times, source)
+        return EnergyLine(
+            part, round(count), unit, value * times, low * times, high * times, source
+        )
 
     return [
         EnergyLine(

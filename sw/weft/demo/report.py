@@ -15,20 +15,19 @@ __all__ = ["demo_report"]
 
 
 def _layers(run: DemoRun) -> str:
-    peak = run.config.peak_macs_per_cycle
-    return table(
-        ("", "M x K x N", "cycles", "utilisation", "against the golden"),
-        (
+    rows = []
+    for number, layer in enumerate(run.layers, 1):
+        cycles = layer.last_cycle - layer.first_cycle
+        rows.append(
             (
                 f"layer {number}",
                 f"{layer.m} x {layer.k} x {layer.n}",
-                f"{layer.last_cycle - layer.first_cycle:,}",
-                f"{layer.m * layer.k * layer.n / peak / (layer.last_cycle - layer.first_cycle):.1%}",
+                f"{cycles:,}",
+                f"{layer.m * layer.k * layer.n / run.config.peak_macs_per_cycle / cycles:.1%}",
                 "bit-exact" if layer.bit_exact else f"{layer.mismatches:,} values differ",
             )
-            for number, layer in enumerate(run.layers, 1)
-        ),
-    )
+        )
+    return table(("", "M x K x N", "cycles", "utilisation", "against the golden"), rows)
 
 
 def _energy(lines: list[EnergyLine]) -> str:
@@ -43,7 +42,9 @@ def _energy(lines: list[EnergyLine]) -> str:
         )
         for line in lines
     ]
-    return table(("part", "count", "of", "pJ each (range)", "nJ (range)", "source of the unit cost"), rows)
+    return table(
+        ("part", "count", "of", "pJ each (range)", "nJ (range)", "source of the unit cost"), rows
+    )
 
 
 def demo_report(
@@ -62,9 +63,9 @@ def demo_report(
     target = "the compiled RTL" if run.target == "rtl" else "the cycle model"
     return page(
         "Weft: a digits classifier on the simulated chip",
-        f"{run.images} held-out images through a three-layer int8 network on {target} of preset {config.name}: "
-        f"{config.mesh.cols} x {config.mesh.rows} tiles of {config.tile.array_rows} x {config.tile.array_cols} "
-        "processing elements.",
+        f"{run.images} held-out images through a three-layer int8 network on {target} of preset "
+        f"{config.name}: {config.mesh.cols} x {config.mesh.rows} tiles of "
+        f"{config.tile.array_rows} x {config.tile.array_cols} processing elements.",
         tiles(
             (
                 ("bit-exact" if run.bit_exact else "WRONG", "every layer against numpy"),
@@ -77,34 +78,41 @@ def demo_report(
         section(
             "Layers",
             _layers(run),
-            note="Each layer is its own submission: the next starts when the one before has been read back and compared, so "
-            "the cycles of the run include the host's turns between layers.",
+            note="Each layer is its own submission: the next starts when the one before has been "
+            "read back and compared, so the cycles of the run include the host's turns between "
+            "layers.",
         ),
         section(
             "Timeline of the engines",
             timeline_svg(config, spans, marks),
-            note="Commands on the four engines of each tile, from the chip's observation port. Gaps between layers are the "
-            "host's. A bar is a command, or a run of commands too close to tell apart.",
+            note="Commands on the four engines of each tile, from the chip's observation port. "
+            "Gaps between layers are the host's. A bar is a command, or a run of commands too "
+            "close to tell apart.",
         ),
         section(
             "Counts",
-            table(("counter, all tiles", "value"), ((name, f"{value:,}") for name, value in run.counters.items())),
+            table(
+                ("counter, all tiles", "value"),
+                ((name, f"{value:,}") for name, value in run.counters.items()),
+            ),
             table(
                 ("memory", "bytes"),
                 (("read", f"{run.bytes_read:,}"), ("written", f"{run.bytes_written:,}")),
             ),
-            note=f"Read from the hardware's counters. The cycle model predicted {modelled_cycles:,} cycles for the same "
-            f"program ({modelled_cycles / run.cycles - 1:+.2%}).",
+            note="Read from the hardware's counters. The cycle model predicted "
+            f"{modelled_cycles:,} cycles for the same program "
+            f"({modelled_cycles / run.cycles - 1:+.2%}).",
         ),
         section(
             "Energy, modelled",
             _energy(energy),
-            note="Counts above times published energies at 7 nm; nothing of it is measured on this chip. Leakage, host and "
-            "memory background power are not in it.",
+            note="Counts above times published energies at 7 nm; nothing of it is measured on this "
+            "chip. Leakage, host and memory background power are not in it.",
         ),
         section(
             "First fleet answer",
             f"<pre>{html.escape(render(answer))}</pre>",
-            note="A first modelled estimate of a much larger chip (preset fleet) built from the same tile.",
+            note="A first modelled estimate of a much larger chip (preset fleet) built from the "
+            "same tile.",
         ),
     )

@@ -36,8 +36,9 @@ class LayerRun:
 
 @dataclass(frozen=True, slots=True)
 class DemoRun:
-    """What the device did. ``cycles``: first doorbell to last write response. ``counters``: sums over all tiles of the
-    hardware's own counters (``hw/README.md``), by name. ``trace``: engine events (``TRACE_DTYPE``)."""
+    """What the device did. ``cycles``: first doorbell to last write response. ``counters``: sums
+    over all tiles of the hardware's own counters (``hw/README.md``), by name. ``trace``: engine
+    events (``TRACE_DTYPE``)."""
 
     config: ChipConfig
     target: str
@@ -69,8 +70,8 @@ def run_classifier(
     dram: Dram | None = None,
     on_layer: Callable[[LayerRun], None] | None = None,
 ) -> DemoRun:
-    """Runs all held-out images through the network, layer by layer on the device, and compares every layer's output with
-    the numpy golden.
+    """Runs all held-out images through the network, layer by layer on the device, and compares
+    every layer's output with the numpy golden.
 
     Activations stay on the device between layers; ``on_layer`` is called with each finished layer.
     """

@@ -8,25 +8,31 @@ from collections.abc import Iterable, Sequence
 __all__ = ["definition_table", "page", "section", "table", "tiles"]
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --line: #d9dee3; --lane: #f0f2f4; --page: #fff; --accent: #1f5fa8 }
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --line: #d9dee3;
+  --lane: #f0f2f4; --page: #fff; --accent: #1f5fa8 }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e8eaed; --soft: #9aa4af; --line: #3a424b; --lane: #262c33; --page: #15191e; --accent: #7db4f0 } }
+  :root { --ink: #e8eaed; --soft: #9aa4af; --line: #3a424b; --lane: #262c33; --page: #15191e;
+    --accent: #7db4f0 } }
 * { box-sizing: border-box }
-body { margin: 0 auto; max-width: 1040px; padding: 32px 24px 64px; font: 15px/1.5 system-ui, sans-serif; color: var(--ink);
-  background: var(--page) }
+body { margin: 0 auto; max-width: 1040px; padding: 32px 24px 64px;
+  font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page) }
 h1 { font-size: 26px; margin: 0 0 4px } h2 { font-size: 18px; margin: 36px 0 8px }
 p { margin: 6px 0; max-width: 76ch } .soft { color: var(--soft) }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 20px 0 }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px;
+  margin: 20px 0 }
 .tile { border: 1px solid var(--line); border-radius: 6px; padding: 10px 14px }
-.tile b { display: block; font-size: 22px; font-variant-numeric: tabular-nums; white-space: nowrap } .tile span { color: var(--soft); font-size: 13px }
+.tile b { display: block; font-size: 22px; font-variant-numeric: tabular-nums; white-space: nowrap }
+.tile span { color: var(--soft); font-size: 13px }
 .scroll { overflow-x: auto; margin: 8px 0 20px }
 table { border-collapse: collapse; width: 100%; font-size: 14px }
-th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top }
+th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line);
+  vertical-align: top }
 th { font-weight: 600; color: var(--soft) }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 svg { width: 100%; height: auto } svg text { font: 10px system-ui, sans-serif; fill: var(--soft) }
 svg .lane { fill: var(--lane) } svg .mark { stroke: var(--soft); stroke-dasharray: 2 2 }
-pre { background: var(--lane); padding: 12px; border-radius: 6px; overflow-x: auto; font-size: 13px }
+pre { background: var(--lane); padding: 12px; border-radius: 6px; overflow-x: auto;
+  font-size: 13px }
 """
 
 
@@ -80,5 +86,6 @@ def page(title: str, subtitle: str, *parts: str) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>"
-        f'<h1>{html.escape(title)}</h1><p class="soft">{html.escape(subtitle)}</p>{"".join(parts)}</body></html>\n'
+        f'<h1>{html.escape(title)}</h1><p class="soft">{html.escape(subtitle)}</p>'
+        f"{''.join(parts)}</body></html>\n"
     )

@@ -18,8 +18,8 @@ COLOURS = {"load": "#4c78a8", "matmul": "#d1495b", "vector": "#e0a02e", "store":
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One command on one engine, ``[start, end)`` in cycles. In-order engines overlap commands at their edges; a span
-    begins when the command before it has ended."""
+    """One command on one engine, ``[start, end)`` in cycles. In-order engines overlap commands at
+    their edges; a span begins when the command before it has ended."""
 
     tile: int
     engine: str
@@ -29,7 +29,7 @@ class Span:
 
 
 def spans_of(trace: np.ndarray) -> list[Span]:
-    """Commands from engine events, (n,) ``TRACE_DTYPE`` sorted by cycle. Commands without an end are left out."""
+    """Commands that have ended, from engine events, (n,) ``TRACE_DTYPE`` sorted by cycle."""
     started: dict[tuple[int, int, int], int] = {}
     free: dict[tuple[int, int], int] = {}
     spans = []
@@ -44,7 +44,8 @@ def spans_of(trace: np.ndarray) -> list[Span]:
 
 
 def _merge(spans: list[Span], gap: float) -> list[tuple[int, int, int]]:
-    """(start, end, commands) of runs of spans closer than ``gap`` cycles, so that a long trace stays a small picture."""
+    """(start, end, commands) of runs of spans closer than ``gap`` cycles, so that a long trace
+    stays a small picture."""
     runs: list[tuple[int, int, int]] = []
     for span in sorted(spans, key=lambda span: span.start):
         if runs and span.start - runs[-1][1] < gap:
@@ -56,7 +57,8 @@ def _merge(spans: list[Span], gap: float) -> list[tuple[int, int, int]]:
 
 
 def timeline_svg(config: ChipConfig, spans: list[Span], marks: dict[str, int] | None = None) -> str:
-    """An SVG picture: a row for each engine of each tile, time to the right. ``marks`` are labelled cycles."""
+    """An SVG picture: a row for each engine of each tile, time to the right. ``marks``: labelled
+    cycles."""
     width, left, row, gap = 980, 120, 14, 8
     first = min((span.start for span in spans), default=0)
     last = max((span.end for span in spans), default=1)
@@ -73,14 +75,16 @@ def timeline_svg(config: ChipConfig, spans: list[Span], marks: dict[str, int] | 
             lines.append(
                 f'<text x="{left - 6}" y="{y + 10}" text-anchor="end">'
                 f"{f'({tx},{ty}) ' if engine is Engine.LOAD else ''}{name}</text>"
-                f'<rect x="{left}" y="{y}" width="{width - left - 10}" height="{row - 3}" class="lane"/>'
+                f'<rect x="{left}" y="{y}" width="{width - left - 10}" height="{row - 3}" '
+                'class="lane"/>'
             )
             for start, end, count in _merge(mine, 1.0 / scale):
                 lines.append(
                     f'<rect x="{left + (start - first) * scale:.2f}" y="{y}" '
-                    f'width="{max(0.4, (end - start) * scale):.2f}" height="{row - 3}" fill="{COLOURS[name]}">'
-                    f"<title>{name} of tile ({tx},{ty}): cycles {start:,} to {end:,}, {count} command(s); "
-                    f"busy {share:.0%} overall</title></rect>"
+                    f'width="{max(0.4, (end - start) * scale):.2f}" height="{row - 3}" '
+                    f'fill="{COLOURS[name]}">'
+                    f"<title>{name} of tile ({tx},{ty}): cycles {start:,} to {end:,}, "
+                    f"{count} command(s); busy {share:.0%} overall</title></rect>"
                 )
             y += row
         y += gap
@@ -94,7 +98,9 @@ def timeline_svg(config: ChipConfig, spans: list[Span], marks: dict[str, int] | 
     for tick in ticks:
         x = left + (tick - first) * scale
         anchor = "end" if tick == ticks[-1] else "middle"
-        lines.append(f'<text x="{x:.1f}" y="{y + 8}" text-anchor="{anchor}">{int(tick - first):,}</text>')
+        lines.append(
+            f'<text x="{x:.1f}" y="{y + 8}" text-anchor="{anchor}">{int(tick - first):,}</text>'
+        )
     lines.append(f'<text x="{left - 6}" y="{y + 8}" text-anchor="end">cycle</text>')
     return (
         f'<svg viewBox="0 0 {width} {y + 14}" role="img" aria-label="Timeline of the engines" '
@@ -103,21 +109,35 @@ def timeline_svg(config: ChipConfig, spans: list[Span], marks: dict[str, int] | 
 
 
 def perfetto_json(config: ChipConfig, spans: list[Span]) -> str:
-    """The spans in Chrome's trace event format, which ui.perfetto.dev opens; one cycle is shown as one microsecond."""
+    """The spans in Chrome's trace event format, which ui.perfetto.dev opens; one cycle is shown as
+    one microsecond."""
     events: list[dict[str, object]] = []
     for tile in range(config.mesh.tiles):
         y, x = divmod(tile, config.mesh.cols)
-        events.append({"ph": "M", "name": "process_name", "pid": tile, "args": {"name": f"tile ({x},{y})"}})
+        events.append(
+            {"ph": "M", "name": "process_name", "pid": tile, "args": {"name": f"tile ({x},{y})"}}
+        )
         events += [
-            {"ph": "M", "name": "thread_name", "pid": tile, "tid": engine.value, "args": {"name": engine.name.lower()}}
+            {
+                "ph": "M",
+                "name": "thread_name",
+                "pid": tile,
+                "tid": engine.value,
+                "args": {"name": engine.name.lower()},
+            }
             for engine in Engine
         ]
     numbers = {engine.name.lower(): engine.value for engine in Engine}
     events += [
         {
-            "ph": "X", "name": f"{span.engine} {span.index}", "pid": span.tile, "tid": numbers[span.engine],
-            "ts": span.start, "dur": span.end - span.start, "args": {"command": span.index},
+            "ph": "X",
+            "name": f"{span.engine} {span.index}",
+            "pid": span.tile,
+            "tid": numbers[span.engine],
+            "ts": span.start,
+            "dur": span.end - span.start,
+            "args": {"command": span.index},
         }
         for span in spans
-    ]  # fmt: skip
+    ]
     return json.dumps({"traceEvents": events, "otherData": {"unit": "1 us = 1 cycle"}})
