@@ -38,12 +38,16 @@ def test_the_entry_point_is_there(names):
 
 
 def test_import_directions():
-    """hw imports nothing of sim or sw; sim nothing of sw; the fleet model only configurations and data."""
+    """hw imports nothing of sim or sw; sim nothing of sw; the fleet only configurations, data."""
     bad = []
     for path in ROOT.glob("*/weft*/**/*.py"):
         text = path.read_text()
         inside = path.relative_to(ROOT).as_posix()
-        lines = [line.strip() for line in text.splitlines() if line.lstrip().startswith(("import ", "from "))]
+        lines = [
+            line.strip()
+            for line in text.splitlines()
+            if line.lstrip().startswith(("import ", "from "))
+        ]
         for line in lines:
             words = line.replace(",", " ").split()
             module = words[1]
@@ -51,11 +55,18 @@ def test_import_directions():
                 bad.append(f"{inside}: {line}")
             if inside.startswith("sim/") and module.split(".")[0] == "weft":
                 bad.append(f"{inside}: {line}")
-            if inside.startswith("sim/weft_sim/golden/") and module.startswith("weft_sim.") and ".golden" not in module:
+            if (
+                inside.startswith("sim/weft_sim/golden/")
+                and module.startswith("weft_sim.")
+                and ".golden" not in module
+            ):
                 bad.append(f"{inside}: {line}")
             if inside.startswith("sw/weft/fleet/") and (
                 module.startswith("weft_sim")
-                or (module.startswith("weft_hw") and module not in ("weft_hw.config", "weft_hw.presets", "weft_hw"))
+                or (
+                    module.startswith("weft_hw")
+                    and module not in ("weft_hw.config", "weft_hw.presets", "weft_hw")
+                )
             ):
                 bad.append(f"{inside}: {line}")
     assert not bad

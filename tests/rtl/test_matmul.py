@@ -1,114 +1,16 @@
-"""Matmul engine with its memories: every shape around the array's size, back-to-back commands, faults, abort."""
+"""Matmul engine with its memories: shapes around the array's size, commands in a row, faults."""
 
 import cocotb
 import numpy as np
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
-from weft_hw.array.matmul import MatmulEngine, window_cycles
-from weft_hw.isa import CommandWord, MatmulCommand, Opcode, Status
+from harness_matmul import MatmulFixture, MatmulRig
+from weft_hw.array.matmul import window_cycles
+from weft_hw.isa import Status
 from weft_hw.memory.accumulator import Accumulator
-from weft_hw.memory.port import ReadPort, WriteBeat, WritePort
-from weft_hw.memory.scratchpad import Scratchpad
 from weft_hw.presets import preset
-from weft_hw.streams.link import link
-from weft_hw.tile.engine import Done, EnginePort
-from weft_sim.bench import Bench, StreamMonitor, StreamSink, StreamSource, pack, run_bench
-from weft_sim.bench.pauses import never, random_pauses
+from weft_sim.bench import run_bench
 
 pytestmark = pytest.mark.rtl
-
-
-class MatmulFixture(wiring.Component):
-    """The engine between a scratchpad that the bench fills and an accumulator that it reads."""
-
-    def __init__(self, config):
-        self.config = config
-        tile = config.tile
-        super().__init__({
-            "engine": In(EnginePort(address_bits=config.host.address_bits)),
-            "fill": In(WritePort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)),
-            "drain": In(ReadPort(rows=tile.accumulator_rows, row_bits=8 * tile.accumulator_row_bytes)),
-            "disturb": In(ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)),
-            "stall": Out(1), "busy": Out(1), "first_read": Out(1), "last_write": Out(1),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.engine = engine = MatmulEngine(self.config)
-        m.submodules.scratchpad = scratchpad = Scratchpad(self.config)
-        m.submodules.accumulator = accumulator = Accumulator(self.config)
-        link(m, wiring.flipped(self.engine), engine.engine)
-        link(m, engine.activations, scratchpad.read_activations)
-        link(m, engine.weights, scratchpad.read_weights)
-        link(m, wiring.flipped(self.disturb), scratchpad.read_store)
-        link(m, wiring.flipped(self.fill), scratchpad.write_load)
-        link(m, wiring.flipped(self.drain), accumulator.read)
-        m.d.comb += [
-            accumulator.update_valid.eq(engine.update_valid), accumulator.update_row.eq(engine.update_row),
-            accumulator.update_accumulate.eq(engine.update_accumulate), accumulator.sums.eq(engine.sums),
-            self.stall.eq(engine.stall), self.busy.eq(engine.busy),
-            self.first_read.eq(engine.weights.request.valid & engine.weights.request.ready),
-            self.last_write.eq(engine.update_valid),
-        ]
-        return m
-
-
-class _Chip:
-    """Drives the fixture: numpy arrays in, numpy arrays out."""
-
-    def __init__(self, dut, stalls):
-        self.bench = bench = Bench(dut)
-        self.config = preset(bench.parameters["preset"])
-        tile = self.tile = self.config.tile
-        pause = (lambda: random_pauses(bench.rng, 0.3)) if stalls else never
-        self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pause())
-        self.dones = StreamSink(bench, "engine__done", Done(address_bits=self.config.host.address_bits), pause=pause())
-        self.fill = StreamSource(bench, "fill__request",
-                                 WriteBeat(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes))
-        self.drain = StreamSource(bench, "drain__request", pause=pause())
-        self.drained = StreamMonitor(bench, "drain__response")
-        self.disturb = StreamSource(bench, "disturb__request", pause=pause())
-        self.index = 0
-
-    async def write_rows(self, row, data):
-        """data: (rows, row_bytes) int8 to consecutive scratchpad rows."""
-        for i, line in enumerate(data):
-            self.fill.send({"row": row + i, "data": int.from_bytes(line.astype(np.int8).tobytes(), "little")})
-        await self.fill.drained()
-        await self.bench.cycles(2)
-
-    def matrix_rows(self, matrix):
-        """(rows, cols) int8 as scratchpad rows, each matrix row padded to whole rows with random bytes."""
-        rows, cols = matrix.shape
-        width = -(-cols // self.tile.row_bytes) * self.tile.row_bytes
-        padded = self.bench.rng.integers(-128, 128, (rows, width)).astype(np.int8)
-        padded[:, :cols] = matrix
-        return padded.reshape(-1, self.tile.row_bytes)
-
-    def submit(self, **fields):
-        fields.setdefault("header", {"opcode": Opcode.MATMUL, "signal": self.index & 0xFFFF})
-        bits = pack(MatmulCommand, fields)
-        self.commands.send({"bits": bits, "index": self.index})
-        self.index += 1
-
-    async def read_block(self, row, stride, m, n):
-        """(m, n) int32 from the accumulator."""
-        cols = self.tile.array_cols
-        self.drained.reset()
-        blocks = -(-n // cols)
-        self.drain.send(*[row + nb * stride + i for nb in range(blocks) for i in range(m)])
-        await self.bench.until(lambda: len(self.drained.raw) == blocks * m, cycles=20 * blocks * m + 100,
-                               what="accumulator rows")
-        data = b"".join(int(bits).to_bytes(4 * cols, "little") for bits in self.drained.raw)
-        out = np.frombuffer(data, "<i4").reshape(blocks, m, cols)
-        return out.transpose(1, 0, 2).reshape(m, blocks * cols)[:, :n]
-
-    async def results(self, count, cycles):
-        items = await self.dones.take(count, cycles=cycles)
-        self.dones.clear()
-        return items
 
 
 def _random(rng, *shape):
@@ -121,7 +23,7 @@ def _random(rng, *shape):
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def every_shape_around_the_array_matches(dut):
     """A masked edge, a swapped weight or an accumulate at the wrong block."""
-    chip = _Chip(dut, stalls=True)
+    chip = MatmulRig(dut, stalls=True)
     await chip.bench.reset()
     rng, size = chip.bench.rng, chip.tile.array_rows
     edges = [1, size - 1, size, size + 1, 2 * size + 3]
@@ -137,13 +39,24 @@ async def every_shape_around_the_array_matches(dut):
         chip.disturb.send(*[int(x) for x in rng.integers(0, chip.tile.scratchpad_rows, 50)])
         stride = m + int(rng.integers(0, 3))
         acc_row = int(rng.integers(0, chip.tile.accumulator_rows - stride * -(-n // size) - m))
-        fields = {"m": m, "k": k, "n": n, "a_row": 0, "a_stride": -(-k // size), "w_row": w_row,
-                  "w_stride": -(-n // size), "acc_row": acc_row, "acc_stride": stride}
+        fields = {
+            "m": m,
+            "k": k,
+            "n": n,
+            "a_row": 0,
+            "a_stride": -(-k // size),
+            "w_row": w_row,
+            "w_stride": -(-n // size),
+            "acc_row": acc_row,
+            "acc_stride": stride,
+        }
         twice = int(rng.integers(0, 2))
         chip.submit(**fields)
         if twice:
             chip.submit(**fields, accumulate=1)
-        for done in await chip.results(1 + twice, cycles=4 * window_cycles(chip.tile, m=m, k=k, n=n) + 500):
+        for done in await chip.results(
+            1 + twice, cycles=4 * window_cycles(chip.tile, m=m, k=k, n=n) + 500
+        ):
             assert done["status"] == Status.OK, done
         await chip.bench.cycles(2)
         got = await chip.read_block(acc_row, stride, m, n)
@@ -154,7 +67,7 @@ async def every_shape_around_the_array_matches(dut):
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def window_is_the_closed_form(dut):
     """A bubble between blocks, or a stall that the formula does not know."""
-    chip = _Chip(dut, stalls=False)
+    chip = MatmulRig(dut, stalls=False)
     await chip.bench.reset()
     rng, size, rows = chip.bench.rng, chip.tile.array_rows, chip.tile.scratchpad_rows
     bank = rows // chip.tile.scratchpad_banks
@@ -171,7 +84,9 @@ async def window_is_the_closed_form(dut):
                 seen["last"] = cycle
             return len(chip.dones.raw) == 1
 
-        chip.submit(m=m, k=k, n=n, a_row=0, a_stride=1, w_row=bank, w_stride=1, acc_row=0, acc_stride=0)
+        chip.submit(
+            m=m, k=k, n=n, a_row=0, a_stride=1, w_row=bank, w_stride=1, acc_row=0, acc_stride=0
+        )
         await chip.bench.until(watch, cycles=100_000, what=f"end of {m}x{k}x{n}")
         chip.dones.clear()
         # a command whose first weight rows are padding reads its first row that much later
@@ -183,7 +98,7 @@ async def window_is_the_closed_form(dut):
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def commands_follow_without_a_bubble(dut):
     """A cycle lost between two commands."""
-    chip = _Chip(dut, stalls=False)
+    chip = MatmulRig(dut, stalls=False)
     await chip.bench.reset()
     rng, size = chip.bench.rng, chip.tile.array_rows
     bank = chip.tile.scratchpad_rows // chip.tile.scratchpad_banks
@@ -191,14 +106,16 @@ async def commands_follow_without_a_bubble(dut):
     for m in (1, size, size + 3):
         count, k, n = 6, 2 * size, 2 * size
         for _ in range(count):
-            chip.submit(m=m, k=k, n=n, a_row=0, a_stride=1, w_row=bank, w_stride=1, acc_row=0, acc_stride=m)
+            chip.submit(
+                m=m, k=k, n=n, a_row=0, a_stride=1, w_row=bank, w_stride=1, acc_row=0, acc_stride=m
+            )
         await chip.results(count, cycles=20_000)
-        at = chip.dones.at[-count:] if chip.dones.at else []
-        del at
     # measured: ends of equal commands are exactly their blocks apart
     m, k, n, count = size + 3, 2 * size, 2 * size, 8
     for _ in range(count):
-        chip.submit(m=m, k=k, n=n, a_row=0, a_stride=1, w_row=bank, w_stride=1, acc_row=0, acc_stride=m)
+        chip.submit(
+            m=m, k=k, n=n, a_row=0, a_stride=1, w_row=bank, w_stride=1, acc_row=0, acc_stride=m
+        )
     await chip.dones.take(count, cycles=20_000)
     gaps = np.diff(chip.dones.at)
     assert (gaps == 4 * m).all(), gaps
@@ -207,7 +124,7 @@ async def commands_follow_without_a_bubble(dut):
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def short_commands_keep_their_identity_and_order(dut):
     """An end with the next command's index, or a sum added to a row that is still being written."""
-    chip = _Chip(dut, stalls=False)
+    chip = MatmulRig(dut, stalls=False)
     await chip.bench.reset()
     rng, size = chip.bench.rng, chip.tile.array_rows
     a, w = _random(rng, size + 4, size), _random(rng, size, size)
@@ -224,7 +141,7 @@ async def short_commands_keep_their_identity_and_order(dut):
         m = int(rng.integers(1, size + 4))
         a_row, acc_row = int(rng.integers(0, size + 5 - m)), int(rng.integers(0, size + 5 - m))
         chip.submit(m=m, a_row=a_row, acc_row=acc_row, accumulate=1, **shared)
-        want[acc_row:acc_row + m] += sums[a_row:a_row + m]
+        want[acc_row : acc_row + m] += sums[a_row : a_row + m]
     ends = await chip.results(61, cycles=61 * (4 * size + 40))
     assert [end["index"] for end in ends] == list(range(start, start + 61))
     assert [end["signal"] for end in ends] == [index & 0xFFFF for index in range(start, start + 61)]
@@ -234,12 +151,21 @@ async def short_commands_keep_their_identity_and_order(dut):
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def faults_end_cleanly(dut):
-    """A row beyond a memory that is accessed, blamed on the wrong command, or leaves the engine stuck."""
-    chip = _Chip(dut, stalls=True)
+    """A row beyond a memory that is accessed, blamed on another command, or stops the engine."""
+    chip = MatmulRig(dut, stalls=True)
     await chip.bench.reset()
     rng, size, tile = chip.bench.rng, chip.tile.array_rows, chip.tile
-    good = {"m": 5, "k": size + 1, "n": size + 1, "a_row": 0, "a_stride": 2, "w_row": 64, "w_stride": 2, "acc_row": 0,
-            "acc_stride": 5}
+    good = {
+        "m": 5,
+        "k": size + 1,
+        "n": size + 1,
+        "a_row": 0,
+        "a_stride": 2,
+        "w_row": 64,
+        "w_stride": 2,
+        "acc_row": 0,
+        "acc_stride": 5,
+    }
     bad = [
         ({"a_row": tile.scratchpad_rows - 4}, Status.LOCAL_RANGE),
         ({"a_row": 2**32 - 1}, Status.LOCAL_RANGE),
@@ -250,7 +176,9 @@ async def faults_end_cleanly(dut):
         ({"acc_row": tile.accumulator_rows - 3}, Status.LOCAL_RANGE),
         ({"acc_row": 2**32 - 2}, Status.LOCAL_RANGE),
         ({"acc_stride": 65535}, Status.LOCAL_RANGE),
-        ({"m": 0}, Status.ILLEGAL_FIELD), ({"k": 0}, Status.ILLEGAL_FIELD), ({"n": 0}, Status.ILLEGAL_FIELD),
+        ({"m": 0}, Status.ILLEGAL_FIELD),
+        ({"k": 0}, Status.ILLEGAL_FIELD),
+        ({"n": 0}, Status.ILLEGAL_FIELD),
     ]
     for change, status in bad:
         before = int(rng.integers(0, 3))
@@ -271,18 +199,30 @@ async def faults_end_cleanly(dut):
     chip.submit(**good)
     assert (await chip.results(1, cycles=2000))[0]["status"] == Status.OK
     await chip.bench.cycles(2)
-    np.testing.assert_array_equal(await chip.read_block(0, 5, 5, size + 1), a.astype(int) @ w.astype(int))
+    np.testing.assert_array_equal(
+        await chip.read_block(0, 5, 5, size + 1), a.astype(int) @ w.astype(int)
+    )
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def abort_answers_everything(dut):
     """An abort that loses a command or takes as long as the command."""
-    chip = _Chip(dut, stalls=False)
+    chip = MatmulRig(dut, stalls=False)
     await chip.bench.reset()
     for wait in [int(x) for x in chip.bench.rng.integers(1, 200, 6)]:
         dut.engine__abort.value = 0
         for _ in range(3):
-            chip.submit(m=60, k=65535, n=65535, a_row=0, a_stride=0, w_row=64, w_stride=0, acc_row=0, acc_stride=0)
+            chip.submit(
+                m=60,
+                k=65535,
+                n=65535,
+                a_row=0,
+                a_stride=0,
+                w_row=64,
+                w_stride=0,
+                acc_row=0,
+                acc_stride=0,
+            )
         await chip.bench.cycles(wait)
         dut.engine__abort.value = 1
         # those not yet accepted are the front end's business: it stops offering

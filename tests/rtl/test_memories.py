@@ -1,4 +1,4 @@
-"""Scratchpad and accumulator: every client sees its own rows, in order, whoever meets it in a bank."""
+"""Scratchpad and accumulator: every client sees its own rows, in order, whoever shares a bank."""
 
 import cocotb
 import numpy as np
@@ -15,16 +15,22 @@ pytestmark = pytest.mark.rtl
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 async def clients_read_what_was_written(dut):
-    """A refused client that gets another's row, a grant without data, a write lost in a busy bank."""
+    """A refused client with another's row, a grant without data, a write lost in a busy bank."""
     bench = Bench(dut)
     tile = preset(bench.parameters["preset"]).tile
     rows, bits = tile.scratchpad_rows, 8 * tile.row_bytes
     beat = WriteBeat(rows=rows, row_bits=bits)
-    reads = {name: StreamSource(bench, f"read_{name}__request", pause=random_pauses(bench.rng, 0.2))
-             for name in READERS}
+    reads = {
+        name: StreamSource(bench, f"read_{name}__request", pause=random_pauses(bench.rng, 0.2))
+        for name in READERS
+    }
     answers = {name: StreamMonitor(bench, f"read_{name}__response") for name in READERS}
-    writes = {name: StreamSource(bench, f"write_{name}__request", beat, pause=random_pauses(bench.rng, 0.2))
-              for name in WRITERS}
+    writes = {
+        name: StreamSource(
+            bench, f"write_{name}__request", beat, pause=random_pauses(bench.rng, 0.2)
+        )
+        for name in WRITERS
+    }
     await bench.reset()
     # two writers, their own rows of the same banks
     contents = {}
@@ -40,7 +46,10 @@ async def clients_read_what_was_written(dut):
     wanted = {}
     keys = sorted(contents)
     for name, source in reads.items():
-        wanted[name] = [keys[i] for i in bench.rng.integers(0, len(keys) // (1 if bench.rng.random() < 0.5 else 8), 300)]
+        wanted[name] = [
+            keys[i]
+            for i in bench.rng.integers(0, len(keys) // (1 if bench.rng.random() < 0.5 else 8), 300)
+        ]
         source.send(*wanted[name])
     for source in reads.values():
         await source.drained()
@@ -61,7 +70,12 @@ async def the_array_is_never_refused(dut):
         StreamMonitor(bench, f"read_{name}__response")
     await bench.reset()
     for name, source in reads.items():
-        source.send(*[int(x) for x in bench.rng.integers(0, tile.scratchpad_rows // tile.scratchpad_banks, 200)])
+        source.send(
+            *[
+                int(x)
+                for x in bench.rng.integers(0, tile.scratchpad_rows // tile.scratchpad_banks, 200)
+            ]
+        )
         assert name in READERS
     await reads["activations"].drained(cycles=210)
     at = np.array(reads["activations"].at)
@@ -91,7 +105,10 @@ async def sums_accumulate_while_others_read(dut):
     cycle = 0
     last = {}
     for number, row in enumerate(order):
-        cycle = max(cycle + 1 + int(bench.rng.random() < 0.2), last.get(row, -9) + Accumulator.UPDATE_DISTANCE)
+        cycle = max(
+            cycle + 1 + int(bench.rng.random() < 0.2),
+            last.get(row, -9) + Accumulator.UPDATE_DISTANCE,
+        )
         last[row] = cycle
         sums = bench.rng.integers(-limit, limit, cols)
         # now and then a row starts anew among the additions
@@ -103,10 +120,16 @@ async def sums_accumulate_while_others_read(dut):
     mask = (1 << sum_bits) - 1
     for now in range(cycle + Accumulator.UPDATE_LATENCY + 2):
         row, adds, _ = schedule.get(now, (0, False, None))
-        dut.update_valid.value, dut.update_row.value, dut.update_accumulate.value = now in schedule, row, adds
+        dut.update_valid.value, dut.update_row.value, dut.update_accumulate.value = (
+            now in schedule,
+            row,
+            adds,
+        )
         due = schedule.get(now - Accumulator.LOOKAHEAD)
         values = due[2] if due else bench.rng.integers(-limit, limit, cols)
-        dut.sums.value = sum((int(value) & mask) << (sum_bits * lane) for lane, value in enumerate(values))
+        dut.sums.value = sum(
+            (int(value) & mask) << (sum_bits * lane) for lane, value in enumerate(values)
+        )
         await bench.cycles(1)
     dut.update_valid.value = 0
     await read.drained()
@@ -121,11 +144,21 @@ async def sums_accumulate_while_others_read(dut):
 
 @pytest.mark.parametrize("name", ["nano", "quad"])
 def test_scratchpad(name):
-    run_bench(Scratchpad(preset(name)), f"scratchpad_{name}", __name__, parameters={"preset": name},
-              testcase=["clients_read_what_was_written", "the_array_is_never_refused"])
+    run_bench(
+        Scratchpad(preset(name)),
+        f"scratchpad_{name}",
+        __name__,
+        parameters={"preset": name},
+        testcase=["clients_read_what_was_written", "the_array_is_never_refused"],
+    )
 
 
 @pytest.mark.parametrize("name", ["nano", "quad"])
 def test_accumulator(name):
-    run_bench(Accumulator(preset(name)), f"accumulator_{name}", __name__, parameters={"preset": name},
-              testcase="sums_accumulate_while_others_read")
+    run_bench(
+        Accumulator(preset(name)),
+        f"accumulator_{name}",
+        __name__,
+        parameters={"preset": name},
+        testcase="sums_accumulate_while_others_read",
+    )

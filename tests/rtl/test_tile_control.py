@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 from weft_hw.isa import SEMAPHORE_MAX, Engine, Status
 from weft_hw.noc.arbiter import PacketArbiter
-from weft_hw.noc.packet import DataFlit, Headed, RequestHeader, ResponseHeader, ResponseKind, RouterPort
+from weft_hw.noc.packet import (
+    DataFlit,
+    Headed,
+    RequestHeader,
+    ResponseHeader,
+    ResponseKind,
+    RouterPort,
+)
 from weft_hw.presets import preset
 from weft_hw.tile.completions import Completions
 from weft_hw.tile.engine import Done
@@ -26,7 +33,9 @@ async def semaphores_count(dut):
     overflows = grants = 0
     for cycle in range(6000):
         request = int(bench.rng.integers(0, 16))
-        masks = [int(bench.rng.integers(0, 65536)) & int(bench.rng.integers(0, 65536)) for _ in range(4)]
+        masks = [
+            int(bench.rng.integers(0, 65536)) & int(bench.rng.integers(0, 65536)) for _ in range(4)
+        ]
         # some phases mostly signal, so that counters fill up
         signal = int(bench.rng.random() < (0.9 if cycle % 2000 < 1000 else 0.2))
         signal_mask = int(bench.rng.integers(0, 65536))
@@ -37,7 +46,11 @@ async def semaphores_count(dut):
         dut.signal.value, dut.signal_mask.value = signal, signal_mask
         await bench.cycles(1)
         # inputs written before this edge were seen at it; outputs of that cycle:
-        able = [e for e in range(4) if request >> e & 1 and all(values[i] for i in range(16) if masks[e] >> i & 1)]
+        able = [
+            e
+            for e in range(4)
+            if request >> e & 1 and all(values[i] for i in range(16) if masks[e] >> i & 1)
+        ]
         want = 1 << able[0] if able else 0
         full = any(values[i] == SEMAPHORE_MAX for i in range(16) if signal_mask >> i & 1)
         dut.request.value, dut.signal.value = 0, 0
@@ -61,21 +74,32 @@ async def every_end_is_told_once(dut):
     bench = Bench(dut)
     config = preset("nano")
     layout = Done(address_bits=config.host.address_bits)
-    sources = [StreamSource(bench, f"done_{e.name.lower()}", layout, pause=random_pauses(bench.rng, 0.4))
-               for e in Engine]
+    sources = [
+        StreamSource(bench, f"done_{e.name.lower()}", layout, pause=random_pauses(bench.rng, 0.4))
+        for e in Engine
+    ]
     sink = StreamSink(bench, "header", Headed(ResponseHeader), pause=random_pauses(bench.rng, 0.4))
     await bench.reset()
     sent = {e: [] for e in Engine}
     for engine, source in zip(Engine, sources, strict=True):
         for i in range(40):
             status = Status.BUS if bench.rng.random() < 0.1 else Status.OK
-            item = {"index": int(engine.value) << 8 | i, "signal": i, "status": status, "address": 1000 + i}
+            item = {
+                "index": int(engine.value) << 8 | i,
+                "signal": i,
+                "status": status,
+                "address": 1000 + i,
+            }
             sent[engine].append(item)
             source.send(item)
     got = [packet["header"] for packet in await sink.take(160, cycles=5000)]
     assert all(header["kind"] == ResponseKind.COMPLETION for header in got)
     for engine in Engine:
-        mine = [(header["tag"], Status(header["status"])) for header in got if Engine(header["engine"]) == engine]
+        mine = [
+            (header["tag"], Status(header["status"]))
+            for header in got
+            if Engine(header["engine"]) == engine
+        ]
         assert mine == [(item["index"], item["status"]) for item in sent[engine]]
     first = next(header for header in got if Status(header["status"]) == Status.BUS)
     assert int(dut.fault_status.value) == Status.BUS.value
@@ -84,7 +108,9 @@ async def every_end_is_told_once(dut):
     dut.overflow.value = 1
     sink.clear()
     sources[0].send({"index": 7, "signal": 1, "status": Status.OK})
-    assert Status((await sink.take(1, cycles=100))[0]["header"]["status"]) == Status.SEMAPHORE_OVERFLOW
+    assert (
+        Status((await sink.take(1, cycles=100))[0]["header"]["status"]) == Status.SEMAPHORE_OVERFLOW
+    )
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -94,8 +120,12 @@ async def pages_show_the_tile(dut):
     config = preset(bench.parameters["preset"])
     header = RequestHeader(address_bits=config.host.address_bits)
     read = StreamSource(bench, "read", header)
-    headers = StreamSink(bench, "header", Headed(ResponseHeader), pause=random_pauses(bench.rng, 0.4))
-    flits = StreamSink(bench, "flits", DataFlit(flit_bytes=config.flit_bytes), pause=random_pauses(bench.rng, 0.4))
+    headers = StreamSink(
+        bench, "header", Headed(ResponseHeader), pause=random_pauses(bench.rng, 0.4)
+    )
+    flits = StreamSink(
+        bench, "flits", DataFlit(flit_bytes=config.flit_bytes), pause=random_pauses(bench.rng, 0.4)
+    )
     await bench.reset()
     totals = dict.fromkeys((name for name, _ in COUNTERS), 0)
     shift = {}
@@ -119,13 +149,23 @@ async def pages_show_the_tile(dut):
     for page in range(5):
         headers.clear()
         flits.clear()
-        read.send({"address": page * PAGE_BYTES, "length": PAGE_BYTES, "tag": page + 7,
-                   "source": {"x": 1, "y": 2, "port": RouterPort.NORTH}})
+        read.send(
+            {
+                "address": page * PAGE_BYTES,
+                "length": PAGE_BYTES,
+                "tag": page + 7,
+                "source": {"x": 1, "y": 2, "port": RouterPort.NORTH},
+            }
+        )
         await flits.take(PAGE_BYTES // config.flit_bytes, cycles=1000)
         assert flits.items[-1]["last"] == 1
         assert [item["last"] for item in flits.items[:-1]] == [0] * (len(flits.raw) - 1)
         assert headers.items[0]["header"]["tag"] == page + 7
-        assert headers.items[0]["header"]["destination"] == {"x": 1, "y": 2, "port": RouterPort.NORTH}
+        assert headers.items[0]["header"]["destination"] == {
+            "x": 1,
+            "y": 2,
+            "port": RouterPort.NORTH,
+        }
         data = b"".join(item["data"].to_bytes(config.flit_bytes, "little") for item in flits.items)
         pages.append(np.frombuffer(data, "<u4"))
     for e in range(4):
@@ -136,7 +176,8 @@ async def pages_show_the_tile(dut):
     assert pages[0][14] == Status.WINDOW.value
     counters = np.concatenate(pages[1:3]).view("<u8")
     assert dict(zip(totals, counters.tolist(), strict=True)) == totals
-    assert not pages[3].any() and not pages[4].any()
+    assert not pages[3].any()
+    assert not pages[4].any()
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -144,8 +185,14 @@ async def packets_do_not_interleave(dut):
     """Data of one packet under the header of another; a sender that starves."""
     bench = Bench(dut)
     headed, flit = Headed(ResponseHeader), DataFlit(flit_bytes=4)
-    headers = [StreamSource(bench, f"i_header_{n}", headed, pause=random_pauses(bench.rng, 0.4)) for n in range(3)]
-    datas = [StreamSource(bench, f"i_data_{n}", flit, pause=random_pauses(bench.rng, 0.4)) for n in range(3)]
+    headers = [
+        StreamSource(bench, f"i_header_{n}", headed, pause=random_pauses(bench.rng, 0.4))
+        for n in range(3)
+    ]
+    datas = [
+        StreamSource(bench, f"i_data_{n}", flit, pause=random_pauses(bench.rng, 0.4))
+        for n in range(3)
+    ]
     out_header = StreamSink(bench, "o_header", headed, pause=random_pauses(bench.rng, 0.3))
     out_data = StreamSink(bench, "o_data", flit, pause=random_pauses(bench.rng, 0.3))
     await bench.reset()
@@ -189,15 +236,26 @@ def test_semaphores():
 
 
 def test_completions():
-    run_bench(Completions(preset("nano")), "completions", __name__, testcase="every_end_is_told_once")
+    run_bench(
+        Completions(preset("nano")), "completions", __name__, testcase="every_end_is_told_once"
+    )
 
 
 @pytest.mark.parametrize("name", ["nano", "base"])
 def test_status(name):
-    run_bench(TileStatus(preset(name)), f"status_{name}", __name__, parameters={"preset": name},
-              testcase="pages_show_the_tile")
+    run_bench(
+        TileStatus(preset(name)),
+        f"status_{name}",
+        __name__,
+        parameters={"preset": name},
+        testcase="pages_show_the_tile",
+    )
 
 
 def test_arbiter():
-    run_bench(PacketArbiter(ResponseHeader, flit_bytes=4, count=3), "packet_arbiter", __name__,
-              testcase="packets_do_not_interleave")
+    run_bench(
+        PacketArbiter(ResponseHeader, flit_bytes=4, count=3),
+        "packet_arbiter",
+        __name__,
+        testcase="packets_do_not_interleave",
+    )

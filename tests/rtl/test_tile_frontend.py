@@ -21,8 +21,12 @@ class _Peers:
         self.config = preset(bench.parameters["preset"])
         self.layout = Done(address_bits=self.config.host.address_bits)
         self.words = StreamSource(bench, "words", pause=random_pauses(bench.rng, 0.3))
-        self.engine = StreamSink(bench, "engine__command", CommandWord, pause=random_pauses(bench.rng, 0.3))
-        self.ends = StreamSource(bench, "engine__done", self.layout, pause=random_pauses(bench.rng, 0.5))
+        self.engine = StreamSink(
+            bench, "engine__command", CommandWord, pause=random_pauses(bench.rng, 0.3)
+        )
+        self.ends = StreamSource(
+            bench, "engine__done", self.layout, pause=random_pauses(bench.rng, 0.5)
+        )
         self.dones = StreamSink(bench, "done", self.layout, pause=random_pauses(bench.rng, 0.3))
         self.granted = []
         self.answered = 0
@@ -49,7 +53,13 @@ class _Peers:
         # the engine answers what it took
         while self.answered < len(self.engine.raw):
             command = self.engine.items[self.answered]
-            self.ends.send({"index": command["index"], "signal": command["bits"] >> 48 & 0xFFFF, "status": Status.OK})
+            self.ends.send(
+                {
+                    "index": command["index"],
+                    "signal": command["bits"] >> 48 & 0xFFFF,
+                    "status": Status.OK,
+                }
+            )
             self.answered += 1
 
     def describe(self):
@@ -58,7 +68,7 @@ class _Peers:
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 async def commands_pass_once_and_in_order(dut):
-    """A word assembled into the wrong place, a semaphore taken twice, a NOP that overtakes its engine."""
+    """A word in the wrong place, a semaphore taken twice, a NOP that overtakes its engine."""
     peers = _Peers(dut)
     await peers.bench.reset()
     rng = peers.bench.rng

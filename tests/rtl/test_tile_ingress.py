@@ -18,9 +18,15 @@ async def packets_reach_their_engine(dut):
     bench = Bench(dut)
     config = preset(bench.parameters["preset"])
     header = RequestHeader(address_bits=config.host.address_bits)
-    flits = StreamSource(bench, "flits", Flit(flit_bytes=config.flit_bytes), pause=random_pauses(bench.rng, 0.3))
-    queues = {engine: StreamSink(bench, f"words_{engine.name.lower()}", pause=random_pauses(bench.rng, 0.4))
-              for engine in Engine}
+    flits = StreamSource(
+        bench, "flits", Flit(flit_bytes=config.flit_bytes), pause=random_pauses(bench.rng, 0.3)
+    )
+    queues = {
+        engine: StreamSink(
+            bench, f"words_{engine.name.lower()}", pause=random_pauses(bench.rng, 0.4)
+        )
+        for engine in Engine
+    }
     reads = StreamSink(bench, "read", header, pause=random_pauses(bench.rng, 0.4))
     await bench.reset()
     bits = 8 * config.flit_bytes
@@ -36,11 +42,21 @@ async def packets_reach_their_engine(dut):
         command = bench.rng.random() < 0.7
         engine = Engine(int(bench.rng.integers(0, 4)))
         address = index if command else 64 * int(bench.rng.integers(0, 4))
-        fields = pack(header, {"kind": RequestKind.COMMAND if command else RequestKind.READ, "length": 64,
-                               "tag": engine.value if command else index, "address": address})
+        fields = pack(
+            header,
+            {
+                "kind": RequestKind.COMMAND if command else RequestKind.READ,
+                "length": 64,
+                "tag": engine.value if command else index,
+                "address": address,
+            },
+        )
         words = [fields >> bits * i & (1 << bits) - 1 for i in range(header_flits)]
         if command:
-            body = [int.from_bytes(bench.rng.bytes(bits // 8), "little") for _ in range(COMMAND_BYTES * 8 // bits)]
+            body = [
+                int.from_bytes(bench.rng.bytes(bits // 8), "little")
+                for _ in range(COMMAND_BYTES * 8 // bits)
+            ]
             want[engine] += [index, *body]
             words += body
         else:

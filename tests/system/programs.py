@@ -35,7 +35,7 @@ class Program:
     memory: np.ndarray = field(default_factory=lambda: np.zeros(DATA_BYTES, np.uint8))
 
     def add(self, opcode: Opcode, **fields: int | tuple[int, int] | VectorOutput) -> None:
-        self.commands.append(pack(opcode, **fields))  # type: ignore[arg-type]
+        self.commands.append(pack(opcode, **fields))
 
 
 @dataclass

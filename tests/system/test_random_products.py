@@ -1,4 +1,4 @@
-"""Random products with random options on random memories: whole chip, driver included. New seeds every run."""
+"""Random products, options and memories: whole chip, driver included. New seeds every run."""
 
 import os
 
@@ -9,7 +9,7 @@ from weft_hw.presets import preset
 from weft_sim.dram import Dram
 from weft_sim.golden import matmul_int8, requantise, vector_int32
 
-#: Products for each target and preset. The compiled `base` costs a build of a minute, so it works for it.
+#: Products for each target and preset. Building `base` costs a minute, so it works for that.
 COUNTS = {
     ("model", "nano"): 30,
     ("model", "quad"): 20,
@@ -49,15 +49,26 @@ def test_random_products(target, name):
                 m, k, n = (_size(rng, array) for _ in range(3))
                 a = rng.integers(-128, 128, (m, k), dtype=np.int8)
                 b = rng.integers(-128, 128, (k, n), dtype=np.int8)
-                bias = rng.integers(-(2**20), 2**20, n, dtype=np.int32) if rng.random() < 0.5 else None
+                bias = (
+                    rng.integers(-(2**20), 2**20, n, dtype=np.int32) if rng.random() < 0.5 else None
+                )
                 options = {"bias": bias}
                 sums = matmul_int8(a, b)
                 if rng.random() < 0.5:
                     scale = (2.0 ** rng.uniform(-14, -4, n)).astype(np.float32)
                     zero = int(rng.integers(-20, 20))
-                    residual = rng.integers(-128, 128, (m, n), dtype=np.int8) if rng.random() < 0.3 else None
+                    residual = (
+                        rng.integers(-128, 128, (m, n), dtype=np.int8)
+                        if rng.random() < 0.3
+                        else None
+                    )
                     relu = bool(rng.random() < 0.5)
-                    options |= {"scale": scale, "zero_point": zero, "residual": residual, "relu": relu}
+                    options |= {
+                        "scale": scale,
+                        "zero_point": zero,
+                        "residual": residual,
+                        "relu": relu,
+                    }
                     want = requantise(
                         sums, scale, zero_point=zero, clamp_min=zero if relu else -128, bias=bias,
                         residual=residual,
@@ -65,6 +76,7 @@ def test_random_products(target, name):
                 else:
                     want = sums if bias is None else vector_int32(sums, bias)
                 got = np.asarray(device.matmul(a, b, **options))
-                message = f"WEFT_SEED={seed}: {m}x{k}x{n}, {sorted(o for o in options if options[o] is not None)}, {dram}"
+                given = sorted(name for name in options if options[name] is not None)
+                message = f"WEFT_SEED={seed}: {m}x{k}x{n}, {given}, {dram}"
                 np.testing.assert_array_equal(got, want, err_msg=message)
                 done += 1

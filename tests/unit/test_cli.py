@@ -5,10 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from weft.cli import VERBS, main
 from weft_hw.presets import preset
 from weft_hw.toml_config import dumps
-
-from weft.cli import VERBS, main
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -37,9 +36,18 @@ def test_all_verbs_are_listed(capsys):
         (["gemm", "4", "4", "4", "--preset", "huge"], "config must be one of nano"),
         (["gemm", "4", "4", "4", "--preset", "no/such.toml"], "no/such.toml"),
         (["gemm", "4", "4", "4", "--target", "moon"], "target must be"),
-        (["gemm", "4", "4", "4", "--latency", "0"], "latency_cycles must be between 1 and 100,000, not 0"),
-        (["gemm", "4", "4", "4", "--stall", "1.5"], "stall_probability must be between 0 and 0.95, not 1.5"),
-        (["gemm", "4", "4", "4", "--scratchpad-kib", "3"], "scratchpad_kib must give a power of two of rows"),
+        (
+            ["gemm", "4", "4", "4", "--latency", "0"],
+            "latency_cycles must be between 1 and 100,000, not 0",
+        ),
+        (
+            ["gemm", "4", "4", "4", "--stall", "1.5"],
+            "stall_probability must be between 0 and 0.95, not 1.5",
+        ),
+        (
+            ["gemm", "4", "4", "4", "--scratchpad-kib", "3"],
+            "scratchpad_kib must give a power of two of rows",
+        ),
         (["verilog", "--preset", "nope", "-o", "x"], "config must be one of nano"),
         (["bench", "--only", "nope"], "--only must be one of utilisation"),
         (["disasm"], "file must be given"),
@@ -98,7 +106,10 @@ def test_doctor_misses_a_compiler(monkeypatch, capsys):
 def test_installed_program_runs():
     """The entry point of the package is missing."""
     done = subprocess.run(
-        [sys.executable, "-m", "weft", "gemm", "0", "1", "1"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "weft", "gemm", "0", "1", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("weft: M must be")

@@ -1,0 +1,127 @@
+"""Around the matmul engine: its two memories, and a bench that speaks in numpy arrays."""
+
+import numpy as np
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from weft_hw.array.matmul import MatmulEngine
+from weft_hw.isa import CommandWord, MatmulCommand, Opcode
+from weft_hw.memory.accumulator import Accumulator
+from weft_hw.memory.port import ReadPort, WriteBeat, WritePort
+from weft_hw.memory.scratchpad import Scratchpad
+from weft_hw.presets import preset
+from weft_hw.streams.link import link
+from weft_hw.tile.engine import Done, EnginePort
+from weft_sim.bench import Bench, StreamMonitor, StreamSink, StreamSource, pack
+from weft_sim.bench.pauses import never, random_pauses
+
+
+class MatmulFixture(wiring.Component):
+    """The engine between a scratchpad that the bench fills and an accumulator that it reads."""
+
+    def __init__(self, config):
+        self.config = config
+        tile = config.tile
+        super().__init__(
+            {
+                "engine": In(EnginePort(address_bits=config.host.address_bits)),
+                "fill": In(WritePort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)),
+                "drain": In(
+                    ReadPort(rows=tile.accumulator_rows, row_bits=8 * tile.accumulator_row_bytes)
+                ),
+                "disturb": In(ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)),
+                "stall": Out(1),
+                "busy": Out(1),
+                "first_read": Out(1),
+                "last_write": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.engine = engine = MatmulEngine(self.config)
+        m.submodules.scratchpad = scratchpad = Scratchpad(self.config)
+        m.submodules.accumulator = accumulator = Accumulator(self.config)
+        link(m, wiring.flipped(self.engine), engine.engine)
+        link(m, engine.activations, scratchpad.read_activations)
+        link(m, engine.weights, scratchpad.read_weights)
+        link(m, wiring.flipped(self.disturb), scratchpad.read_store)
+        link(m, wiring.flipped(self.fill), scratchpad.write_load)
+        link(m, wiring.flipped(self.drain), accumulator.read)
+        m.d.comb += [
+            accumulator.update_valid.eq(engine.update_valid),
+            accumulator.update_row.eq(engine.update_row),
+            accumulator.update_accumulate.eq(engine.update_accumulate),
+            accumulator.sums.eq(engine.sums),
+            self.stall.eq(engine.stall),
+            self.busy.eq(engine.busy),
+            self.first_read.eq(engine.weights.request.valid & engine.weights.request.ready),
+            self.last_write.eq(engine.update_valid),
+        ]
+        return m
+
+
+class MatmulRig:
+    """Drives the fixture: numpy arrays in, numpy arrays out."""
+
+    def __init__(self, dut, stalls):
+        self.bench = bench = Bench(dut)
+        self.config = preset(bench.parameters["preset"])
+        tile = self.tile = self.config.tile
+        pause = (lambda: random_pauses(bench.rng, 0.3)) if stalls else never
+        self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pause())
+        self.dones = StreamSink(
+            bench, "engine__done", Done(address_bits=self.config.host.address_bits), pause=pause()
+        )
+        self.fill = StreamSource(
+            bench,
+            "fill__request",
+            WriteBeat(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes),
+        )
+        self.drain = StreamSource(bench, "drain__request", pause=pause())
+        self.drained = StreamMonitor(bench, "drain__response")
+        self.disturb = StreamSource(bench, "disturb__request", pause=pause())
+        self.index = 0
+
+    async def write_rows(self, row, data):
+        """data: (rows, row_bytes) int8 to consecutive scratchpad rows."""
+        for i, line in enumerate(data):
+            self.fill.send(
+                {"row": row + i, "data": int.from_bytes(line.astype(np.int8).tobytes(), "little")}
+            )
+        await self.fill.drained()
+        await self.bench.cycles(2)
+
+    def matrix_rows(self, matrix):
+        """(rows, cols) int8 as scratchpad rows; matrix rows are padded with random bytes."""
+        rows, cols = matrix.shape
+        width = -(-cols // self.tile.row_bytes) * self.tile.row_bytes
+        padded = self.bench.rng.integers(-128, 128, (rows, width)).astype(np.int8)
+        padded[:, :cols] = matrix
+        return padded.reshape(-1, self.tile.row_bytes)
+
+    def submit(self, **fields):
+        fields.setdefault("header", {"opcode": Opcode.MATMUL, "signal": self.index & 0xFFFF})
+        bits = pack(MatmulCommand, fields)
+        self.commands.send({"bits": bits, "index": self.index})
+        self.index += 1
+
+    async def read_block(self, row, stride, m, n):
+        """(m, n) int32 from the accumulator."""
+        cols = self.tile.array_cols
+        self.drained.reset()
+        blocks = -(-n // cols)
+        self.drain.send(*[row + nb * stride + i for nb in range(blocks) for i in range(m)])
+        await self.bench.until(
+            lambda: len(self.drained.raw) == blocks * m,
+            cycles=20 * blocks * m + 100,
+            what="accumulator rows",
+        )
+        data = b"".join(int(bits).to_bytes(4 * cols, "little") for bits in self.drained.raw)
+        out = np.frombuffer(data, "<i4").reshape(blocks, m, cols)
+        return out.transpose(1, 0, 2).reshape(m, blocks * cols)[:, :n]
+
+    async def results(self, count, cycles):
+        items = await self.dones.take(count, cycles=cycles)
+        self.dones.clear()
+        return items
