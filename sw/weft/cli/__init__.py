@@ -1,7 +1,8 @@
-"""The command line: one program, verbs as sub-commands, each in its own module with ``add_parser`` and ``run``.
+"""The command line: one program, verbs as sub-commands.
 
-A mistake in the input is one line on stderr and exit code 2; a device that fails or hangs prints its
-report and exits 1. ``WEFT_DEBUG=1`` shows tracebacks instead.
+Each verb is a module with ``add_parser`` and ``run``. A mistake in the input is one line on stderr
+and exit code 2; a device that fails or hangs prints its report and exits 1. ``WEFT_DEBUG=1`` shows
+tracebacks instead.
 """
 
 import argparse
@@ -18,9 +19,12 @@ VERBS = {
     "gemm": "gemm",
     "bench": "bench",
     "verilog": "verilog",
+    "synth": "synth",
     "disasm": "disasm",
     "fleet": "fleet",
     "validate": "validate",
+    "sweep": "sweep",
+    "gpu-bench": "gpu_bench",
     "doctor": "doctor",
 }
 
