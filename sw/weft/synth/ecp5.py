@@ -8,7 +8,8 @@ from pathlib import Path
 
 __all__ = ["ECP5_85F", "synthesise_ecp5"]
 
-#: What an LFE5U-85F has. Source: Lattice ECP5 and ECP5-5G family data sheet, FPGA-DS-02012, table 1.1.
+#: What an LFE5U-85F has.
+#: Source: Lattice ECP5 and ECP5-5G family data sheet, FPGA-DS-02012, table 1.1.
 ECP5_85F = {"TRELLIS_FF": 83_640, "LUT4": 83_640, "DP16KD": 208, "MULT18X18D": 156}
 
 _SCRIPT = """

@@ -10,7 +10,7 @@ __all__ = ["lint"]
 
 
 def lint(verilog: Path, top: str) -> list[str]:
-    """Messages of Verilator's lint on a file, without the classes in ``LINT_WAIVERS``. Empty is clean.
+    """Messages of Verilator's lint on a file, none if it is clean but for ``LINT_WAIVERS``.
 
     Raises
     ------
