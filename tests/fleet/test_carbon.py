@@ -35,6 +35,23 @@ def test_embodied_carbon_is_near_what_is_published():
     assert own.dies_kg < embodied(H100, 1, 0.0, C).dies_kg
 
 
+def test_embodied_intensity_of_an_hgx_board_is_near_nvidias():
+    """0.66 g per exaflop of an HGX H100 (NVIDIA), at peak over five years: within 25 %."""
+    made = embodied(H100, 8, 0.0, C)
+    board = made.dies_kg + made.memory_kg + made.packages_kg
+    exaflops = 8 * H100.peak("fp16") / 1e18 * 5 * 8766 * 3600
+    published = C["carbon.gpu.h100_reference_g_per_eflop"]
+    assert board * 1e3 / exaflops == pytest.approx(published, rel=0.25)
+
+
+def test_regions():
+    """The region has no effect, or an unknown one passes."""
+    us, north = (operational_kg_per_year(1e6, Supply(region=r), C)[0] for r in ("us", "norway"))
+    assert north / us == pytest.approx(10 / 390)
+    with pytest.raises(FleetError, match="region must be one of us, quebec, norway, poland"):
+        Supply(region="moon")
+
+
 def test_location_and_market():
     """Contracts change the location-based figure, or storage and hours have no effect."""
     kwh = 1e6 / 1e3 * 8766

@@ -17,6 +17,7 @@ from weft.fleet.quantity import Num
 __all__ = ["Supply", "operational_kg_per_year"]
 
 HOURS_PER_YEAR = 8766.0
+REGIONS = ("us", "quebec", "norway", "poland")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class Supply:
     """Where a site's energy comes from."""
 
     grid_g_per_kwh: Num | None = None
-    """Mean intensity of the grid (default: US average)."""
+    """Mean intensity of the grid (default: that of `region`)."""
+    region: str = "us"
+    """One of `REGIONS`."""
     renewable_share: float = 0.0
     """Contracted renewable energy over yearly demand."""
     matched_share: float = 0.7
@@ -33,6 +36,11 @@ class Supply:
     """Largest share of yearly demand that storage can move."""
 
     def __post_init__(self) -> None:
+        if self.region not in REGIONS:
+            raise FleetError(
+                f"region must be one of {', '.join(REGIONS)}, not {self.region!r}; or give "
+                "grid_g_per_kwh"
+            )
         for name in ("renewable_share", "matched_share", "storage_share"):
             value = getattr(self, name)
             if not 0 <= value <= (3.0 if name == "renewable_share" else 1.0):
@@ -59,7 +67,7 @@ def operational_kg_per_year(
     """
     c = constants if constants is not None else default_constants()
     grid = (
-        c["carbon.any.grid_us_g_per_kwh"]
+        c[f"carbon.any.grid_{supply.region}_g_per_kwh"]
         if supply.grid_g_per_kwh is None
         else supply.grid_g_per_kwh
     )

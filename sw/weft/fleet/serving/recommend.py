@@ -1,17 +1,18 @@
 """Recommendation inference (DLRM): embedding gathers, feature interaction, small MLPs.
 
-Tables are shared out over the chips of a replica by rows; every chip looks up its part for the
-whole batch and an all-to-all brings each sample's vectors together; the MLPs are data-parallel.
+Tables that do not fit on one chip are shared out over a replica by rows: every chip looks up its
+part for the whole batch and an all-to-all brings each sample's vectors together. The MLPs are
+data-parallel. A sample is one user-item pair.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from weft.fleet.constants import Constants, default_constants
 from weft.fleet.errors import FleetError, InfeasibleError
 from weft.fleet.machines import Machine, operand_bytes
-from weft.fleet.operators import OpCost, all_to_all, embedding, gemm, total, vector_op
+from weft.fleet.operators import OpCost, all_to_all, elementwise, gemm, total
 from weft.fleet.quantity import Num
 from weft.fleet.serving.queueing import lane_wait_quantile_s
 
@@ -136,16 +137,34 @@ class RecommendResult:
     """One batch on one chip."""
 
 
+def _gather(machine: Machine, shape: RecommendShape, samples: float, row_bytes: float) -> OpCost:
+    """Lookups of `samples` samples with pooling in the same kernel: rows in, sums out.
+
+    Each row costs whole 64-byte bursts; one fp16 vector per table leaves.
+    """
+    bursts = np.ceil(row_bytes / 64.0) * 64.0
+    rows = samples * sum(shape.lookups)
+    pooled = samples * len(shape.table_rows) * shape.dim * 2.0
+    return elementwise(machine, rows * bursts + pooled, rows * shape.dim, name="embedding")
+
+
 def _batch(
-    machine: Machine, shape: RecommendShape, batch: int, chips: int, precision: str, table: str
+    machine: Machine,
+    shape: RecommendShape,
+    batch: int,
+    chips: int,
+    precision: str,
+    table: str,
+    replicated: bool,
 ) -> OpCost:
-    """One batch of the whole replica, on one chip."""
+    """One batch of the whole replica, on one chip.
+
+    Sharded tables: a chip gathers a share of every sample's rows and sends sums to the samples'
+    chips. Replicated: a chip gathers all rows of its own samples.
+    """
     local = max(1, -(-batch // chips))
-    row = shape.dim * operand_bytes(table)
-    gathered = batch * sum(shape.lookups) / chips
-    ops = [embedding(machine, gathered, row)]
-    ops.append(vector_op(machine, "add", gathered * shape.dim, width_bytes=operand_bytes(table)))
-    if chips > 1:
+    ops = [_gather(machine, shape, batch / chips, shape.dim * operand_bytes(table))]
+    if chips > 1 and not replicated:
         pooled = 1.0 * batch * len(shape.table_rows) * shape.dim * 2.0 / chips
         ops.append(all_to_all(machine, pooled, chips))
     ops += [
@@ -176,11 +195,24 @@ def recommend(
     chips: int = 8,
     precision: str = "fp16",
     table_precision: str = "fp16",
+    replicated: bool | None = None,
     load_samples_per_s: float | None = None,
     latency_s: float | None = None,
     quantile: float = 0.99,
 ) -> RecommendResult:
     """Serve a recommendation model on one replica of `chips` chips.
+
+    Parameters
+    ----------
+    batch : int
+        Samples of a batch over the whole replica.
+    replicated : bool, optional
+        Every chip holds all tables (default: if they fit); otherwise they are shared out.
+
+    Notes
+    -----
+    Batches overlap on several streams, so the host's work per batch
+    (`serving.*.iteration_overhead_ms`) adds to latency, not to the time a batch holds a chip.
 
     Raises
     ------
@@ -193,15 +225,24 @@ def recommend(
     need = shape.embedding_params * operand_bytes(table_precision)
     usable = 1.0 - c.number("serving.any.memory_reserve_fraction")
     room = float(np.median(machine.memory_bytes)) * usable
+    alone = need <= room
+    if replicated and not alone:
+        raise InfeasibleError(
+            f"the tables of {shape.name} take {need / 1e9:.0f} GB and one chip of {machine.name} "
+            f"gives {room / 1e9:.0f} GB",
+            "replicated = False, or a narrower table_precision",
+        )
     if need > room * chips:
         raise InfeasibleError(
             f"the tables of {shape.name} take {need / 1e9:.0f} GB and {chips} chips of "
             f"{machine.name} give {room * chips / 1e9:.0f} GB",
             f"chips = {int(np.ceil(need / room))}",
         )
-    work = _batch(machine, shape, batch, chips, precision, table_precision)
+    whole = alone if replicated is None else replicated
+    work = _batch(machine, shape, batch, chips, precision, table_precision, whole)
     extra = c[f"serving.{machine.kind}.iteration_overhead_ms"] * 1e-3
-    time = work.time_s * (1.0 + c[f"serving.{machine.kind}.framework_slowdown"]) + extra
+    time = work.time_s * (1.0 + c[f"serving.{machine.kind}.framework_slowdown"])
+    work = replace(work, time_s=time)
     saturation = batch / time
     limit = float(np.median(saturation)) * float(np.median(c["serving.any.max_utilisation"]))
     load: Num = saturation if load_samples_per_s is None else load_samples_per_s
@@ -209,7 +250,7 @@ def recommend(
     def wait(at: Num) -> Num:
         # a batch fills at the arrival rate, then queues for the replica
         lane = lane_wait_quantile_s(at / saturation, time, 0.0, quantile)
-        return batch / at + lane + time
+        return batch / at + lane + time + extra
 
     if load_samples_per_s is not None:
         if load_samples_per_s <= 0:
@@ -220,7 +261,7 @@ def recommend(
                 f"{float(np.median(saturation)):.4g} samples per second",
                 f"load_samples_per_s = {limit:.4g}",
             )
-    latency = time if load_samples_per_s is None else wait(load)
+    latency = time + extra if load_samples_per_s is None else wait(load)
     if latency_s is not None and float(np.median(latency)) > latency_s:
         smaller = max(1, int(batch * latency_s / float(np.median(latency))))
         raise InfeasibleError(
