@@ -43,7 +43,7 @@ class ModelRig:
             ("COMPLETION_BASE_LO", RECORDS),
             ("COMPLETION_LOG2", 2),
             ("INTERRUPT_ENABLE", 3),
-            ("WATCHDOG", 20_000),
+            ("WATCHDOG", 200_000),
             ("WINDOW_0_BASE", 0),
             ("WINDOW_0_LIMIT", MEMORY_BYTES >> 12),
             ("WINDOW_0_ACCESS", 3),

@@ -1,4 +1,6 @@
-"""The packet arbiter before a node's sender (``noc/arbiter.py``): packets of two clients in turn."""
+"""The packet arbiter before a node's sender (``noc/arbiter.py``): packets of two clients in
+turn.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Ends of commands (``tile/completions.py``): one a cycle, round robin, to semaphores and control."""
+"""Ends of commands (``tile/completions.py``): one a cycle, round robin, to semaphores and
+control.
+"""
 
 from __future__ import annotations
 

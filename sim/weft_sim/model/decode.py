@@ -1,4 +1,6 @@
-"""Commands as the models see them: fields taken from the layouts of ``weft_hw.isa``, never retyped."""
+"""Commands as the models see them: fields taken from the layouts of ``weft_hw.isa``, never
+retyped.
+"""
 
 from collections.abc import Iterator
 from types import SimpleNamespace

@@ -33,14 +33,17 @@ class Events:
         self.at(self.now + cycles, action, *arguments)
 
     def late(self, cycle: int, action: Callable[..., None], *arguments: Any) -> None:
-        """Calls ``action(*arguments)`` at the end of ``cycle``, or of this one if that has passed."""
+        """Calls ``action(*arguments)`` at the end of ``cycle``, or of this one if that has
+        passed.
+        """
         self._order += 1
         heapq.heappush(self._heap, (max(cycle, self.now), _LATE, self._order, action, arguments))
 
     def run(self, limit: int, *, until_halt: bool = False) -> None:
         """Works through all events up to and including cycle ``limit``.
 
-        With ``until_halt`` it stops after an event that sets ``halt``. ``now`` ends at ``limit``, or
+        With ``until_halt`` it stops after an event that sets ``halt``. ``now`` ends at
+        ``limit``, or
         at that event's cycle.
         """
         heap = self._heap

@@ -11,7 +11,9 @@ __all__ = ["WINDOW_READ", "WINDOW_WRITE", "DeviceMemory", "Windows"]
 
 
 class Windows:
-    """Which pages the host granted, and for what: rows of (first page, first page beyond, access)."""
+    """Which pages the host granted, and for what: rows of (first page, first page beyond,
+    access).
+    """
 
     def __init__(self, count: int, address_bits: int) -> None:
         self.rows = [[0, 0, 0] for _ in range(count)]
@@ -22,7 +24,9 @@ class Windows:
             row[:] = [0, 0, 0]
 
     def grants(self, address: int, length: int, access: int) -> bool:
-        """Whether one window holds every page of ``length`` bytes from ``address`` with ``access``."""
+        """Whether one window holds every page of ``length`` bytes from ``address`` with
+        ``access``.
+        """
         if address + length > self._limit:
             return False
         first = address // WINDOW_PAGE_BYTES

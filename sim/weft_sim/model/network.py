@@ -1,7 +1,9 @@
 """The mesh: packets reserve the links of their way, one after the other.
 
-A packet of ``n`` flits holds each link for ``n`` cycles from the cycle in which its first flit crosses it; the first flit
-needs ``TIMING.hop_cycles`` from one link to the next. Packets take links in the order in which they were sent.
+A packet of ``n`` flits holds each link for ``n`` cycles from the cycle in which its first flit
+crosses it; the first flit
+needs ``TIMING.hop_cycles`` from one link to the next. Packets take links in the order in which
+they were sent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""An AXI port of the memory: who has its data bus, and when (``weft_sim.dram`` is the description)."""
+"""An AXI port of the memory: who has its data bus, and when (``weft_sim.dram`` is the
+description).
+"""
 
 from __future__ import annotations
 

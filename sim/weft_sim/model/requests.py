@@ -65,10 +65,12 @@ class Request:
 
 
 class Walk:
-    """The requests of a LOAD or STORE, in order, as ``dma/decode.py`` and ``dma/pattern.py`` cut them.
+    """The requests of a LOAD or STORE, in order, as ``dma/decode.py`` and ``dma/pattern.py`` cut
+    them.
 
     Rows that follow each other without a gap on both sides are one run. A walk ends early, with
-    ``fault`` (status, address), at the first request that leaves the address space or the scratchpad.
+    ``fault`` (status, address), at the first request that leaves the address space or the
+    scratchpad.
     """
 
     def __init__(self, fields: SimpleNamespace, config: ChipConfig) -> None:

@@ -13,7 +13,8 @@ _CHUNK_CYCLES = 4096
 
 
 class SlotClock:
-    """Counts slots: cycles in which a beat can begin, ``beat_cycles`` apart, none while the port stalls.
+    """Counts slots: cycles in which a beat can begin, ``beat_cycles`` apart, none while the port
+    stalls.
 
     Slots are numbered within a busy period; ``restart`` begins one.
     """
@@ -56,7 +57,9 @@ class SlotClock:
         self._open += drawn
 
     def restart(self, cycle: int) -> None:
-        """Slot 0 is the first that can begin from ``cycle`` on: until then the bus is busy or idle."""
+        """Slot 0 is the first that can begin from ``cycle`` on: until then the bus is busy or
+        idle.
+        """
         self._next = cycle
         self._cycles = []
 

@@ -102,7 +102,9 @@ class ModelTarget:
         self.events.run(start + TIMING.register_cycles)
 
     def run(self, max_cycles: int) -> bool:
-        """Runs until the interrupt line is high or ``max_cycles`` have passed; says whether it is."""
+        """Runs until the interrupt line is high or ``max_cycles`` have passed; says whether it
+        is.
+        """
         cycles = operator.index(max_cycles)
         if cycles < 0:
             raise ValueError(f"max_cycles must be at least 0, not {cycles}")

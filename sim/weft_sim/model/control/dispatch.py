@@ -22,7 +22,9 @@ _MOVES = 2
 
 
 class Dispatcher:
-    """One command every 2 cycles, or as fast as the packets leave; a fence waits for all before it."""
+    """One command every 2 cycles, or as fast as the packets leave; a fence waits for all before
+    it.
+    """
 
     def __init__(self, queue: CommandQueue) -> None:
         self.queue = queue

@@ -23,7 +23,8 @@ _BURST_COMMANDS = 8
 
 
 class RingFetch:
-    """Asks for bursts of commands while there is room; gives each to the dispatcher when it is whole.
+    """Asks for bursts of commands while there is room; gives each to the dispatcher when it is
+    whole.
 
     ``head`` counts commands received, ``quiet`` says that no burst is on its way.
     """

@@ -132,7 +132,9 @@ class CommandQueue:
         self.events.after(1, self.settle)
 
     def expired(self) -> None:
-        """The watchdog has run out: an error of its own if there is none yet, always an interrupt."""
+        """The watchdog has run out: an error of its own if there is none yet, always an
+        interrupt.
+        """
         if self._life == _GO:
             self.fail(Status.WATCHDOG, self.dispatcher.last_index)
             self._interrupt(Interrupt.ERROR)

@@ -103,7 +103,8 @@ class DmaEngine(Engine):
         config, network = self.tile.config, self.tile.chip.network
         legal = f.rows and f.row_bytes and f.endpoint < config.mesh.memory_endpoints
         walk = Walk(f, config) if legal else None
-        here, there = tile_node(self.tile.x, self.tile.y), endpoint_node(f.endpoint)
+        here = tile_node(self.tile.x, self.tile.y)
+        there = endpoint_node(f.endpoint if legal else 0)
         ways = network.way("request", here, there), network.way("response", there, here)
         decoded = self.events.now + TIMING.dma_decode
         clean = walk is not None and self._is_clean(command)

@@ -24,7 +24,8 @@ _ASSEMBLE, _ACQUIRE, _OFFER, _ANSWER = range(4)
 class FrontEnd:
     """Assembles a command, takes its semaphores, hands it over; meanwhile the engine may be busy.
 
-    NOP ends here, after everything handed over before it. Under abort commands are answered ABORTED.
+    NOP ends here, after everything handed over before it. Under abort commands are answered
+    ABORTED.
     """
 
     def __init__(self, tile: Tile, engine: EngineId) -> None:

@@ -128,7 +128,9 @@ class LanePipeline:
         return (self._residual_next if shape.residual else self._next_read) - 1
 
     def _fetch(self, shape: VectorShape, loaded: int, block: int) -> int:
-        """Asks for the parameters of a block; the first cycle in which its first row can be read."""
+        """Asks for the parameters of a block; the first cycle in which its first row can be
+        read.
+        """
         before = shape.parts * block
         part = min(shape.parts, shape.parameter_rows - before)
         take = max(loaded, self._consumed + 1)
@@ -151,7 +153,9 @@ class LanePipeline:
         return cycle
 
     def _granted(self, row: int, take: int) -> int:
-        """A row taken by the port in ``take`` is asked for in the next cycle, and may have to wait."""
+        """A row taken by the port in ``take`` is asked for in the next cycle, and may have to
+        wait.
+        """
         granted = self.traffic.read_from(row, take + 1) - 1
         self.conflicts += granted - take
         return granted

@@ -58,6 +58,8 @@ class LoadEngine(DmaEngine):
         stream: LoadStream | None = chip.stream
         number = job.command.fields.endpoint
         alone = job.clean and not self.tile.aborting and chip.dma_jobs == len(self.front.inside)
+        if not job.clean and stream is None:
+            return False
         if stream is None:
             endpoint = chip.endpoints[number]
             idle = not self._ring and self._offered is None and endpoint.quiet
@@ -87,7 +89,9 @@ class LoadEngine(DmaEngine):
         self._end_job(job)
 
     def resume(self, rest: list[tuple[Job, list[Request]]], taken: int) -> None:
-        """Goes on event by event: what is left of the walks; ``taken``: the access before's cycle."""
+        """Goes on event by event: what is left of the walks; ``taken``: the access before's
+        cycle.
+        """
         for job, requests in rest:
             if job is self._walking:
                 job.requests = iter(requests)

@@ -120,7 +120,9 @@ class MatmulEngine(Engine):
         self.events.after(1, self.front.offer)
 
     def _fault(self, command: Command) -> tuple[int, int] | None:
-        """(array steps before it, row) of the first row that leaves its memory; None if none does."""
+        """(array steps before it, row) of the first row that leaves its memory; None if none
+        does.
+        """
         f, tile = command.fields, self.tile
         kb, nb = tile.blocks_k(f.k), tile.blocks_n(f.n)
         rows, faults = tile.config.tile.array_rows, []

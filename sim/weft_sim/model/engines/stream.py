@@ -23,7 +23,8 @@ __all__ = ["LoadStream", "Passage"]
 
 
 class Passage(NamedTuple):
-    """The cycles of one request: first flit sent, accepted by the endpoint, first beat allowed, last
+    """The cycles of one request: first flit sent, accepted by the endpoint, first beat allowed,
+    last
     beat, response sent, entry leaving the ring."""
 
     sent: int
@@ -54,6 +55,7 @@ class LoadStream:
         self._out, self._back = job.out, job.back
         self._header = chip.network.request_header_flits
         self._answer = chip.network.response_header_flits
+        self._out_cycles = TIMING.hop_cycles * (len(self._out.links) - 1) + self._header - 1
         self.jobs: deque[_Timeline] = deque()
         self._leaves: deque[int] = deque(maxlen=engine.depth)
         self._rooms: deque[tuple[int, int]] = deque()
@@ -64,12 +66,13 @@ class LoadStream:
         self._answer_free = self._back.free
 
     def run(self, job: Job, taken: int) -> tuple[int, int]:
-        """Works out a job whose walk begins in ``taken``: (cycle from which the next walk can begin,
+        """Works out a job whose walk begins in ``taken``: (cycle from which the next walk can
+        begin,
         cycle of the job's end)."""
         walk = job.walk
         assert walk is not None
         header, answer_header = self._header, self._answer
-        out = TIMING.hop_cycles * (len(self._out.links) - 1) + header - 1
+        out = self._out_cycles
         back = TIMING.hop_cycles * (len(self._back.links) - 1) + answer_header - 1
         back += TIMING.load_settle
         latency = self.endpoint.port.latency
@@ -146,7 +149,9 @@ class LoadStream:
     # --- back to events -----------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Puts every request that is under way where it stands now, and the rest back in its walk."""
+        """Puts every request that is under way where it stands now, and the rest back in its
+        walk.
+        """
         engine = self.engine
         now = engine.events.now
         taken = now
@@ -180,7 +185,8 @@ class LoadStream:
                 endpoint.answer_read(request, max(now, ready))
             return
         if passage.asked > now:
-            events.at(passage.asked, endpoint.read, request)
+            # it may have arrived and wait for room in the endpoint's buffer
+            events.at(passage.sent + self._out_cycles, endpoint.read, request)
             return
         endpoint.take(request)
         address = passage.ready - endpoint.port.latency + request.bursts

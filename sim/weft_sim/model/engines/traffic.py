@@ -1,7 +1,8 @@
 """Which scratchpad and accumulator banks the array uses, cycle by cycle, as closed forms.
 
 Among the readers of a bank the array's activations win, then its weights, then the vector engine,
-then stores; in the accumulator the array's updates win (``memory/scratchpad.py``, ``accumulator.py``).
+then stores; in the accumulator the array's updates win (``memory/scratchpad.py``,
+``accumulator.py``).
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class RowWalk:
     steps: int
 
     def busy_until(self, bank: int, step: int) -> int | None:
-        """The step after the run of rows in ``bank`` that holds ``step``; None if that is elsewhere."""
+        """The step after the run of rows in ``bank`` that holds ``step``; None if that is
+        elsewhere.
+        """
         row = self.first + step * self.stride
         size = self.memory.bank_rows
         if row // size != bank:
@@ -160,7 +163,9 @@ class ArrayTraffic:
         return cycle
 
     def drain_from(self, row: int, cycle: int) -> int:
-        """First cycle from ``cycle`` on in which the array leaves an accumulator row's bank alone."""
+        """First cycle from ``cycle`` on in which the array leaves an accumulator row's bank
+        alone.
+        """
         bank = self.accumulator.bank(row)
         while self.runs:
             until = self.updates_until(bank, cycle)

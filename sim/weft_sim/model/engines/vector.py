@@ -27,7 +27,9 @@ _COMMANDS = 4
 
 
 class VectorEngine(Engine):
-    """A row a cycle (INT8) or every ``4 C / row_bytes`` cycles (INT32), parameters fetched ahead."""
+    """A row a cycle (INT8) or every ``4 C / row_bytes`` cycles (INT32), parameters fetched
+    ahead.
+    """
 
     def __init__(self, tile: Tile, front: FrontEnd, traffic: ArrayTraffic) -> None:
         super().__init__(tile, front)

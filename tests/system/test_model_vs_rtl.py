@@ -1,0 +1,35 @@
+"""The model against the compiled RTL: the same bytes, registers and counts; cycles within
+bounds.
+"""
+
+import os
+
+import numpy as np
+import pytest
+from model_error import compare
+from weft_hw.presets import preset
+
+#: Another sample is drawn with WEFT_SEED.
+SEED = int(os.environ.get("WEFT_SEED", "1000"))
+#: Largest error of one point, and of a sample's mean.
+WORST, MEAN = 0.03, 0.005
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("name", ["nano", "quad"])
+def test_model_agrees_with_rtl(name: str) -> None:
+    errors = []
+    for point in compare(preset(name), 12, SEED):
+        print(point)
+        assert point.model.finished, point
+        assert point.rtl.finished, point
+        np.testing.assert_array_equal(point.model.memory, point.rtl.memory, err_msg=str(point))
+        assert point.model.registers == point.rtl.registers, point
+        for key in ("bytes_read", "bytes_written", "beats_read", "beats_written"):
+            assert point.model.statistics[key] == point.rtl.statistics[key], (key, str(point))
+        for model, rtl in zip(point.model.pages, point.rtl.pages, strict=True):
+            # array steps, bytes, rows and flits: all of page 2 but stalls and conflicts
+            assert model[2][:12] == rtl[2][:12], str(point)
+        assert abs(point.error) <= WORST, str(point)
+        errors.append(abs(point.error))
+    assert np.mean(errors) <= MEAN, errors
