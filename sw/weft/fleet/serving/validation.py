@@ -143,7 +143,11 @@ def _rows(folder: Path | None) -> list[dict[str, str]]:
     return [
         r
         for r in rows
-        if _device(r) and r["scenario"] in SCENARIOS and "oken" in r["unit"] and r["value"]
+        if _device(r)
+        and r["scenario"] in SCENARIOS
+        and "oken" in r["unit"]
+        and r["value"]
+        and r["accelerators"]
     ]
 
 
