@@ -57,7 +57,7 @@ def pair(built: str, rival: str) -> Scenario:
         )
         spec = Scenario.loads(text, "pair").spec
         mine = replace(_chip(built), count=spec.chip.count)
-        return Scenario(replace(spec, chip=mine, rival=_chip(rival)))
+        return Scenario(replace(spec, chip=mine, rival=_chip(rival), rival_given=True))
     if _is_chip(built):
         spec = Scenario.load(rival).spec
         return Scenario(
@@ -66,6 +66,7 @@ def pair(built: str, rival: str) -> Scenario:
                 title=f"{built} and {spec.title}",
                 chip=_chip(built, spec.chip),
                 rival=spec.chip,
+                rival_given=True,
                 rival_training=spec.training,
                 rival_serving=spec.serving,
                 fleet="",
@@ -80,6 +81,7 @@ def pair(built: str, rival: str) -> Scenario:
             replace(
                 spec,
                 rival=theirs,
+                rival_given=True,
                 rival_training=spec.rival_training if same else spec.training,
                 rival_serving=spec.rival_serving if same else spec.serving,
             )

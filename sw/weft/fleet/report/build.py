@@ -160,7 +160,10 @@ def build_report(result: ScenarioResult, sweep: Path | None = None) -> str:
     if sweep is not None:
         parts.append(pareto_part(sweep))
     parts += [provenance_part(result.provenance), script()]
-    subtitle = f"{result.about} {result.label}; {result.draws:,} draws, model {result.model}."
+    subtitle = (
+        f"{result.about} {result.label.capitalize()}; {result.draws:,} draws, "
+        f"model {result.model}. {result.refused}"
+    )
     return page(result.title, subtitle, *parts)
 
 

@@ -38,15 +38,13 @@ def facts_part(result: ScenarioResult) -> str:
         body.append(
             (
                 "inside" if check.inside else "OUTSIDE",
-                f.fact,
+                f"“{f.fact}”",
                 f"{v:,.4g}",
-                f"{band.p50:,.4g}",
-                f"{band.p5:,.4g} .. {band.p95:,.4g}",
-                f.unit,
+                f"{band.p50:,.4g} [{band.p5:,.4g} .. {band.p95:,.4g}] {f.unit}",
                 f"{f.source}, {f.date}",
             )
         )
-    head = ("", "fact", "published", "modelled", "P5 .. P95", "unit", "source")
+    head = ("", "fact", "published", "modelled", "source")
     return section(
         "Public facts",
         key("modelled over published", None, fact=True),

@@ -143,6 +143,8 @@ class ScenarioResult:
     seed: int
     built: SideBands
     rival: SideBands | None
+    refused: str
+    """Why there is no rival, where the file asked for none and the default cannot do the work."""
     comparison: Any
     """`weft.fleet.compare.Comparison`, or None where only one chip was asked for."""
     facts: tuple[Any, ...]

@@ -93,6 +93,7 @@ class Scenario:
                 mine,
                 title=f"{mine.title} against {theirs.title}",
                 rival=theirs.chip,
+                rival_given=True,
                 rival_training=theirs.training if "training" in both else None,
                 rival_serving=theirs.serving if "serving" in both else None,
             )
@@ -142,9 +143,16 @@ class Scenario:
         sampled = base.sample(draws, seed)
         built = self.built(sampled)
         used = built.used
-        rival = comparison = None
+        rival = comparison = other = None
+        refused = ""
         if compare:
-            other = self.rival(sampled)
+            try:
+                other = self.rival(sampled)
+            except FleetError as error:
+                if self.spec.rival_given:
+                    raise
+                refused = f"no comparison with {self.spec.rival.name}: {error}"
+        if other is not None:
             comparison = compare_scenario(self, base, sampled, built, other)
             rival, used = side_bands(other), used | other.used
         checks = check_facts(self.spec.fleet, sampled) if self.spec.fleet else ()
@@ -158,6 +166,7 @@ class Scenario:
             seed=seed,
             built=side_bands(built),
             rival=rival,
+            refused=refused,
             comparison=comparison,
             facts=checks,
             provenance=provenance(base, frozenset(used | sampled.used)),

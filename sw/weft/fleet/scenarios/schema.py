@@ -133,6 +133,9 @@ def _facts(entries: list[Any], where: str) -> tuple[Quantity, ...]:
     return tuple(facts)
 
 
+ASSUMED_FORMATS = ["int8", "fp8", "bf16"]
+"""Of the Weft chip that stands against a scenario without a `[rival]`; its notes say so."""
+
 _TRAINING_NEEDS = ("global_batch",)
 _SERVING_NEEDS = ("input_tokens", "output_tokens")
 
@@ -157,7 +160,7 @@ def _checked(data: dict[str, Any], text: str, where: str) -> ScenarioSpec:
         return spec
 
     chip = ChipSpec(**data["chip"])
-    rival_data = {"name": "weft", **data.get("rival", {})}
+    rival_data = {"name": "weft", **data.get("rival", {"formats": ASSUMED_FORMATS})}
     if "count" not in rival_data:
         rival_data["count"] = chip.count
     rival = ChipSpec(**rival_data)
@@ -179,6 +182,7 @@ def _checked(data: dict[str, Any], text: str, where: str) -> ScenarioSpec:
         or training,
         rival_serving=work("rival_serving", ServingSpec, _SERVING_NEEDS, "serving") or serving,
         site=site,
+        rival_given="rival" in data,
         facts=_facts(data.get("fact", []), at("fact")),
         fleet=data.get("fleet", ""),
         origin=where,

@@ -129,6 +129,7 @@ def evaluate_side(
     already in `constants`.
     """
     machine, c = build(chip, constants)
+    limit_w = machine.board_power_max_w
     if chip.power_limit_w is not None:
         idle = float(np.median(machine.idle_power_w))
         if chip.power_limit_w <= idle:
@@ -137,8 +138,7 @@ def evaluate_side(
                 f"{machine.name} ({idle:.0f} W)",
                 f"power_limit_w = {idle * 2:.0f}",
             )
-        limit = np.minimum(machine.board_power_max_w, chip.power_limit_w)
-        machine = replace(machine, board_power_max_w=limit)
+        limit_w = np.minimum(limit_w, chip.power_limit_w)
     both = training is not None and serving is not None
     first = chip.count
     if both:
@@ -146,7 +146,9 @@ def evaluate_side(
     answers: dict[str, Answer] = {}
     jobs: list[tuple[str, int, WorkResult]] = []
     if training is not None and first:
-        work = training_work(machine, scenario.model, training, first, c)
+        work = training_work(
+            machine, scenario.model, training, first, c, limit_w=chip.power_limit_w
+        )
         jobs.append(("training", first, work))
     rest = chip.count - first if both else chip.count
     if serving is not None and rest:
@@ -158,11 +160,12 @@ def evaluate_side(
             c,
             node_chips=min(chip.node_chips, rest),
             leave_rest=both,
+            limit_w=chip.power_limit_w,
         )
         jobs.append(("serving", rest, work))
     for kind, chips, work in jobs:
         site = _site(machine, chip, scenario.site, chips, work.chip_w, c)
-        top = _site(machine, chip, scenario.site, chips, machine.board_power_max_w, c)
+        top = _site(machine, chip, scenario.site, chips, limit_w, c)
         connected = top.site_w * c["power.site.provision_margin"]
         low = _site(machine, chip, scenario.site, chips, machine.idle_power_w, c)
         node = node_power(

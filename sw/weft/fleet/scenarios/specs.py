@@ -130,6 +130,8 @@ class ScenarioSpec:
     rival_training: TrainingSpec | None
     rival_serving: ServingSpec | None
     site: SiteSpec
+    rival_given: bool = False
+    """Whether the file names a rival; one that was not asked for may be refused quietly."""
     facts: tuple[Quantity, ...] = ()
     fleet: str = ""
     """Name of the fleet whose public facts this scenario is checked against."""

@@ -148,6 +148,8 @@ def render(result: ScenarioResult) -> str:
     ]
     if result.rival:
         lines += _side(result.rival, "with")
+    if result.refused:
+        lines.append(result.refused)
     for kind, answer in result.built.answers.items():
         other = result.rival.answers.get(kind) if result.rival else None
         names = f"{result.built.chip:34} {result.rival.chip if result.rival else ''}".rstrip()

@@ -53,7 +53,13 @@ def _share(name: str, part: Num, whole: Num) -> tuple[str, Num]:
 
 
 def training_work(
-    machine: Machine, model: ModelShape, spec: TrainingSpec, chips: int, c: Constants
+    machine: Machine,
+    model: ModelShape,
+    spec: TrainingSpec,
+    chips: int,
+    c: Constants,
+    *,
+    limit_w: float | None = None,
 ) -> WorkResult:
     """A synchronous job, as many times as `chips` allow.
 
@@ -92,7 +98,7 @@ def training_work(
         rounds * (layers * sum(o.compute_s for o in one) + head.compute_s),
         rounds * (layers * sum(o.memory_s for o in one) + head.memory_s),
     )
-    power = chip_power(machine, work, spec.precision, c)
+    power = chip_power(machine, work, spec.precision, c, limit_w=limit_w)
     # what the training model leaves unexplained, from rows it was not fitted on
     left = c["residual.training_x"]
     step_s = step.step_s * power.slowdown * left
@@ -161,6 +167,7 @@ def serving_work(
     *,
     node_chips: int = 8,
     leave_rest: bool = False,
+    limit_w: float | None = None,
 ) -> WorkResult:
     """Replicas that answer requests at the largest load within the objectives, or a given one.
 
@@ -201,7 +208,7 @@ def serving_work(
         slo=Slo(spec.ttft_s, spec.tpot_s),
     )
     work = result.work
-    power = chip_power(machine, work, spec.precision, c)
+    power = chip_power(machine, work, spec.precision, c, limit_w=limit_w)
     # what the serving model leaves unexplained, from rows it was not fitted on
     stretch = power.slowdown * c["residual.mlperf_llama2_other_x"]
     step_s = result.iteration_s * stretch
