@@ -1,37 +1,44 @@
-"""The packet arbiter before a node's sender (``noc/arbiter.py``): packets of two clients in
-turn.
-"""
+"""The packet arbiter before a node's sender (``noc/arbiter.py``): two clients in turn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .events import Events
 from .network import Link
+
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
 
 __all__ = ["PacketArbiter"]
 
 
 class PacketArbiter:
-    """Lets one client at a time use a link; when several wait, not the one that had it last."""
+    """Lets one client at a time use a link; when several wait, not the one that had it last.
 
-    def __init__(self, events: Events, link: Link) -> None:
+    A packet to an endpoint that takes nothing more waits, and with it those behind it.
+    """
+
+    def __init__(self, events: Events, link: Link, places: int) -> None:
         self._events = events
         self._link = link
+        self._places = places
         self._last = 0
-        self._waiting: dict[int, Callable[[], None]] = {}
+        self._waiting: dict[int, tuple[Callable[[], None], Endpoint, int]] = {}
         self._looks_at = -1
 
-    def offer(self, client: int, send: Callable[[], None]) -> None:
+    def offer(self, client: int, send: Callable[[], None], endpoint: Endpoint, hops: int) -> None:
         """``client`` has a packet; ``send()`` is called in the cycle in which it may go."""
         now = self._events.now
         # right after its own packet a client lets the other one offer in the same cycle
         latest = now if client != self._last else now - 1
-        if not self._waiting and self._link.free <= latest:
+        free = not self._waiting and self._link.free <= latest
+        if free and endpoint.held_flits <= self._places * hops:
             self._last = client
             send()
             return
-        self._waiting[client] = send
+        self._waiting[client] = send, endpoint, hops
         self._look()
 
     def _look(self) -> None:
@@ -49,8 +56,13 @@ class PacketArbiter:
         if self._link.free > self._events.now:
             self._look()
             return
-        clients = sorted(self._waiting, key=lambda client: (client == self._last, client))
-        self._last = clients[0]
-        self._waiting.pop(clients[0])()
+        client = min(self._waiting, key=lambda client: (client == self._last, client))
+        send, endpoint, hops = self._waiting[client]
+        if endpoint.held_flits > self._places * hops:
+            endpoint.waiters.append(self._look)
+            return
+        del self._waiting[client]
+        self._last = client
+        send()
         if self._waiting:
             self._look()

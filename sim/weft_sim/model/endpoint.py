@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from weft_hw.isa import Status
@@ -15,7 +17,10 @@ from .timing import TIMING
 if TYPE_CHECKING:
     from .target import ModelTarget
 
-__all__ = ["Endpoint"]
+__all__ = ["CHECKED", "Endpoint"]
+
+#: endpoint/window.py: headers that may wait in the window check.
+CHECKED = 2
 
 #: endpoint/read.py READS: requests in flight.
 _READS = 64
@@ -43,11 +48,13 @@ class Endpoint:
         self.port = MemoryPort(chip.events, chip.dram, chip.config.flit_bytes, number)
         self.counts = chip.counts
         self._header_flits = chip.network.response_header_flits
+        self._request_flits = chip.network.request_header_flits
         self._capacity = self.room = _read_buffer_beats(
             chip.config.mesh.max_packet_bytes, chip.config.flit_bytes
         )
         self._write_buffer = max(16, 2 * chip.config.mesh.max_packet_bytes // self.port.width)
         self._front: deque[tuple[int, Request]] = deque()
+        self.waiters: list[Callable[[], None]] = []
         self._asking: deque[Request] = deque()
         self._planned: Request | None = None
         self._answers: tuple[deque[Request], deque[Request]] = (deque(), deque())
@@ -62,8 +69,25 @@ class Endpoint:
 
     def read(self, request: Request) -> None:
         """The last header flit of a READ has arrived."""
-        self._front.append((READ, request))
+        self._arrive(READ, request)
+
+    def _arrive(self, kind: int, request: Request) -> None:
+        self._front.append((kind, request))
         self._advance()
+
+    def _packet_flits(self, kind: int, request: Request) -> int:
+        return self._request_flits + (request.flits if kind == WRITE else 0)
+
+    @property
+    def held_flits(self) -> int:
+        """Flits of packets that have arrived and stand in the network."""
+        held = max(0, self._buffered - self._write_buffer)
+        if len(self._front) > CHECKED:
+            held += sum(
+                self._packet_flits(kind, request)
+                for kind, request in islice(self._front, CHECKED, None)
+            )
+        return held
 
     def _advance(self) -> None:
         """Requests pass the window check in order: one that cannot go on holds up those behind."""
@@ -71,7 +95,7 @@ class Endpoint:
         while front and self._buffered <= self._write_buffer:
             kind, request = front[0]
             if self._asking if kind == READ else self._planned:
-                return
+                break
             front.popleft()
             if kind == READ:
                 self._asking.append(request)
@@ -80,6 +104,10 @@ class Endpoint:
                 self._buffered += request.flits
                 self._planned = request
                 self._begin_write()
+        if self.waiters:
+            waiters, self.waiters = self.waiters, []
+            for look in waiters:
+                look()
 
     def _ask(self) -> None:
         asking = self._asking
@@ -179,8 +207,7 @@ class Endpoint:
 
     def write(self, request: Request) -> None:
         """The last header flit of a WRITE has arrived; its data follows it."""
-        self._front.append((WRITE, request))
-        self._advance()
+        self._arrive(WRITE, request)
 
     def _begin_write(self) -> None:
         """Lets the data of the planned write flow, if not too many do already."""

@@ -58,6 +58,11 @@ class Way:
         return cycle
 
     @property
+    def routers(self) -> int:
+        """Routers on the way."""
+        return len(self.links) - 1
+
+    @property
     def free(self) -> int:
         """First cycle in which the sender can send again."""
         return self.links[0].free

@@ -39,7 +39,9 @@ class Tile:
         self.completions = Completions(self)
         self.counters = TileCounters()
         node = tile_node(x, y)
-        self.requests = PacketArbiter(chip.events, chip.network.sender("request", node))
+        sender = chip.network.sender("request", node)
+        # flits that a router holds: its input buffer and its output register
+        self.requests = PacketArbiter(chip.events, sender, chip.config.mesh.router_fifo_depth + 1)
         self.aborting = False
         self._frozen: bytes | None = None
         self.fronts = {engine: FrontEnd(self, engine) for engine in EngineId}

@@ -32,7 +32,9 @@ class LoadEngine(DmaEngine):
         self.settle_cycles = TIMING.load_settle
 
     def offer(self, job: Job, request: Request) -> None:
-        self.tile.requests.offer(self.front.id.value, partial(self._send, job, request))
+        endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
+        send = partial(self._send, job, request)
+        self.tile.requests.offer(self.front.id.value, send, endpoint, job.out.routers)
 
     def _send(self, job: Job, request: Request) -> None:
         chip = self.tile.chip

@@ -53,7 +53,9 @@ class StoreEngine(DmaEngine):
 
     def _offer_header(self) -> None:
         """The oldest packet's header is ready."""
-        self.tile.requests.offer(self.front.id.value, self._send)
+        job, _, _ = self._headers[0]
+        endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
+        self.tile.requests.offer(self.front.id.value, self._send, endpoint, job.out.routers)
 
     def _send(self) -> None:
         job, request, _ = self._headers.popleft()
