@@ -1,0 +1,89 @@
+"""`weft synth`: area, timing and energy of a block on a cell library."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Registers the verb."""
+    parser = subparsers.add_parser(
+        "synth",
+        help="area, timing and energy of a block on a cell library",
+        description="Maps a block to standard cells, times it and measures its energy under real operands. "
+        "Without --liberty and --pdk: Debian's OSU018, 180 nm.",
+    )
+    parser.add_argument(
+        "--block", default="pe", help="pe, row, array, lane, router, ... (default: pe)"
+    )
+    parser.add_argument(
+        "--liberty", type=Path, nargs="+", metavar="FILE",
+        help="Liberty files of one library, plain or .gz, all that belong together",
+    )  # fmt: skip
+    parser.add_argument("--pdk", type=Path, metavar="DIR", help="folder of libraries by node")
+    parser.add_argument("--node", help="only this library of --pdk (comma-separated)")
+    parser.add_argument("--preset", default="base", help="preset or TOML file (default: base)")
+    parser.add_argument("--cols", type=int, default=4, help="columns of block row (default: 4)")
+    parser.add_argument("--target-ps", type=float, help="period that gates are sized for")
+    parser.add_argument(
+        "--margin", type=float, default=0.25, help="share of the period kept (default: 0.25)"
+    )
+    parser.add_argument("--recipe", help="mapping recipes to try, comma-separated, or all")
+    parser.add_argument(
+        "--goal",
+        default="balanced",
+        help="what to keep of the recipes: balanced (least area x period), fast or small",
+    )
+    parser.add_argument(
+        "--vectors", type=int, default=1024, help="cycles of stimulus (default: 1024)"
+    )
+    parser.add_argument("--no-energy", action="store_true", help="area and timing only")
+    parser.add_argument(
+        "--build", type=Path, default=Path("build/synth"), help="intermediate files"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the verb. Exit code 1 if part of the results is missing."""
+    from weft.synth.characterise import DEFAULT_RECIPES, characterise
+    from weft.synth.libraries import chosen_libraries
+    from weft.synth.mapping import RECIPES
+    from weft.synth.text import block_text
+    from weft.targets import resolve_config
+
+    if not 0 <= options.margin < 1:
+        raise ValueError(f"margin must be from 0 to below 1, not {options.margin}")
+    if options.vectors < 64:
+        raise ValueError(f"vectors must be at least 64, not {options.vectors}")
+    config = resolve_config(options.preset)
+    recipes = DEFAULT_RECIPES
+    if options.recipe:
+        recipes = tuple(RECIPES) if options.recipe == "all" else tuple(options.recipe.split(","))
+    results = []
+    for library, target_ps in chosen_libraries(options.liberty, options.pdk, options.node):
+        result = characterise(
+            options.block, config, library, options.build,
+            target_ps=options.target_ps or target_ps, margin=options.margin, recipes=recipes,
+            goal=options.goal,
+            cols=options.cols, vectors=options.vectors, with_energy=not options.no_energy,
+            progress=_progress,
+        )  # fmt: skip
+        results.append(result)
+        if not options.json:
+            print(block_text(result))
+    if options.json:
+        print(json.dumps({"results": [result.as_dict() for result in results]}, indent=1))
+    for result in results:
+        for problem in result.problems:
+            print(f"weft: {result.library.name}: {problem}", file=sys.stderr)
+    return 1 if any(result.problems for result in results) else 0
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,99 @@
+"""From a mapped netlist and stimulus to energy: gate-level simulation checked against RTL, timed waveforms, energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .delays import Delays, compute_delays, net_loads_ff, typical_slew_ps
+from .energy import EnergyReport, block_energy
+from .errors import FlowError
+from .gate_sim import Port, build, pack_stimulus
+from .gate_verilog import gate_level_verilog
+from .library import CellLibrary
+from .netlist import Netlist
+from .waveforms import simulate_waves
+
+__all__ = ["GateBench"]
+
+
+@dataclass(slots=True)
+class GateBench:
+    """A block as RTL and as gates, ready to run the same stimulus."""
+
+    netlist: Netlist
+    library: CellLibrary
+    rtl_verilog: str
+    folder: Path
+    """Where stimulus and responses pass through."""
+    builds: Path
+    """Where compiled simulations are kept, by content."""
+    _delays: Delays | None = field(default=None, init=False)
+
+    def _ports(self) -> tuple[list[Port], list[Port]]:
+        inputs = [Port(n, len(bits)) for n, bits in self.netlist.inputs.items() if n != "clk"]
+        outputs = [Port(name, len(bits)) for name, bits in self.netlist.outputs.items()]
+        return inputs, outputs
+
+    def delays(self) -> Delays:
+        """Of every gate, pre-layout."""
+        if self._delays is None:
+            loads = net_loads_ff(self.netlist)
+            self._delays = compute_delays(self.netlist, typical_slew_ps(self.library), loads)
+        return self._delays
+
+    def simulate(
+        self, stimulus: Mapping[str, np.ndarray], warm_up: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Runs RTL and gates. Returns bool (cycles, nets) of sources (inputs and state) before and after each clock edge, for the cycles
+        after ``warm_up``; other columns are false.
+
+        Raises
+        ------
+        FlowError
+            if an output differs between RTL and gates in a cycle after the warm-up.
+        """
+        inputs, outputs = self._ports()
+        packed = pack_stimulus(inputs, dict(stimulus))
+        top = self.netlist.top
+        rtl = build(self.rtl_verilog, top, inputs, outputs, self.builds)
+        gates_text, state_bits = gate_level_verilog(self.netlist)
+        state_port = Port("weft_state", state_bits)
+        gates = build(gates_text, top, inputs, [*outputs, state_port], self.builds)
+        want, got = rtl.run(packed, self.folder), gates.run(packed, self.folder)
+        width = want.shape[1]
+        differs = np.argwhere(want[warm_up:] != got[warm_up:, :width])
+        if len(differs):
+            cycle, bit = differs[0]
+            names = [f"{p.name}[{i}]" for p in outputs for i in range(p.bits)]
+            raise FlowError(
+                f"the mapped {top} differs from its RTL: output {names[bit]} in cycle {cycle + warm_up} "
+                f"is {int(got[cycle + warm_up, bit])}, not {int(want[cycle + warm_up, bit])} "
+                f"({len(differs)} differences in {len(want) - warm_up} cycles)"
+            )
+        return self._sources(packed, got[:, width:], inputs, warm_up)
+
+    def _sources(
+        self, packed: np.ndarray, state: np.ndarray, inputs: list[Port], warm_up: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """After edge t: the state it made, and the inputs of row t + 1, which arrive with it."""
+        values = np.zeros((len(packed), self.netlist.net_count), dtype=bool)
+        columns = [net for port in inputs for net in self.netlist.inputs[port.name]]
+        values[:-1, columns] = packed[1:]
+        values[-1, columns] = packed[-1]
+        values[:, self.netlist.state_nets] = state
+        return values[warm_up - 1 : -2], values[warm_up:-1]
+
+    def energy(
+        self, stimulus: Mapping[str, np.ndarray], warm_up: int, period_ps: float
+    ) -> EnergyReport:
+        """Energy per cycle under the stimulus, after the warm-up."""
+        before, after = self.simulate(stimulus, warm_up)
+        delays = self.delays()
+        waves = simulate_waves(self.netlist, delays, before, after)
+        return block_energy(
+            self.netlist, delays, waves, self.library.voltage_v, period_ps, len(after)
+        )
