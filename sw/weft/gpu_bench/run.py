@@ -46,7 +46,7 @@ class BenchResult:
             "command": self.command,
             "confidence": "measured",
         }
-        idle = dict.fromkeys(COLUMNS, "")
+        idle: dict[str, Any] = dict.fromkeys(COLUMNS, "")
         idle |= {"kind": "idle", "name": "idle", "watts": self.idle_w}
         return [{**idle, **source}] + [{**asdict(row), **source} for row in self.rows]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from weft.fleet.compare.views import View
 from weft.fleet.constants import Constants
 from weft.fleet.errors import FleetError
+from weft.fleet.money import supply_limit
 from weft.fleet.quantity import Num
 from weft.fleet.scenarios.bands import Band, median
 from weft.fleet.scenarios.chips import design
@@ -12,6 +13,10 @@ from weft.fleet.scenarios.scenario import Scenario
 from weft.fleet.scenarios.side import Side
 
 __all__ = ["Loss", "losses"]
+
+
+SUPPLY_WEEKS = 104
+"""Two years from order to the last chip: what the news gives these sites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,29 @@ def _as_built(scenario: Scenario, constants: Constants, rival: Side) -> list[Los
     return found
 
 
+def _supply(constants: Constants, rival: Side) -> list[Loss]:
+    """Whether so many chips can be had at all."""
+    if rival.machine.kind != "weft":
+        return []
+    die = rival.main.bill.cost.chip.die_mm2
+    limit = supply_limit(rival.machine, SUPPLY_WEEKS, constants, die_mm2=die)
+    band = Band.of(limit.chips)
+    if band.p5 >= rival.spec.count:
+        return []
+    grade = "certain" if band.p95 < rival.spec.count else "likely"
+    if band.p50 >= rival.spec.count:
+        grade = "possible"
+    return [
+        Loss(
+            "supply",
+            f"{limit.binding.replace('_', ' ')} allows {band.p50:,.0f} "
+            f"[{band.p5:,.0f} .. {band.p95:,.0f}] chips in {SUPPLY_WEEKS} weeks at a newcomer's "
+            f"share of the market, {rival.spec.count:,} are wanted",
+            grade,
+        )
+    ]
+
+
 def losses(
     scenario: Scenario, constants: Constants, built: Side, rival: Side, rows: tuple[View, ...]
 ) -> tuple[Loss, ...]:
@@ -165,6 +193,7 @@ def losses(
         *_as_built(scenario, constants, rival),
         *_from_views(rows),
         *_chip_facts(built, rival),
+        *_supply(constants, rival),
         Loss(
             "evidence",
             "the GPU ships and is measured; the rival is a model of hardware nobody has made: "

@@ -90,6 +90,11 @@ def _breakdown(title: str, field: str, unit: str, pairs: Sequence[tuple[str, Ans
     )
 
 
+def _tflops(peak: float) -> svg.Text:
+    """Shares of `peak` as text."""
+    return lambda share: f"{share * peak:,.0f} TFLOP/s"
+
+
 def _work(result: ScenarioResult, kind: str) -> str:
     mine = result.built.answers[kind]
     other = result.rival.answers.get(kind) if result.rival else None
@@ -104,7 +109,7 @@ def _work(result: ScenarioResult, kind: str) -> str:
             + svg.waterfall(
                 list(answer.waterfall.items()),
                 role,
-                lambda value, peak=peak: f"{value * peak:,.0f} TFLOP/s",
+                _tflops(peak),
                 f"from peak to delivered work, {name}",
             )
         )

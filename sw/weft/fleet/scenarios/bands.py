@@ -22,8 +22,13 @@ class Band:
         """Percentiles over the first axis of `draws`, or of a plain number."""
         values = np.asarray(draws, float)
         # between a finite and an infinite draw there is nothing to interpolate
-        how = "linear" if np.isfinite(values).all() else "inverted_cdf"
-        low, mid, high = (float(x) for x in np.percentile(values, (5, 50, 95), method=how))
+        points = (5, 50, 95)
+        if np.isfinite(values).all():
+            low, mid, high = (float(x) for x in np.percentile(values, points))
+        else:
+            low, mid, high = (
+                float(x) for x in np.percentile(values, points, method="inverted_cdf")
+            )
         return cls(low, mid, high)
 
     def holds(self, value: float) -> bool:

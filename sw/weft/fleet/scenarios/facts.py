@@ -7,7 +7,7 @@ asks that the middle of the band is not below it. Nothing is fitted to these row
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -18,6 +18,7 @@ from weft.fleet.money import CostBreakdown, tco
 from weft.fleet.power import PowerBreakdown, site_power
 from weft.fleet.quantity import Num
 from weft.fleet.scenarios.bands import Band
+from weft.fleet.scenarios.side import scaled
 from weft.fleet.validate.llama3_run import chip_hours
 
 __all__ = ["QUANTITIES", "Fact", "FactCheck", "check_fact", "check_facts", "facts"]
@@ -154,7 +155,7 @@ def _fleet(chip: str, site_pue: str, c: Constants) -> _Fleet:
     node = 72 if chip in ("gb200", "gb300") else 8
     full = site_power(machine, REFERENCE, machine.board_power_max_w, c, node_chips=node, pue=pue)
     left = c["residual.node_power_x"]
-    full = replace(full, **{f"{name}_w": part * left for name, part in full.parts().items()})
+    full = scaled(full, left)
     connected = full.site_w * c["power.site.provision_margin"]
     cost = tco(machine, REFERENCE, full, c, provisioned_w=connected)
     return _Fleet(machine, full, cost, connected, c, pue)

@@ -1,20 +1,21 @@
 """One side of a scenario: a chip, its workloads, its site, its bill."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from weft.fleet.constants import Constants
 from weft.fleet.errors import InfeasibleError
 from weft.fleet.machines import Machine
-from weft.fleet.power import PowerBreakdown, node_power, site_power
+from weft.fleet.power import PowerBreakdown, node_power, power_swing, site_power
 from weft.fleet.quantity import Num
 from weft.fleet.scenarios.bill import Bill, bill
 from weft.fleet.scenarios.chips import build
 from weft.fleet.scenarios.specs import ChipSpec, ScenarioSpec, ServingSpec, SiteSpec, TrainingSpec
 from weft.fleet.scenarios.work import WorkResult, serving_work, training_work
 
-__all__ = ["Answer", "Side", "evaluate_side"]
+__all__ = ["Answer", "Side", "evaluate_side", "scaled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +71,40 @@ class Side:
         return next(iter(self.answers.values()))
 
 
+def scaled(power: PowerBreakdown, factor: Num) -> PowerBreakdown:
+    """Every part of a breakdown times `factor`."""
+    parts = {f"{name}_w": part * factor for name, part in power.parts().items()}
+    return PowerBreakdown(**parts, chips=power.chips)
+
+
+def _site_shape(spec: ChipSpec, site: SiteSpec, chips: int, c: Constants) -> dict[str, Any]:
+    """What `site_power` and `power_swing` need to know of the site."""
+    return {
+        "node_chips": min(spec.node_chips, chips),
+        "cooling": spec.cooling,
+        "pue": c[site.pue] if site.pue else None,
+        "optics": site.optics,
+        "layers": site.fabric_layers,
+    }
+
+
+def _swing_w(
+    machine: Machine, spec: ChipSpec, site: SiteSpec, work: WorkResult, c: Constants
+) -> Num:
+    """Swing of one synchronous job between computing and waiting, seen by the grid."""
+    waits = ("traffic", "sends", "bubble")
+    exposed = sum(share for name, share in work.waterfall if name.endswith(waits))
+    chips = int(work.details["chips per job"])  # type: ignore[call-overload]
+    shape = _site_shape(spec, site, chips, c)
+    return power_swing(machine, chips, work.chip_w, work.step_s, exposed, c, **shape).swing_w
+
+
 def _site(
     machine: Machine, spec: ChipSpec, site: SiteSpec, chips: int, chip_w: Num, c: Constants
 ) -> PowerBreakdown:
-    found = site_power(
-        machine,
-        chips,
-        chip_w,
-        c,
-        node_chips=min(spec.node_chips, chips),
-        cooling=spec.cooling,
-        pue=c[site.pue] if site.pue else None,
-        optics=site.optics,
-        layers=site.fabric_layers,
-    )
+    found = site_power(machine, chips, chip_w, c, **_site_shape(spec, site, chips, c))
     # what the node model leaves unexplained, from rows it was not fitted on
-    left = c["residual.node_power_x"]
-    return replace(found, **{f"{name}_w": part * left for name, part in found.parts().items()})
+    return scaled(found, c["residual.node_power_x"])
 
 
 def _check_limit(side: Side, site: SiteSpec) -> None:
@@ -171,6 +189,9 @@ def evaluate_side(
         node = node_power(
             machine, work.chip_w, c, chips=min(chip.node_chips, chips), cooling=chip.cooling
         )
+        if kind == "training":
+            swing = _swing_w(machine, chip, scenario.site, work, c)
+            work.details["power swing of one job, MW"] = swing / 1e6
         account = bill(chip, machine, scenario.site, site, connected, low.site_w, c)
         answers[kind] = Answer(work, node.total_w, site, account)
     side = Side(chip, machine, answers, frozenset(c.used | constants.used))

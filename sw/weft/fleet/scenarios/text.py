@@ -51,11 +51,11 @@ def _answer(answer: AnswerBands, other: AnswerBands | None) -> list[str]:
         bands("USD per million tokens", "", "usd_per_million_tokens"),
     ]
     for name, value in answer.details.items():
-        right = other.details.get(name) if other else None
-        texts = [band_text(v) if isinstance(v, Band) else str(v) for v in (value, right or "")]
+        found = other.details.get(name, "") if other else ""
+        texts = [band_text(v) if isinstance(v, Band) else str(v) for v in (value, found)]
         if name == "layout":
             lines.append(f"  {name:34} {texts[0]}")
-            if right and right != value:
+            if found and found != value:
                 lines.append(f"  {'layout of the rival':34} {texts[1]}")
             continue
         lines.append(row(name, texts[0], texts[1]))

@@ -43,7 +43,7 @@ KNOBS = (
 """Columns of the chip table that a study may turn."""
 
 _LIST: Field = ((list,), False)
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "scenario": ((str,), True),
     "draws": ((int,), False),
     "seed": ((int,), False),
