@@ -60,6 +60,13 @@ def open_target(
         if dram is not None:
             raise ValueError("dram must be left out for a target that is already open")
         return target, target.config if config is None else resolve_config(config), False
+    if target.startswith("serial:"):
+        from .serial import open_serial
+
+        if dram is not None:
+            raise ValueError("dram must be left out for a board, which has the memory it has")
+        board = open_serial(target, None if config is None else resolve_config(config))
+        return cast("Target", board), board.config, True
     if target not in TARGETS:
         raise ValueError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
     chosen = resolve_config("base" if config is None else config)

@@ -1,0 +1,1 @@
+"""Boards: the chip with on-chip memory and a serial line, and the FPGAs it fits."""

@@ -1,0 +1,1 @@
+"""A serial line as host: UART, frames, and the bridge that carries them out."""

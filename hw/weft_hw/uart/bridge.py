@@ -1,0 +1,269 @@
+"""The bridge: carries out requests on the chip's registers (AXI4-Lite) and on a memory, and answers each.
+
+::
+
+    rx bytes -> Deframer -> requests -> | this | -> replies -> Framer -> tx bytes
+                                        |      | <-> registers (AXI4-Lite), memory (RamPort), interrupt, reset
+"""
+
+from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from ..axi.signature import AxiLite, RESPONSE_OKAY
+from ..boards.ram import RamPort
+from ..control.registers import ADDRESS_BITS
+from .deframer import Deframer
+from .framer import FrameByte, Framer
+from ..streams.link import link
+from .protocol import Header, Info, MAGIC, MAX_DATA, Operation, PROTOCOL_VERSION, ReplyStatus
+
+__all__ = ["Bridge"]
+
+#: Cycles for which RESET holds the chip in reset.
+_RESET_CYCLES = 32
+
+
+class Bridge(wiring.Component):
+    """One request at a time; ``protocol`` says what each does. Every request ends: registers and memory always answer.
+
+    Parameters
+    ----------
+    memory_bytes : int
+        Size of the memory, a multiple of ``data_bytes``.
+    data_bytes : int
+        Bytes of one of its rows, a power of two.
+    clock_hz : int
+        What INFO tells the host.
+
+    Members
+    -------
+    i : In(stream of 8 bits, always ready)
+    broken : In(1)
+        From the UART receiver.
+    o : Out(stream of 8 bits)
+    registers : Out(AxiLite)
+    ram : Out(RamPort)
+    interrupt : In(1)
+    chip_reset : Out(1)
+    busy : Out(1)
+        A request is being carried out.
+    """
+
+    def __init__(self, *, memory_bytes, data_bytes, clock_hz):
+        self.memory_bytes = memory_bytes
+        self.data_bytes = data_bytes
+        self.clock_hz = clock_hz
+        super().__init__({
+            "i": In(stream.Signature(unsigned(8), always_ready=True)), "broken": In(1),
+            "o": Out(stream.Signature(unsigned(8))),
+            "registers": Out(AxiLite(address_bits=ADDRESS_BITS)),
+            "ram": Out(RamPort(rows=memory_bytes // data_bytes, data_bytes=data_bytes)),
+            "interrupt": In(1), "chip_reset": Out(1), "busy": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.deframer = deframer = Deframer()
+        m.submodules.framer = framer = Framer()
+        link(m, wiring.flipped(self.i), deframer.i)
+        link(m, framer.o, wiring.flipped(self.o))
+        request, reply = deframer.o, framer.i
+        header = Signal(Header, reset_less=True)    # of the request carried out; address and count run
+        status = Signal(ReplyStatus)
+        buffer = Signal(32, reset_less=True)        # a register's bytes on their way out
+        buffered = Signal(range(4))                 # of them, those after the next
+        address_gone, value_gone = Signal(), Signal()
+        index = Signal(11)
+        lane_bits = exact_log2(self.data_bytes)
+        lane = header.address[:lane_bits]
+        row = header.address[lane_bits:][:len(self.ram.read.payload)]
+        final_lane = Signal()
+        word = Signal(8 * self.data_bytes, reset_less=True)
+        strobe = Signal(self.data_bytes)
+        info = Array(C(byte, 8) for byte in self._info())
+        m.d.comb += [
+            deframer.broken.eq(self.broken),
+            deframer.data_index.eq(index),
+            final_lane.eq((lane == self.data_bytes - 1) | (header.count == 1)),
+            self.ram.read.payload.eq(row),
+            self.ram.write.payload.row.eq(row),
+            self.ram.write.payload.data.eq(word),
+            self.ram.write.payload.strobe.eq(strobe),
+            self.registers.awaddr.eq(header.address),
+            self.registers.araddr.eq(header.address),
+            self.registers.wdata.eq(header.count),
+            self.registers.wstrb.eq(0xF),
+            self.busy.eq(request.valid),
+        ]
+        step = [header.address.eq(header.address + 1), header.count.eq(header.count - 1)]
+
+        with m.FSM():
+            with m.State("IDLE"):
+                # waits for a request
+                m.d.sync += [header.eq(request.payload.header), status.eq(ReplyStatus.OKAY), index.eq(0)]
+                with m.If(request.valid):
+                    m.next = "CHECK"
+            with m.State("CHECK"):
+                self._check(m, request.payload, header, status)
+                m.next = "TAG"
+            with m.State("TAG"):
+                # waits for the reply's first byte to go
+                m.d.comb += [reply.valid.eq(1), reply.payload.byte.eq(header.tag)]
+                with m.If(reply.ready):
+                    m.next = "STATUS"
+                    with m.If(status == ReplyStatus.OKAY):
+                        self._dispatch(m, header.operation)
+            with m.State("STATUS"):
+                # waits for the reply's last byte to go; the request is done
+                m.d.comb += [
+                    reply.valid.eq(1), reply.payload.byte.eq(status), reply.payload.last.eq(1),
+                    request.ready.eq(reply.ready),
+                ]
+                with m.If(reply.ready):
+                    m.next = "IDLE"
+
+            with m.State("INFO"):
+                # waits for each byte of Info to go
+                m.d.comb += [reply.valid.eq(1), reply.payload.byte.eq(info[index[:5]])]
+                with m.If(reply.ready):
+                    m.d.sync += index.eq(index + 1)
+                    with m.If(index == len(self._info()) - 1):
+                        m.next = "STATUS"
+
+            with m.State("READ_REGISTER"):
+                # waits for the address to be taken
+                m.d.comb += self.registers.arvalid.eq(1)
+                with m.If(self.registers.arready):
+                    m.next = "REGISTER_DATA"
+            with m.State("REGISTER_DATA"):
+                # waits for the register's value
+                m.d.comb += self.registers.rready.eq(1)
+                m.d.sync += [buffer.eq(self.registers.rdata), buffered.eq(3)]
+                with m.If(self.registers.rvalid):
+                    m.next = "BYTES"
+                    with m.If(self.registers.rresp != RESPONSE_OKAY):
+                        m.d.sync += status.eq(ReplyStatus.BUS)
+            with m.State("BYTES"):
+                # waits for each byte of the buffer to go
+                m.d.comb += [reply.valid.eq(1), reply.payload.byte.eq(buffer[:8])]
+                with m.If(reply.ready):
+                    m.d.sync += [buffer.eq(buffer >> 8), buffered.eq(buffered - 1)]
+                    with m.If(buffered == 0):
+                        m.next = "STATUS"
+            with m.State("WRITE_REGISTER"):
+                # waits for address and value to be taken, in any order
+                address_taken = ~self.registers.awvalid | self.registers.awready
+                value_taken = ~self.registers.wvalid | self.registers.wready
+                m.d.comb += [self.registers.awvalid.eq(~address_gone), self.registers.wvalid.eq(~value_gone)]
+                m.d.sync += [address_gone.eq(address_taken & ~value_taken), value_gone.eq(value_taken & ~address_taken)]
+                with m.If(address_taken & value_taken):
+                    m.next = "REGISTER_ANSWER"
+            with m.State("REGISTER_ANSWER"):
+                # waits for the answer
+                m.d.comb += self.registers.bready.eq(1)
+                with m.If(self.registers.bvalid):
+                    m.next = "STATUS"
+                    with m.If(self.registers.bresp != RESPONSE_OKAY):
+                        m.d.sync += status.eq(ReplyStatus.BUS)
+
+            with m.State("READ_MEMORY"):
+                # waits for its turn at the memory
+                m.d.comb += self.ram.read.valid.eq(1)
+                with m.If(self.ram.read.ready):
+                    m.next = "MEMORY_DATA"
+            with m.State("MEMORY_DATA"):
+                # waits for the row
+                m.d.sync += word.eq(self.ram.data.payload)
+                with m.If(self.ram.data.valid):
+                    m.next = "MEMORY_BYTES"
+            with m.State("MEMORY_BYTES"):
+                # waits for each byte of the row that is wanted to go
+                m.d.comb += [reply.valid.eq(1), reply.payload.byte.eq(word.word_select(lane, 8))]
+                with m.If(reply.ready):
+                    m.d.sync += step
+                    with m.If(final_lane):
+                        m.next = "READ_MEMORY"
+                        with m.If(header.count == 1):
+                            m.next = "STATUS"
+
+            with m.State("FETCH"):
+                # the byte at ``index`` of the request's data is on its way
+                m.d.sync += strobe.eq(0)
+                m.d.comb += deframer.data_index.eq(index)
+                m.next = "GATHER"
+            with m.State("GATHER"):
+                # bytes come up to the row's end, the next one is asked for meanwhile
+                clear = header.operation == Operation.CLEAR_MEMORY.value
+                m.d.comb += deframer.data_index.eq(index + 1)
+                m.d.sync += [
+                    word.word_select(lane, 8).eq(Mux(clear, 0, deframer.data)),
+                    strobe.bit_select(lane, 1).eq(1),
+                    index.eq(index + 1),
+                ]
+                with m.If(final_lane):
+                    m.next = "WRITE_ROW"
+                with m.Else():
+                    m.d.sync += step
+            with m.State("WRITE_ROW"):
+                # waits for its turn at the memory
+                m.d.comb += self.ram.write.valid.eq(1)
+                with m.If(self.ram.write.ready):
+                    m.d.sync += step
+                    m.next = "FETCH"
+                    with m.If(header.count == 1):
+                        m.next = "STATUS"
+
+            with m.State("WAIT"):
+                # waits for the interrupt, or for the cycles to pass
+                m.d.sync += header.count.eq(header.count - 1)
+                with m.If(self.interrupt | (header.count == 0)):
+                    m.d.sync += [buffer.eq(self.interrupt), buffered.eq(0)]
+                    m.next = "BYTES"
+
+            with m.State("RESET"):
+                # waits for everything in the chip to be in reset
+                m.d.comb += self.chip_reset.eq(1)
+                m.d.sync += index.eq(index + 1)
+                with m.If(index == _RESET_CYCLES - 1):
+                    m.next = "STATUS"
+        return m
+
+    def _info(self):
+        layout = Info.as_shape()
+        bits = layout.const({
+            "magic": MAGIC, "version": PROTOCOL_VERSION, "word_bytes": self.data_bytes,
+            "memory_bytes": self.memory_bytes, "clock_hz": self.clock_hz, "max_data": MAX_DATA,
+        }).as_value().value
+        return bits.to_bytes(layout.size // 8, "little")
+
+    def _check(self, m, request, header, status):
+        """Sets ``status`` of a request that must not be carried out."""
+        operation, count = header.operation, header.count
+        end = Signal(33)
+        of_registers, of_memory, transfers = Signal(), Signal(), Signal()
+        data_bytes = Signal(11)
+        m.d.comb += [
+            end.eq(header.address + count),
+            of_registers.eq((operation == Operation.READ_REGISTER.value) | (operation == Operation.WRITE_REGISTER.value)),
+            transfers.eq((operation == Operation.READ_MEMORY.value) | (operation == Operation.WRITE_MEMORY.value)),
+            of_memory.eq(transfers | (operation == Operation.CLEAR_MEMORY.value)),
+            data_bytes.eq(Mux(operation == Operation.WRITE_MEMORY.value, count, 0)),
+        ]
+        known = sum((operation == each.value for each in Operation), start=C(0, 1)) != 0
+        too_long = of_memory & (count == 0) | transfers & (count > MAX_DATA)
+        with m.If(~request.whole):
+            m.d.sync += status.eq(ReplyStatus.BAD_FRAME)
+        with m.Elif(~known | too_long | (request.data_bytes != data_bytes)):
+            m.d.sync += status.eq(ReplyStatus.BAD_REQUEST)
+        with m.Elif(of_registers & ((header.address[:2] != 0) | (header.address >= 1 << ADDRESS_BITS))
+                    | of_memory & (end > self.memory_bytes)):
+            m.d.sync += status.eq(ReplyStatus.RANGE)
+
+    def _dispatch(self, m, operation):
+        first = {Operation.WRITE_MEMORY: "FETCH", Operation.CLEAR_MEMORY: "FETCH"}
+        with m.Switch(operation):
+            for each in Operation:
+                with m.Case(each.value):
+                    m.next = first.get(each, each.name)
