@@ -56,7 +56,6 @@ class Endpoint:
         self._front: deque[tuple[int, Request]] = deque()
         self.waiters: list[Callable[[], None]] = []
         self._asking: deque[Request] = deque()
-        self._planned: Request | None = None
         self._answers: tuple[deque[Request], deque[Request]] = (deque(), deque())
         self._read_turn = False
         self.header_free = 0
@@ -94,16 +93,17 @@ class Endpoint:
         front = self._front
         while front and self._buffered <= self._write_buffer:
             kind, request = front[0]
-            if self._asking if kind == READ else self._planned:
-                break
-            front.popleft()
             if kind == READ:
+                if len(self._asking) + len(self._reads) >= _READS:
+                    break
+                front.popleft()
                 self._asking.append(request)
                 self._ask()
             else:
-                self._buffered += request.flits
-                self._planned = request
-                self._begin_write()
+                if self._moving >= _MOVING:
+                    break
+                front.popleft()
+                self._begin_write(request)
         if self.waiters:
             waiters, self.waiters = self.waiters, []
             for look in waiters:
@@ -111,7 +111,7 @@ class Endpoint:
 
     def _ask(self) -> None:
         asking = self._asking
-        while asking and len(self._reads) < _READS:
+        while asking:
             request = asking[0]
             denied = request.status is Status.WINDOW
             if not denied and self.room < request.beats:
@@ -123,7 +123,7 @@ class Endpoint:
                 self.events.after(TIMING.endpoint_denied, self._answer)
                 continue
             self.take(request)
-            address = self._address(READ, request)
+            address = self._address(READ, request, TIMING.endpoint_address)
             self.events.at(address + self.port.latency, self.move_read, request)
 
     def take(self, request: Request) -> None:
@@ -137,9 +137,9 @@ class Endpoint:
         waiting = self._front or self._asking or self._reads or self._moving
         return not waiting and self.port.idle and self.room == self._capacity
 
-    def _address(self, kind: int, request: Request) -> int:
+    def _address(self, kind: int, request: Request, delay: int) -> int:
         """The cycle in which the memory takes the request's last address."""
-        cycle = max(self.events.now + TIMING.endpoint_address, self.next_address[kind])
+        cycle = max(self.events.now + delay, self.next_address[kind])
         cycle = self.port.accept(cycle)
         self.next_address[kind] = cycle + request.bursts
         return cycle
@@ -209,26 +209,22 @@ class Endpoint:
         """The last header flit of a WRITE has arrived; its data follows it."""
         self._arrive(WRITE, request)
 
-    def _begin_write(self) -> None:
-        """Lets the data of the planned write flow, if not too many do already."""
-        request = self._planned
-        if request is None or self._moving >= _MOVING:
-            return
-        self._planned = None
+    def _begin_write(self, request: Request) -> None:
+        """Lets the data of a write flow."""
+        self._buffered += request.flits
         self._moving += 1
         if request.status is Status.WINDOW:
             cycle = self.events.now + TIMING.endpoint_write_beat + request.flits
             self.events.at(cycle, self._dropped, request)
             return
-        address = self._address(WRITE, request)
-        first_beat = address + TIMING.endpoint_write_beat - TIMING.endpoint_address
+        address = self._address(WRITE, request, TIMING.endpoint_write_address)
+        first_beat = address + TIMING.endpoint_write_beat - TIMING.endpoint_write_address
         self.events.at(first_beat, self._move_write, request)
 
     def _moved(self, request: Request) -> None:
         """The last data of a write has left the buffer."""
         self._moving -= 1
         self._buffered -= request.flits
-        self._begin_write()
         self._advance()
 
     def _dropped(self, request: Request) -> None:

@@ -86,10 +86,12 @@ class Timing:
 
     # --- memory endpoint
     endpoint_address: int = 4
-    """endpoint/window.py, plan.py, axi/bursts.py: last header flit to the AXI address."""
+    """endpoint/window.py, read.py, axi/bursts.py: last header flit of a read to the AXI address."""
+    endpoint_write_address: int = 3
+    """endpoint/window.py, write.py, axi/bursts.py: the same for a write."""
     endpoint_denied: int = 2
     """endpoint/read.py: address time of a denied read to its answer being due."""
-    endpoint_write_beat: int = 6
+    endpoint_write_beat: int = 5
     """endpoint/write.py: last header flit of a write to its first beat on the bus."""
     endpoint_read_answer: int = 2
     """endpoint/read.py: last beat of a read to its answer waiting for the sender's register."""

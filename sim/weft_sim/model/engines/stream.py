@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..endpoint import CHECKED
 from ..network import Link
 from ..port import READ
 from ..requests import Request
@@ -62,12 +61,6 @@ class LoadStream:
         self._rooms: deque[tuple[int, int]] = deque()
         self._room = self.endpoint.room
         self._sent = self._out.free - self._header
-        # cycles in which requests arrive, and in which they are through the window check
-        self._arrivals: deque[int] = deque(maxlen=engine.depth)
-        self._waits: deque[int] = deque([0], maxlen=engine.depth)
-        self._last_asked = 0
-        places = chip.config.mesh.router_fifo_depth + 1
-        self._held = CHECKED + places * self._out.routers // self._header
         self._next_address = self.endpoint.next_address[READ]
         self._bus_free = self.endpoint.port.bus_free
         self._answer_free = self._back.free
@@ -85,8 +78,7 @@ class LoadStream:
         latency = self.endpoint.port.latency
         beat = self.endpoint.port.clock.beat_cycles
         depth, leaves, rooms = self.engine.depth, self._leaves, self._rooms
-        room, sent, last_asked = self._room, self._sent, self._last_asked
-        arrivals, waits = self._arrivals, self._waits
+        room, sent = self._room, self._sent
         next_address, bus_free, answer_free = self._next_address, self._bus_free, self._answer_free
         to_address, to_answer = TIMING.endpoint_address, TIMING.endpoint_read_answer + 1
         walk_end = ready_at = max(taken + 1, sent + header - 1)
@@ -100,19 +92,14 @@ class LoadStream:
             sent += header
             if len(leaves) == depth and leaves[0] >= sent:
                 sent = leaves[0] + 1
-            if waits[-1] > sent:
-                sent = self._not_held(sent)
             ready_at = sent + header - 1
             asked = sent + out
-            arrivals.append(asked)
-            waits.append(asked if asked > last_asked else last_asked)
             while room < beats:
                 freed, amount = rooms.popleft()
                 room += amount
                 if freed > asked:
                     asked = freed
             room -= beats
-            last_asked = asked
             address = asked + to_address
             if next_address > address:
                 address = next_address
@@ -129,17 +116,10 @@ class LoadStream:
             leave = answered + back + flits
             leaves.append(leave)
             passages.append(Passage(sent, asked, ready, last_beat, answered, leave))
-        self._room, self._sent, self._last_asked = room, sent, last_asked
+        self._room, self._sent = room, sent
         self._next_address, self._bus_free, self._answer_free = next_address, bus_free, answer_free
         self.jobs.append(_Timeline(job, passages, all_beats, all_flits))
         return walk_end, leave
-
-    def _not_held(self, sent: int) -> int:
-        """The first cycle from ``sent`` on in which the network is not full of waiting requests."""
-        arrived = sum(cycle <= sent for cycle in self._arrivals)
-        waits = list(self._waits)[-len(self._arrivals) :][:arrived]
-        waiting = [cycle for cycle in waits if cycle > sent]
-        return waiting[-self._held - 1] if len(waiting) > self._held else sent
 
     def finish(self) -> None:
         """The oldest job has ended."""
