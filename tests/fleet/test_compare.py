@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from weft.fleet import Scenario, default_constants
-from weft.fleet.compare import compare_scenario, pair, tornado, views
+from weft.fleet.compare import claims, compare_scenario, pair, tornado, views
 from weft.fleet.errors import FleetError
 
 
@@ -123,3 +123,19 @@ def test_pairs():
         pair("memphis", "prometheus")
     with pytest.raises(FleetError, match="cannot be compared with itself"):
         pair("memphis", "memphis")
+
+
+def test_claims_beside_ours(comparison):
+    """A published ratio without a source, or a verdict the wrong way round."""
+    assert len(comparison.claims) == 2 * len(claims())
+    for check in comparison.claims:
+        assert check.claim.source
+        assert 0 < check.claim.low <= check.claim.high
+        ours, claim = check.ours, check.claim
+        if check.verdict == "overlaps":
+            assert ours.p5 <= claim.high
+            assert ours.p95 >= claim.low
+            continue
+        dearer = claim.quantity == "usd_per_million_tokens"
+        worse = ours.p50 > claim.high if dearer else ours.p50 < claim.low
+        assert check.verdict == ("less favourable" if worse else "more favourable")

@@ -115,9 +115,7 @@ def test_real_cluster_of_two_workers(study, tmp_path):
     """A study that runs here and not on a cluster."""
     from distributed import LocalCluster
 
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
-    ) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         result = run_sweep(study, tmp_path / "out", cluster_engine(cluster.scheduler_address))
     assert result.workers == 2
     assert result.priced == 8

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from weft.fleet.compare.claims import ClaimCheck, check_claims
 from weft.fleet.compare.losses import Loss, losses
 from weft.fleet.compare.tornado import Swing, tornado
 from weft.fleet.compare.views import View, views
@@ -30,6 +31,8 @@ class Comparison:
     tornado_money: tuple[Swing, ...]
     """What moves rival over built, dollars per token."""
     losses: tuple[Loss, ...]
+    claims: tuple[ClaimCheck, ...]
+    """Published ratios of other ASICs over GPUs; empty where a GPU stands against a GPU."""
     breakeven_chips: Band | None
     """Rivals at which their one-off cost is paid back; None: no volume pays."""
 
@@ -97,5 +100,6 @@ def compare_scenario(
         tornado_energy=energy,
         tornado_money=money,
         losses=losses(scenario, sampled, built, rival, rows),
+        claims=check_claims(rows) if rival.machine.kind != built.machine.kind else (),
         breakeven_chips=_breakeven(built, rival, sampled),
     )

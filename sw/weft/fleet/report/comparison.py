@@ -81,4 +81,25 @@ def comparison_parts(c: Comparison) -> list[str]:
                 [(x.certainty, x.subject, x.finding) for x in c.losses],
             ),
         ),
+        _claims(c),
     ]
+
+
+def _claims(c: Comparison) -> str:
+    """Published ratios beside ours."""
+    if not c.claims:
+        return ""
+    rows = [
+        (
+            x.claim.subject,
+            x.claim.quantity,
+            f"{x.claim.low:g} .. {x.claim.high:g}",
+            f"{x.ours.p50:.2f} [{x.ours.p5:.2f} .. {x.ours.p95:.2f}], {x.work}",
+            x.verdict,
+            f"{x.claim.source}, {x.claim.date} ({x.claim.kind})",
+        )
+        for x in c.claims
+    ]
+    head = ("published", "ratio", "theirs", "ours", "", "source")
+    note = "A check of plausibility: other chips, other work; vendors choose what they publish."
+    return section("Other ASICs over GPUs", table(head, rows), note=note)

@@ -116,6 +116,18 @@ def _comparison(result: ScenarioResult) -> Iterable[str]:
     yield f"where {c.rival} loses"
     for loss in c.losses:
         yield f"  [{loss.certainty}] {loss.subject}: {loss.finding}"
+    if c.claims:
+        yield ""
+        yield "published ratios of other ASICs over GPUs (other chips, other work), and ours"
+    for check in c.claims:
+        claim, ours = check.claim, check.ours
+        range_text = (
+            f"{claim.low:g}" if claim.low == claim.high else f"{claim.low:g}-{claim.high:g}"
+        )
+        yield (
+            f"  {claim.subject}, {claim.quantity}: {range_text} ({claim.work}; {claim.kind}); "
+            f"ours, {check.work}: {ours.p50:.2f} [{ours.p5:.2f} .. {ours.p95:.2f}], {check.verdict}"
+        )
 
 
 def render_facts(checks: Iterable[object]) -> list[str]:
