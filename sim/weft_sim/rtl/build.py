@@ -1,14 +1,15 @@
 """Builds of compiled chips, kept by content.
 
 A build is the folder ``<name>-<hash>`` with the shared library, the Verilog it came from and
-``build.json`` (seconds of each phase, options). The hash covers the Verilog, the harness, all
-options and Verilator's version, so a build is never stale. It is made in a ``.partial`` folder
-under a file lock and renamed when whole: users beside each other share it, and an interrupted
-build is made again.
+``build.json`` (seconds of each phase and of processor time, options). The hash covers the
+Verilog, the harness, all options and Verilator's version, so a build is never stale. It is made
+in a ``.partial`` folder under a file lock and renamed when whole: users beside each other share
+it, and an interrupted build is made again.
 """
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from .compile import Jobs, Unit
 from .errors import BuildError
 from .group import group
 from .progress import Progress
-from .runtime import start_runtime
+from .runtime import runtime
 from .toolchain import compiler, verilator
 from .verilate import control_file, options, verilate
 from .wrapper import wrap
@@ -121,13 +122,17 @@ def _make(design: Verilog, header: str, kind: str, home: Path, root: Path, *, vc
         "-DVM_SC=0",
         "-DVM_TIMING=0",
         f"-I{verilator().include}",
+        f"-I{verilator().include}/vltstd",
     )
     own = (*common, f"-I{_HARNESS}", f"-I{objects}")
-    started = monotonic()
-    with Progress(f"building {kind}") as progress, Jobs(compiler()) as jobs:
+    started, cpu_started = monotonic(), _children_cpu_s()
+    with (
+        Progress(f"building {kind}") as progress,
+        Jobs(compiler()) as jobs,
+        runtime(jobs, root, common, output_header=_HARNESS / "output.h", vcd=vcd) as library,
+    ):
         progress.step = "Verilator"
         verilated = jobs.call(lambda: verilate(design, objects, vcd=vcd))
-        runtime = start_runtime(jobs, root, common, output_header=_HARNESS / "output.h", vcd=vcd)
         (objects / "chip.h").write_text(header)
         jobs.finish([verilated])
         seconds["verilator"] = monotonic() - started
@@ -139,8 +144,9 @@ def _make(design: Verilog, header: str, kind: str, home: Path, root: Path, *, vc
         jobs.finish(jobs.start(units), report)
         seconds["compiler"] = monotonic() - started - seconds["verilator"]
         progress.step = "linking"
-        jobs.link([*(unit.target for unit in units), *runtime()], home / LIBRARY)
+        jobs.link([*(unit.target for unit in units), *library()], home / LIBRARY)
     seconds["total"] = monotonic() - started
+    seconds["processor"] = _children_cpu_s() - cpu_started
     shutil.move(objects / f"{design.top}.v", home)
     shutil.rmtree(objects)
     description = {
@@ -154,6 +160,11 @@ def _make(design: Verilog, header: str, kind: str, home: Path, root: Path, *, vc
         "seconds": {phase: round(value, 2) for phase, value in seconds.items()},
     }
     (home / "build.json").write_text(json.dumps(description, indent=2) + "\n")
+
+
+def _children_cpu_s() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _units(sources: list[Path], objects: Path, options: tuple[str, ...]) -> list[Unit]:

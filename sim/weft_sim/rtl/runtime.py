@@ -9,13 +9,14 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .compile import Jobs, Unit
 from .toolchain import verilator
 
-__all__ = ["start_runtime"]
+__all__ = ["runtime"]
 
 _SOURCES = ("verilated.cpp", "verilated_threads.cpp")
 _SOURCES_VCD = ("verilated_vcd_c.cpp",)
@@ -23,10 +24,11 @@ _SOURCES_VCD = ("verilated_vcd_c.cpp",)
 _OPTIMISATION = "-O1"
 
 
-def start_runtime(
+@contextmanager
+def runtime(
     jobs: Jobs, root: Path, options: tuple[str, ...], *, output_header: Path, vcd: bool
-) -> Callable[[], list[Path]]:
-    """Queues what must be compiled; the function returned waits for it and gives the object files.
+) -> Iterator[Callable[[], list[Path]]]:
+    """Queues what must be compiled; gives a function that waits for the object files.
 
     ``options`` are the compiler's for the whole build; ``output_header`` redirects what the
     library prints.
@@ -43,17 +45,16 @@ def start_runtime(
     sources = [include / name for name in _SOURCES + (_SOURCES_VCD if vcd else ())]
     objects = [home / f"{source.stem}.o" for source in sources]
     missing = [(s, o) for s, o in zip(sources, objects, strict=True) if not o.is_file()]
-    if not missing:
-        return lambda: objects
-    scratch = tempfile.TemporaryDirectory(dir=home, prefix="partial-")
-    units = [Unit(s, Path(scratch.name) / o.name, flags) for s, o in missing]
-    futures = jobs.start(units)
+    with tempfile.TemporaryDirectory(
+        dir=home, prefix="partial-", ignore_cleanup_errors=True
+    ) as scratch:
+        units = [Unit(source, Path(scratch) / made.name, flags) for source, made in missing]
+        futures = jobs.start(units)
 
-    def wait() -> list[Path]:
-        with scratch:
+        def wait() -> list[Path]:
             jobs.finish(futures)
             for unit in units:
                 os.replace(unit.target, home / unit.target.name)
-        return objects
+            return objects
 
-    return wait
+        yield wait
