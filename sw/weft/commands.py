@@ -126,7 +126,7 @@ def engine_of(opcode: Opcode | int, fields: dict[str, int]) -> Engine | None:
     """The engine that runs a command; None for the control node (FENCE, unknown opcodes)."""
     if opcode is Opcode.NOP:
         return Engine(fields["engine"])
-    return ENGINE_OF.get(opcode)  # type: ignore[call-overload]
+    return ENGINE_OF.get(opcode) if isinstance(opcode, Opcode) else None
 
 
 def pack(opcode: Opcode, *, tile: tuple[int, int] = (0, 0), **fields: object) -> bytes:
@@ -179,7 +179,7 @@ def unpack_record(record: bytes | np.ndarray) -> dict[str, int]:
     return {name: field.extract(bits) for name, field in _RECORD.items()}
 
 
-def as_array(commands: Iterable[bytes] | np.ndarray) -> np.ndarray:
+def as_array(commands: bytes | Iterable[bytes] | np.ndarray) -> np.ndarray:
     """Commands as an (n, 64) array of uint8.
 
     Raises
