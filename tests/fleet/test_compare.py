@@ -139,3 +139,15 @@ def test_claims_beside_ours(comparison):
         dearer = claim.quantity == "usd_per_million_tokens"
         worse = ours.p50 > claim.high if dearer else ours.p50 < claim.low
         assert check.verdict == ("less favourable" if worse else "more favourable")
+
+
+def test_one_off_cost_above_the_whole_budget():
+    """An iso-cost row with billions of chips where there is no money for one."""
+    spec = pair("h100_sxm", "weft").spec
+    lone = Scenario(replace(spec, rival=replace(spec.rival, volume=None)))
+    result = lone.run(draws=100)
+    assert "iso-cost" not in {v.view for v in result.comparison.views}
+    assert any("one-off design alone" in x.finding for x in result.comparison.losses)
+    shared = pair("h100_sxm", "weft").run(draws=100)
+    (row,) = (v for v in shared.comparison.views if v.view == "iso-cost")
+    assert 0.1 < row.rival_chips.p50 / row.built_chips < 10

@@ -74,6 +74,10 @@ def _from_views(rows: tuple[View, ...]) -> list[Loss]:
             loss = _graded(f"{row.work}, {row.view}", getattr(row, name), what, low_is_good)
             if loss:
                 found.append(loss)
+    for kind in sorted({row.work for row in rows}):
+        if not any(row.work == kind and row.view == "iso-cost" for row in rows):
+            words = "the one-off design alone costs more than the whole fleet as built"
+            found.append(Loss(f"{kind}, iso-cost", words, "certain"))
     return found
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from weft.fleet.errors import FleetError
 from weft.fleet.machines import GPU_NAMES
 from weft.fleet.scenarios.scenario import Scenario
+from weft.fleet.scenarios.schema import DEFAULT_RIVAL
 from weft.fleet.scenarios.specs import ChipSpec
 
 __all__ = ["pair"]
@@ -31,12 +32,12 @@ def _is_chip(word: str) -> bool:
 
 
 def _chip(word: str, like: ChipSpec | None = None) -> ChipSpec:
-    formats = ["int8", "fp8", "bf16"] if word == "weft" else None
+    own = DEFAULT_RIVAL if word == "weft" else {}
     rack = word in ("gb200", "gb300")
     count = like.count if like else 32
     if rack and count % 72 == 0:
         return ChipSpec(name=word, count=count, node_chips=72)
-    return ChipSpec(name=word, count=count, formats=formats)
+    return ChipSpec(name=word, count=count, **own)  # type: ignore[arg-type]
 
 
 def pair(built: str, rival: str) -> Scenario:

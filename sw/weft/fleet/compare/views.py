@@ -108,6 +108,7 @@ def _fixed(side: Side, kind: str) -> Num:
 def views(scenario: Scenario, constants: Constants, built: Side, rival: Side) -> tuple[View, ...]:
     """All four views of every workload that both sides run.
 
+    There is no iso-cost row where the built fleet costs less than the rival's one-off design alone.
     `constants` are those (sampled or not) that `built` and `rival` were priced with.
     """
     rows = []
@@ -120,20 +121,18 @@ def views(scenario: Scenario, constants: Constants, built: Side, rival: Side) ->
             continue
         ours, theirs = rival.answers[kind], built.answers[kind]
         power = theirs.site.site_w / ours.site.site_w
-        fixed = _fixed(rival, kind)
-        left = np.maximum(theirs.bill.usd_per_year - fixed, 0.0)
-        cost = np.maximum(left / (ours.bill.usd_per_year - fixed), 1e-9)
         one = np.ones_like(np.asarray(power, float))
         same = "same process class already" if moved is rival else f"rival energy at {process}"
         rows += [
             _row(VIEWS[0], kind, built, rival, one),
             _row(VIEWS[1], kind, built, rival, power, "equal power at the site's meter"),
-            _row(VIEWS[2], kind, built, rival, cost, "equal cost per year, one-off cost included"),
-            _row(VIEWS[3], kind, built, moved, one, same),
         ]
+        fixed = _fixed(rival, kind)
+        left = theirs.bill.usd_per_year - fixed
+        if median(left) > 0:
+            cost = np.maximum(left, 0.0) / (ours.bill.usd_per_year - fixed)
+            cost = np.maximum(cost, 1.0 / ours.work.chips)
+            note = "equal cost per year, one-off cost included"
+            rows.append(_row(VIEWS[2], kind, built, rival, cost, note))
+        rows.append(_row(VIEWS[3], kind, built, moved, one, same))
     return tuple(rows)
-
-
-def better(ratio: Band, *, low_is_good: bool = False) -> bool:
-    """Whether the middle of a ratio favours the rival."""
-    return median(ratio.p50) < 1.0 if low_is_good else median(ratio.p50) > 1.0

@@ -133,8 +133,9 @@ def _facts(entries: list[Any], where: str) -> tuple[Quantity, ...]:
     return tuple(facts)
 
 
-ASSUMED_FORMATS = ["int8", "fp8", "bf16"]
-"""Of the Weft chip that stands against a scenario without a `[rival]`; its notes say so."""
+DEFAULT_RIVAL = {"formats": ["int8", "fp8", "bf16"], "volume": 100000.0}
+"""The Weft chip that stands against a scenario without a `[rival]`: formats assumed (its notes say
+so), one-off cost spread over a programme of 100,000 chips and not over one small case."""
 
 _TRAINING_NEEDS = ("global_batch",)
 _SERVING_NEEDS = ("input_tokens", "output_tokens")
@@ -160,7 +161,7 @@ def _checked(data: dict[str, Any], text: str, where: str) -> ScenarioSpec:
         return spec
 
     chip = ChipSpec(**data["chip"])
-    rival_data = {"name": "weft", **data.get("rival", {"formats": ASSUMED_FORMATS})}
+    rival_data = {"name": "weft", **data.get("rival", DEFAULT_RIVAL)}
     if "count" not in rival_data:
         rival_data["count"] = chip.count
     rival = ChipSpec(**rival_data)
