@@ -127,7 +127,7 @@ def test_pairs():
 
 def test_claims_beside_ours(comparison):
     """A published ratio without a source, or a verdict the wrong way round."""
-    assert len(comparison.claims) == 2 * len(claims())
+    assert len(comparison.claims) == 3 * len(claims())
     for check in comparison.claims:
         assert check.claim.source
         assert 0 < check.claim.low <= check.claim.high

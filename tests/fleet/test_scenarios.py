@@ -236,3 +236,17 @@ def test_speed():
     result = scenario.run(draws=10_000)
     assert time.perf_counter() - start < 30.0
     assert result.draws == 10_000
+
+
+def test_ranking_takes_its_share_of_the_chips():
+    """Chips counted twice, or recommendation left out of the power of the site."""
+    text = TRAIN + "[ranking]\nshare = 0.25\n"
+    with pytest.raises(InfeasibleError, match="must equal the 48 chips"):
+        Scenario.loads(text).point()
+    side = Scenario.loads(change(text, "data = 32", "data = 16")).point()
+    assert {k: a.work.chips for k, a in side.answers.items()} == {"training": 48, "ranking": 16}
+    ranking = side.answers["ranking"]
+    assert side.site_w == pytest.approx(side.main.site.site_w + ranking.site.site_w)
+    assert sum(share for _, share in ranking.work.waterfall) == pytest.approx(1.0)
+    with pytest.raises(FleetError, match=r"<text>:14: ranking\.share must be at most 1, not 1\.5"):
+        Scenario.loads(change(text, "0.25", "1.5"))

@@ -18,6 +18,7 @@ from weft.fleet.models import ModelShape, model
 from weft.fleet.quantity import Quantity
 from weft.fleet.scenarios.specs import (
     ChipSpec,
+    RankingSpec,
     ScenarioSpec,
     ServingSpec,
     SiteSpec,
@@ -65,6 +66,7 @@ SCHEMA: dict[str, Any] = {
     "serving": _table(ServingSpec),
     "rival_training": _table(TrainingSpec),
     "rival_serving": _table(ServingSpec),
+    "ranking": _table(RankingSpec, ("share",)),
     "site": _table(SiteSpec),
     "fact": ((list,), False),
 }
@@ -107,7 +109,7 @@ def _positive(spec: Any, at: Callable[[str, str], str], table: str) -> None:
         )
         if not low_ok:
             raise FleetError(f"{at(table, f.name)}: {table}.{f.name} must be positive, not {value}")
-        if f.name == "training_share" and value > 1:
+        if f.name in ("training_share", "share") and value > 1:
             raise FleetError(
                 f"{at(table, f.name)}: {table}.{f.name} must be at most 1, not {value}"
             )
@@ -183,6 +185,7 @@ def _checked(data: dict[str, Any], text: str, where: str) -> ScenarioSpec:
         or training,
         rival_serving=work("rival_serving", ServingSpec, _SERVING_NEEDS, "serving") or serving,
         site=site,
+        ranking=work("ranking", RankingSpec, ("share",)),
         rival_given="rival" in data,
         facts=_facts(data.get("fact", []), at("fact")),
         fleet=data.get("fleet", ""),

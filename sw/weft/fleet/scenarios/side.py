@@ -12,6 +12,7 @@ from weft.fleet.power import PowerBreakdown, node_power, power_swing, site_power
 from weft.fleet.quantity import Num
 from weft.fleet.scenarios.bill import Bill, bill
 from weft.fleet.scenarios.chips import build
+from weft.fleet.scenarios.ranking import ranking_work
 from weft.fleet.scenarios.specs import ChipSpec, ScenarioSpec, ServingSpec, SiteSpec, TrainingSpec
 from weft.fleet.scenarios.work import WorkResult, serving_work, training_work
 
@@ -158,9 +159,11 @@ def evaluate_side(
             )
         limit_w = np.minimum(limit_w, chip.power_limit_w)
     both = training is not None and serving is not None
-    first = chip.count
+    ranking = scenario.ranking
+    ranked = _whole(chip, chip.count * ranking.share) if ranking is not None else 0
+    first = chip.count - ranked
     if both:
-        first = _whole(chip, chip.count * scenario.site.training_share)
+        first = _whole(chip, first * scenario.site.training_share)
     answers: dict[str, Answer] = {}
     jobs: list[tuple[str, int, WorkResult]] = []
     if training is not None and first:
@@ -168,7 +171,7 @@ def evaluate_side(
             machine, scenario.model, training, first, c, limit_w=chip.power_limit_w
         )
         jobs.append(("training", first, work))
-    rest = chip.count - first if both else chip.count
+    rest = chip.count - ranked - (first if both else 0)
     if serving is not None and rest:
         work = serving_work(
             machine,
@@ -177,10 +180,13 @@ def evaluate_side(
             rest,
             c,
             node_chips=min(chip.node_chips, rest),
-            leave_rest=both,
+            leave_rest=both or ranked > 0,
             limit_w=chip.power_limit_w,
         )
         jobs.append(("serving", rest, work))
+    if ranking is not None and ranked:
+        work = ranking_work(machine, ranking, ranked, c, limit_w=chip.power_limit_w)
+        jobs.append(("ranking", ranked, work))
     for kind, chips, work in jobs:
         site = _site(machine, chip, scenario.site, chips, work.chip_w, c)
         top = _site(machine, chip, scenario.site, chips, limit_w, c)

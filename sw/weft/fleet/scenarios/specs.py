@@ -8,6 +8,7 @@ from weft.fleet.training import Layout
 
 __all__ = [
     "ChipSpec",
+    "RankingSpec",
     "ScenarioSpec",
     "ServingSpec",
     "SiteSpec",
@@ -93,6 +94,20 @@ class ServingSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RankingSpec:
+    """Recommendation (DLRM-DCNv2, the MLPerf model) on a share of the chips; a "token" of it is a
+    sample, one user-item pair."""
+
+    share: float
+    """Of all chips of the fleet; taken off before training and serving divide the rest."""
+    batch: int = 8192
+    """Samples of a batch over a replica."""
+    replica_chips: int = 8
+    precision: str = "bf16"
+    table_precision: str = "fp16"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteSpec:
     """The site; what is left out comes from the constants."""
 
@@ -130,6 +145,7 @@ class ScenarioSpec:
     rival_training: TrainingSpec | None
     rival_serving: ServingSpec | None
     site: SiteSpec
+    ranking: RankingSpec | None = None
     rival_given: bool = False
     """Whether the file names a rival; one that was not asked for may be refused quietly."""
     facts: tuple[Quantity, ...] = ()
