@@ -18,6 +18,7 @@ CASES = {
     "memory": "hardware",
     "model": "tools",
     "build": "tools",
+    "fleet": "fleet",
 }
 
 
