@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,8 @@ CHECKED = 2
 
 #: endpoint/read.py READS: requests in flight.
 _READS = 64
-#: endpoint/write.py: writes whose data is on its way to the memory.
-_MOVING = 4
+#: endpoint/write.py: writes whose data is on its way to the memory; WRITES: those not confirmed.
+_MOVING, _UNCONFIRMED = 4, 32
 
 
 def _read_buffer_beats(packet_bytes: int, flit_bytes: int) -> int:
@@ -60,6 +61,8 @@ class Endpoint:
         self._read_turn = False
         self.header_free = 0
         self._moving = 0
+        self._unconfirmed = 0
+        self._stalled: deque[tuple[Request, int]] = deque()
         self._buffered = 0
         self._reads: deque[Request] = deque()
         self.next_address = [0, 0]
@@ -147,7 +150,7 @@ class Endpoint:
     def move_read(self, request: Request, beats: int | None = None) -> None:
         """The beats of a read, or the last ``beats`` of them, may move from now on."""
         count = request.beats if beats is None else beats
-        self.port.add(READ, count, lambda: self._arrived(request))
+        self.port.add(READ, count, partial(self._arrived, request))
 
     def count_read(self, request: Request) -> None:
         """Adds a read to the statistics."""
@@ -232,7 +235,17 @@ class Endpoint:
         self._confirm(request)
 
     def _move_write(self, request: Request) -> None:
-        self.port.add(WRITE, request.beats, lambda: self._written(request))
+        """The data of a write may move, but for its last word if too many are not confirmed."""
+        self._stalled.append((request, self.events.now))
+        self._release()
+
+    def _release(self) -> None:
+        stalled, now = self._stalled, self.events.now
+        while stalled and self._unconfirmed < _UNCONFIRMED:
+            request, since = stalled.popleft()
+            self._unconfirmed += 1
+            beats = max(1, request.beats - (now - since))
+            self.port.add(WRITE, beats, partial(self._written, request))
 
     def _written(self, request: Request) -> None:
         self._moved(request)
@@ -242,7 +255,13 @@ class Endpoint:
         self.counts["last_write_response_cycle"] = max(
             due, self.counts["last_write_response_cycle"]
         )
-        self.events.at(due, self._confirm, request)
+        self.events.at(due, self._confirmed, request)
+
+    def _confirmed(self, request: Request) -> None:
+        self._unconfirmed -= 1
+        if self._stalled:
+            self.events.after(1, self._release)
+        self._confirm(request)
 
     def _confirm(self, request: Request) -> None:
         self.events.after(TIMING.endpoint_write_answer, self._offer, WRITE, request)
