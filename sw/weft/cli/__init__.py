@@ -19,6 +19,7 @@ VERBS = {
     "gemm": "gemm",
     "bench": "bench",
     "verilog": "verilog",
+    "fpga": "fpga",
     "synth": "synth",
     "disasm": "disasm",
     "fleet": "fleet",

@@ -18,9 +18,8 @@ from weft_sim.rtl import build as chip_build
 from weft_sim.rtl.compile import Jobs, Unit
 from weft_sim.rtl.group import group
 from weft_sim.rtl.progress import Progress
-from weft_sim.rtl.runtime import start_runtime
 from weft_sim.rtl.toolchain import compiler, verilator
-from weft_sim.rtl.verilate import control_file, options, verilate
+from weft_sim.rtl.verilate import control_file, verilate
 from weft_sim.rtl.wrapper import wrap
 
 __all__ = ["build_board"]
@@ -34,6 +33,8 @@ _FLAGS = (
     "-DVM_TRACE_VCD=0 -DVM_COVERAGE=0 -DVM_SC=0 -DVM_TIMING=0"
 ).split()
 _PIECE_BYTES = 600_000
+#: What every model needs of Verilator's library.
+_RUNTIME = ("verilated", "verilated_threads")
 _CLOCK_EDGE = re.compile(r"@\(posedge (\w+)\)")
 
 
@@ -75,26 +76,31 @@ def build_board(prototype: Prototype, root: Path) -> Path:
 
 def _make(design: Verilog, prototype: Prototype, home: Path, root: Path) -> None:
     objects = home / "obj"
-    common = (*_FLAGS, f"-I{verilator().include}")
-    output_header = _OUTPUT.with_suffix(".h")
-    name = f"board of {prototype.config.name}"
-    with Progress(f"building the {name}") as progress, Jobs(compiler()) as jobs:
+    include = verilator().include
+    own = (*_FLAGS, f"-I{include}", f"-I{_OUTPUT.parent}", f"-I{objects}")
+    with (
+        Progress(f"building the board of {prototype.config.name}") as progress,
+        Jobs(compiler()) as jobs,
+    ):
         progress.step = "Verilator"
         verilated = jobs.call(lambda: verilate(design, objects, vcd=False))
-        runtime = start_runtime(jobs, root, common, output_header=output_header, vcd=False)
-        jobs.finish([verilated])
-        own = (*common, f"-I{_OUTPUT.parent}", f"-I{objects}", "-O2")
-        pieces = group(verilated.result(), objects, "piece", _PIECE_BYTES)
+        redirected = (*own, "-O1", "-include", str(_OUTPUT.with_suffix(".h")))
         units = [
-            Unit(piece, piece.with_suffix(".o"), own, size) for piece, size in pieces.items()
+            Unit(include / f"{name}.cpp", objects / f"{name}.o", redirected) for name in _RUNTIME
         ]
+        jobs.finish([verilated])
+        pieces = group(verilated.result(), objects, "piece", _PIECE_BYTES)
         pins = (
             f'-DTOP_HEADER="V{design.top}.h"',
             f"-DTOP_MODEL=V{design.top}",
             f"-DDIVISOR={prototype.divisor}",
         )
         units += [
-            Unit(source, objects / f"{source.stem}.o", (*own, *pins))
+            Unit(piece, piece.with_suffix(".o"), (*own, "-O2"), size)
+            for piece, size in pieces.items()
+        ]
+        units += [
+            Unit(source, objects / f"{source.stem}.o", (*own, *pins, "-O2"))
             for source in (_SOURCE, _OUTPUT)
         ]
 
@@ -103,5 +109,5 @@ def _make(design: Verilog, prototype: Prototype, home: Path, root: Path) -> None
 
         jobs.finish(jobs.start(units), report)
         progress.step = "linking"
-        jobs.link([*(unit.target for unit in units), *runtime()], home / _LIBRARY)
+        jobs.link([unit.target for unit in units], home / _LIBRARY)
     shutil.rmtree(objects)

@@ -13,12 +13,19 @@ from weft_hw.uart.protocol import (
     HEADER_BYTES,
     Header,
     Operation,
+    ReplyStatus,
 )
 
-__all__ = ["FrameReader", "frame", "request"]
+__all__ = ["STATUS_NAMES", "FrameReader", "frame", "request"]
+
+#: The name of a reply's status.
+STATUS_NAMES = {each.value: name for name, each in ReplyStatus.__members__.items()}
+_OPERATIONS = {name: each.value for name, each in Operation.__members__.items()}
 
 _ESCAPES = {END: bytes((ESCAPE, ESCAPED_END)), ESCAPE: bytes((ESCAPE, ESCAPED_ESCAPE))}
 _CRC_BYTES = 2
+#: A tag and a status at least.
+_MIN_BYTES = 2 + _CRC_BYTES
 
 
 def frame(content: bytes) -> bytes:
@@ -31,10 +38,10 @@ def frame(content: bytes) -> bytes:
 
 
 def request(
-    operation: Operation, tag: int, address: int = 0, count: int = 0, data: bytes = b""
+    operation: str, tag: int, address: int = 0, count: int = 0, data: bytes = b""
 ) -> bytes:
-    """The frame of a request."""
-    fields = {"operation": operation.value, "tag": tag, "address": address, "count": count}
+    """The frame of a request; ``operation`` is a name of ``Operation``."""
+    fields = {"operation": _OPERATIONS[operation], "tag": tag, "address": address, "count": count}
     header = Header.as_shape().const(fields).as_value().value
     return frame(header.to_bytes(HEADER_BYTES, "little") + data)
 
@@ -55,7 +62,7 @@ class FrameReader:
                 continue
             for byte in (END, ESCAPE):
                 piece = piece.replace(_ESCAPES[byte], bytes((byte,)))
-            if len(piece) <= _CRC_BYTES or binascii.crc_hqx(piece, CRC_START) != 0:
+            if len(piece) < _MIN_BYTES or binascii.crc_hqx(piece, CRC_START) != 0:
                 self.broken += 1
             else:
                 contents.append(piece[:-_CRC_BYTES])

@@ -52,7 +52,11 @@ class SyncedMemory:
     def _span(self, key: Any) -> tuple[int, int]:
         if isinstance(key, slice):
             numbers = range(*key.indices(len(self._copy)))
-            return (min(numbers[0], numbers[-1]), max(numbers[0], numbers[-1]) + 1) if numbers else (0, 0)
+            return (
+                (min(numbers[0], numbers[-1]), max(numbers[0], numbers[-1]) + 1)
+                if numbers
+                else (0, 0)
+            )
         if isinstance(key, int | np.integer) and -len(self._copy) <= key < len(self._copy):
             place = int(key) % len(self._copy)
             return place, place + 1

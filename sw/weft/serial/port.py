@@ -56,7 +56,9 @@ class Port:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SerialError(f"{self.path} is in use by another program; close that first") from None
+            raise SerialError(
+                f"{self.path} is in use by another program; close that first"
+            ) from None
         tty.setraw(self._descriptor)
         mode = termios.tcgetattr(self._descriptor)
         mode[2] = (mode[2] | termios.CLOCAL | termios.CREAD) & ~(termios.CSTOPB | termios.CRTSCTS)

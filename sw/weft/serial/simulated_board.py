@@ -67,7 +67,10 @@ class SimulatedBoard:
 
     def _run(self) -> None:
         self._run_board(
-            self._board_end, ctypes.byref(self._stop), self._message, ctypes.c_size_t(_MESSAGE_BYTES)
+            self._board_end,
+            ctypes.byref(self._stop),
+            self._message,
+            ctypes.c_size_t(_MESSAGE_BYTES),
         )
 
     def close(self) -> None:

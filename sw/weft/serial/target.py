@@ -25,9 +25,7 @@ _WAIT_S = 0.05
 #: From a read's address to its first beat, for the compiler's cost model. Source: ``weft_hw.boards.axi_ram.AxiRam``.
 _MEMORY_LATENCY_CYCLES = 6
 _IDLE = 8
-_NOTHING_RECORDED = (
-    "a board records no {what}; run the program with target 'model' or 'rtl', which count the same cycles"
-)
+_NOTHING_RECORDED = "a board records no {what}; run the program with target 'model' or 'rtl', which count the same cycles"
 
 
 class SerialTarget:
@@ -155,7 +153,8 @@ class SerialTarget:
         for window in range(self.config.host.windows):
             if written(f"WINDOW_{window}_ACCESS") & WINDOW_WRITE:
                 first, beyond = (
-                    written(f"WINDOW_{window}_{end}") * WINDOW_PAGE_BYTES for end in ("BASE", "LIMIT")
+                    written(f"WINDOW_{window}_{end}") * WINDOW_PAGE_BYTES
+                    for end in ("BASE", "LIMIT")
                 )
                 yield min(first, size), min(beyond, size)
         base = written("COMPLETION_BASE_HI") << 32 | written("COMPLETION_BASE_LO")

@@ -1,0 +1,121 @@
+"""The flow: Verilog, Yosys, nextpnr, ecppack. Each step's files and log stay in the folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from weft_hw.boards.table import Board
+from weft_hw.boards.top import BoardTop
+from weft_hw.config import ChipConfig
+from weft_hw.verilog import to_verilog
+
+from .fit import check_cells, check_fit
+from .report import TimingReport, read_report
+from .tools import find_tool, run_tool
+
+__all__ = ["FpgaRun", "build_bitstream"]
+
+_YOSYS = """
+import sys
+from pyosys import libyosys as ys
+source, top, netlist, stat = sys.argv[1:]
+design = ys.Design()
+for command in (
+    f"read_verilog {source}",
+    f"synth_ecp5 -top {top} -json {netlist}",
+    f"tee -q -o {stat} stat -json",
+):
+    ys.run_pass(command, design)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FpgaRun:
+    """What came out. ``cells`` are Yosys' counts; ``seconds`` of each step."""
+
+    bitstream: Path
+    clock_mhz: float
+    """The clock that the bitstream has."""
+    cells: dict[str, int]
+    timing: TimingReport
+    seconds: dict[str, float]
+
+    @property
+    def meets_timing(self) -> bool:
+        return self.timing.fmax_mhz >= self.clock_mhz
+
+
+def build_bitstream(
+    config: ChipConfig,
+    board: Board,
+    folder: Path,
+    *,
+    memory_kib: int,
+    clock_hz: int,
+    baud: int,
+    seed: int,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> FpgaRun:
+    """Builds the bitstream of ``config`` for ``board`` in ``folder`` (made if missing).
+
+    A clock that is not met is no error: ``FpgaRun.meets_timing`` tells.
+
+    Raises
+    ------
+    ValueError
+        if it does not fit, or the clock or the line's speed cannot be made.
+    FileNotFoundError
+        if a program is missing.
+    RuntimeError
+        if one stops.
+    """
+    check_fit(config, board, memory_kib)
+    place, pack = find_tool("nextpnr-ecp5"), find_tool("ecppack")
+    top = BoardTop(config, board, memory_kib=memory_kib, clock_hz=clock_hz, baud=baud)
+    name = f"weft_{config.name}_{board.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    source, netlist = folder / f"{name}.v", folder / f"{name}.json"
+    stat, report = folder / "yosys_stat.json", folder / "nextpnr_report.json"
+    pins, placed = folder / f"{name}.lpf", folder / f"{name}.config"
+    bitstream = folder / f"{name}.bit"
+    seconds: dict[str, float] = {}
+
+    def step(what: str, work: Callable[[], None]) -> None:
+        on_step(what)
+        started = time.monotonic()
+        work()
+        seconds[what] = round(time.monotonic() - started, 1)
+
+    def generate() -> None:
+        source.write_text(to_verilog(top, name, assertions=False).text)
+        pins.write_text(board.constraints)
+
+    step("Verilog", generate)
+    yosys = [sys.executable, "-c", _YOSYS, str(source), name, str(netlist), str(stat)]
+    step("Yosys", lambda: run_tool(yosys, folder / "yosys.log"))
+    text = stat.read_text()
+    counts = json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]
+    cells = dict(sorted(Counter(counts).items()))
+    check_cells(cells, config, board)
+    route = [
+        *(place, f"--{board.fpga}", "--package", board.package, "--speed", board.speed),
+        *("--json", str(netlist), "--lpf", str(pins), "--textcfg", str(placed)),
+        *("--report", str(report), "--seed", str(seed), "--freq", f"{clock_hz / 1e6:g}"),
+        "--timing-allow-fail",
+    ]
+    step("nextpnr", lambda: run_tool(route, folder / "nextpnr.log"))
+    packing = [pack, "--compress", "--input", str(placed), "--bit", str(bitstream)]
+    step("ecppack", lambda: run_tool(packing, folder / "ecppack.log"))
+    return FpgaRun(
+        bitstream=bitstream,
+        clock_mhz=clock_hz / 1e6,
+        cells=cells,
+        timing=read_report(report),
+        seconds=seconds,
+    )
