@@ -3,7 +3,12 @@
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weft_hw.config import ChipConfig
 
 __all__ = ["add_parser", "run"]
 
@@ -13,7 +18,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "synth",
         help="area, timing and energy of a block on a cell library",
-        description="Maps a block to standard cells, times it and measures its energy under real operands. "
+        description="Maps a block to standard cells, times it and measures its energy under "
+        "real operands. "
         "Without --liberty and --pdk: Debian's OSU018, 180 nm.",
     )
     parser.add_argument(
@@ -44,6 +50,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--build", type=Path, default=Path("build/synth"), help="intermediate files"
     )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="measure the unit-cost table on every library found and print the ladder of nodes",
+    )
+    parser.add_argument(
+        "--blocks", default="pe,lane,router", help="blocks of --all (default: pe,lane,router)"
+    )
+    parser.add_argument(
+        "--table",
+        type=Path,
+        default=Path("build/synth/unit_costs.csv"),
+        help="where --all writes the table",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -61,6 +81,8 @@ def run(options: argparse.Namespace) -> int:
     if options.vectors < 64:
         raise ValueError(f"vectors must be at least 64, not {options.vectors}")
     config = resolve_config(options.preset)
+    if options.all:
+        return _all(options, config)
     recipes = DEFAULT_RECIPES
     if options.recipe:
         recipes = tuple(RECIPES) if options.recipe == "all" else tuple(options.recipe.split(","))
@@ -82,6 +104,58 @@ def run(options: argparse.Namespace) -> int:
         for problem in result.problems:
             print(f"weft: {result.library.name}: {problem}", file=sys.stderr)
     return 1 if any(result.problems for result in results) else 0
+
+
+def _all(options: argparse.Namespace, config: "ChipConfig") -> int:
+    from weft.synth.ladder import compare
+    from weft.synth.nodes import find_nodes
+    from weft.synth.unit_costs import collect, write_table
+
+    nodes = find_nodes(options.pdk)
+    if options.node:
+        nodes = [node for node in nodes if node.name in options.node.split(",")]
+    if not nodes:
+        raise ValueError("no library found: give --pdk DIR, or apt-get install qflow-tech-osu018")
+    rows, problems = collect(
+        nodes, options.pdk, config, options.build, blocks=options.blocks.split(","),
+        vectors=options.vectors, progress=_progress,
+    )  # fmt: skip
+    write_table(rows, options.table)
+    case = "pe.energy_fj.digits_held"
+    energy = {row.library: row.value for row in rows if row.key.endswith(case)}
+    ladder = compare(energy)
+    if options.json:
+        report = {
+            "table": str(options.table),
+            "rows": [asdict(row) for row in rows],
+            "ladder": [
+                {
+                    **asdict(item.published),
+                    "measured": item.measured,
+                    "disagreement": item.disagreement,
+                }
+                for item in ladder
+            ],
+            "problems": problems,
+        }
+        print(json.dumps(report, indent=1))
+    else:
+        for row in rows:
+            print(
+                f"{row.key:<52}{row.value:>12.4g} {row.unit:<8} "
+                f"({row.low:.4g} to {row.high:.4g}) {row.kind}"
+            )
+        for item in ladder:
+            p = item.published
+            print(
+                f"ladder {p.older} -> {p.newer}, {p.quantity}: measured {item.measured:.2f}x, "
+                f"published {p.factor:.2f}x ({p.low:.2f} to {p.high:.2f}): "
+                f"{100 * item.disagreement:+.0f} %; {p.source}"
+            )
+        print(f"table written to {options.table}")
+    for problem in problems:
+        print(f"weft: {problem}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 def _progress(text: str) -> None:

@@ -1,4 +1,5 @@
-"""From a mapped netlist and stimulus to energy: gate-level simulation checked against RTL, timed waveforms, energy."""
+"""From a mapped netlist and stimulus to energy: gate-level simulation checked against RTL, timed
+waveforms, energy."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ class GateBench:
     def simulate(
         self, stimulus: Mapping[str, np.ndarray], warm_up: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Runs RTL and gates. Returns bool (cycles, nets) of sources (inputs and state) before and after each clock edge, for the cycles
+        """Runs RTL and gates. Returns bool (cycles, nets) of sources (inputs and state) before and
+        after each clock edge, for the cycles
         after ``warm_up``; other columns are false.
 
         Raises
@@ -70,7 +72,8 @@ class GateBench:
             cycle, bit = differs[0]
             names = [f"{p.name}[{i}]" for p in outputs for i in range(p.bits)]
             raise FlowError(
-                f"the mapped {top} differs from its RTL: output {names[bit]} in cycle {cycle + warm_up} "
+                f"the mapped {top} differs from its RTL: output {names[bit]} in cycle "
+                f"{cycle + warm_up} "
                 f"is {int(got[cycle + warm_up, bit])}, not {int(want[cycle + warm_up, bit])} "
                 f"({len(differs)} differences in {len(want) - warm_up} cycles)"
             )

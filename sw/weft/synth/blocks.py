@@ -13,7 +13,8 @@ __all__ = ["BLOCKS", "Block", "block_names"]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``build(config, cols)`` gives the component. ``operation`` names what one cycle at full rate does and
+    """``build(config, cols)`` gives the component. ``operation`` names what one cycle at full rate
+    does and
     ``operations`` how many of them."""
 
     name: str

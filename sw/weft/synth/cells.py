@@ -1,10 +1,13 @@
 """Cells in common units: ps, fF, fJ, nW, µm², whatever the units of their file.
 
-Internal energy. A library with power per supply pin gives one table for the power rail and one for the ground rail. Over a rise and a
-fall both integrate the same charge, so the rails are two views of one energy: this model takes their mean. (Adding
+Internal energy. A library with power per supply pin gives one table for the power rail and one for
+the ground rail. Over a rise and a
+fall both integrate the same charge, so the rails are two views of one energy: this model takes
+their mean. (Adding
 them, as OpenSTA 2.0.17 does, counts internal energy twice.) Tables of several power pins are added.
 
-Unit of internal energy: capacitive_load_unit x voltage_unit², Liberty reference manual, "internal_power group".
+Unit of internal energy: capacitive_load_unit x voltage_unit², Liberty reference manual,
+"internal_power group".
 """
 
 from __future__ import annotations
@@ -61,7 +64,8 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table over input transition (ps) and output load (fF), bilinear, extrapolated at its edges."""
+    """A table over input transition (ps) and output load (fF), bilinear, extrapolated at its
+    edges."""
 
     slews_ps: np.ndarray
     loads_ff: np.ndarray
@@ -167,7 +171,8 @@ def _table(group: Group | None, templates: dict[str, Group], units: Units, scale
         variable = template.attributes.get(f"variable_{number}") if template else None
         if variable is None:
             continue
-        index = group.complex.get(f"index_{number}") or template.complex.get(f"index_{number}")  # type: ignore[union-attr]
+        assert template is not None
+        index = group.complex.get(f"index_{number}") or template.complex.get(f"index_{number}")
         if not index:
             raise LibertyError(f"a table of template {group.arguments[0]} has no index_{number}")
         kind = "load" if "capacitance" in variable else "slew"
@@ -194,7 +199,8 @@ def _table(group: Group | None, templates: dict[str, Group], units: Units, scale
 def _mean_of_rails(
     arcs: list[tuple[str | None, EnergyArc]], rails: dict[str, str]
 ) -> list[EnergyArc]:
-    """Energy arcs of equal pin and condition joined: power rails added, the mean with ground rails taken."""
+    """Energy arcs of equal pin and condition joined: power rails added, the mean with ground rails
+    taken."""
     joined: dict[tuple[str | None, str], dict[str, list[EnergyArc]]] = {}
     for rail, arc in arcs:
         key = (arc.related, repr(arc.when))
@@ -275,7 +281,8 @@ def _pin(
 
 
 def _leakage(group: Group, units: Units) -> float:
-    """Mean over states, nW. Powers of several rails of one state are added (ground rails read 0)."""
+    """Mean over states, nW. Powers of several rails of one state are added (ground rails read
+    0)."""
     if "cell_leakage_power" in group.attributes:
         return float(group.attributes["cell_leakage_power"]) * units.leakage_nw
     states: dict[str, float] = {}

@@ -1,6 +1,8 @@
-"""Characterises a block on a cell library: cells, area, critical path, frequency, leakage, energy per operation.
+"""Characterises a block on a cell library: cells, area, critical path, frequency, leakage, energy
+per operation.
 
-What fails after the mapping is recorded in ``problems`` and the rest is kept: a library without power tables still gives timing.
+What fails after the mapping is recorded in ``problems`` and the rest is kept: a library without
+power tables still gives timing.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class EnergyPoint:
 
 @dataclass(slots=True)
 class BlockResult:
-    """Everything measured of one block on one library. Fields are None where a step failed; ``problems`` says why."""
+    """Everything measured of one block on one library. Fields are None where a step failed;
+    ``problems`` says why."""
 
     block: str
     config: str
@@ -223,7 +226,8 @@ def _measure_energy(
     library = result.library
     if not library.has_power:
         result.problems.append(
-            f"no energy: library {library.name} has no internal_power tables; timing and area are kept"
+            f"no energy: library {library.name} has no internal_power tables; "
+            "timing and area are kept"
         )
         return
     bench = GateBench(netlist, library, rtl, home, build / "simulations")

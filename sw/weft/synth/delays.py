@@ -1,6 +1,7 @@
 """Loads, transitions and delays of every gate at its own load, from the library's tables.
 
-One pass in topological order with the slowest input transition, as a timing analyser does; the result places glitches in
+One pass in topological order with the slowest input transition, as a timing analyser does; the
+result places glitches in
 time and picks rows of the energy tables. OpenSTA stays the reference for the critical path.
 """
 
@@ -18,7 +19,8 @@ __all__ = ["Delays", "compute_delays", "typical_slew_ps"]
 
 @dataclass(slots=True)
 class Delays:
-    """``load_ff`` (nets,) of pins alone; ``slew_ps`` (nets,); ``arrival_ps`` (nets,) after the clock edge; ``arc_ps``:
+    """``load_ff`` (nets,) of pins alone; ``slew_ps`` (nets,); ``arrival_ps`` (nets,) after the
+    clock edge; ``arc_ps``:
     mean of rise and fall delay by (instance name, input pin, output pin)."""
 
     load_ff: np.ndarray
@@ -33,7 +35,8 @@ class Delays:
 
 
 def typical_slew_ps(library: CellLibrary) -> float:
-    """Transition of the smallest inverter that drives four of itself: the transition assumed at inputs and clock pins."""
+    """Transition of the smallest inverter that drives four of itself: the transition assumed at
+    inputs and clock pins."""
     best: tuple[float, float] | None = None
     for name in library.cell_names:
         if "inv" not in name.lower() or name in library.dont_use:
@@ -61,7 +64,8 @@ def net_loads_ff(netlist: Netlist) -> np.ndarray:
 
 
 def compute_delays(netlist: Netlist, input_slew_ps: float, load_ff: np.ndarray) -> Delays:
-    """Propagates transitions and arrivals. Inputs arrive with the flip-flops' outputs (they come from a neighbour's)."""
+    """Propagates transitions and arrivals. Inputs arrive with the flip-flops' outputs (they come
+    from a neighbour's)."""
     slew = np.full(netlist.net_count, input_slew_ps)
     arrival = np.zeros(netlist.net_count)
     arcs: dict[tuple[str, str, str], float] = {}

@@ -1,12 +1,14 @@
 """Energy of a mapped block from counted transitions and the library's tables.
 
 * switching: each transition of a net moves C V² / 2, C the capacitance of the pins on it;
-* internal: tables of the cells, at the pin's own transition and load; an output's is the mean over its input pins weighted by how often each
+* internal: tables of the cells, at the pin's own transition and load; an output's is the mean over
+its input pins weighted by how often each
   switches;
 * clock pins: their capacitance and internal energy at both edges of every cycle, whatever the data;
 * leakage: the cells' mean leakage for the time of a cycle.
 
-Wires and the clock tree are estimates, kept apart (``estimates``). Glitches are what the timed waveforms have more than settled values have.
+Wires and the clock tree are estimates, kept apart (``estimates``). Glitches are what the timed
+waveforms have more than settled values have.
 """
 
 from __future__ import annotations
@@ -99,7 +101,8 @@ def block_energy(
 
 
 def _clock_tree(netlist: Netlist, corner: Corner, per_sink_ff: float, voltage_v: float) -> float:
-    """Energy per cycle of the clock's wires and buffers, fJ; the leaves' own pins are counted elsewhere."""
+    """Energy per cycle of the clock's wires and buffers, fJ; the leaves' own pins are counted
+    elsewhere."""
     pins = sum(
         pin.capacitance_ff for flop in netlist.flops for pin in flop.cell.inputs if pin.is_clock
     )
@@ -219,7 +222,8 @@ def _flop(
 
 
 def _states(flop: Instance, waves: Waves, slot: int) -> dict[str, np.ndarray]:
-    """Values of all pins of a flip-flop at a slot; the clock counts as low before its edge and high after it."""
+    """Values of all pins of a flip-flop at a slot; the clock counts as low before its edge and high
+    after it."""
     zeros = waves.of(0)[0]
     values = {}
     for pin, net in flop.nets.items():

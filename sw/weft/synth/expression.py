@@ -1,6 +1,8 @@
-"""Boolean functions of Liberty files: ``!``, postfix ``'``, ``&``, ``*``, juxtaposition, ``^``, ``|``, ``+``.
+"""Boolean functions of Liberty files: ``!``, postfix ``'``, ``&``, ``*``, juxtaposition, ``^``,
+``|``, ``+``.
 
-The grammar and its precedence (not, exclusive or, and, or) are those of the Liberty reference manual, "function
+The grammar and its precedence (not, exclusive or, and, or) are those of the Liberty reference
+manual, "function
 attribute".
 """
 
@@ -97,7 +99,8 @@ def pins_of(tree: Expression) -> set[str]:
 
 
 def evaluate(tree: Expression, values: Mapping[str, Any], zeros: Any) -> Any:
-    """The function of ints or arrays of packed bits; ``zeros`` is constant 0 in their type. ``~`` must stay in range, so
+    """The function of ints or arrays of packed bits; ``zeros`` is constant 0 in their type. ``~``
+    must stay in range, so
     use unsigned arrays (or mask the result for ints)."""
     kind = tree[0]
     if kind == "pin":

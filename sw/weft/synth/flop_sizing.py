@@ -1,5 +1,7 @@
-"""Sizes flip-flops after mapping. ABC sizes gates but sees flip-flops as ideal sources, so a minimum flip-flop may be left to drive a whole
-multiplier; each is exchanged for the smallest of its kind that is nearly as fast as the fastest at its load."""
+"""Sizes flip-flops after mapping. ABC sizes gates but sees flip-flops as ideal sources, so a
+minimum flip-flop may be left to drive a whole
+multiplier; each is exchanged for the smallest of its kind that is nearly as fast as the fastest at
+its load."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """Runs a block cycle by cycle in Verilator, as RTL or as mapped gates, on the same stimulus.
 
-A wrapper packs all inputs into one vector and all outputs into another, so that one small C++ driver serves every block. The clock is the
-port ``clk``; a row of stimulus is applied before a rising edge and the outputs are taken after it, settled.
+A wrapper packs all inputs into one vector and all outputs into another, so that one small C++
+driver serves every block. The clock is the
+port ``clk``; a row of stimulus is applied before a rising edge and the outputs are taken after it,
+settled.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ int main(int, char** argv) {
     top.eval();
     top.clk = 1;
     top.eval();
-    for (int i = 0; i < OUT_WORDS; ++i) { uint32_t word = top.response[i]; fwrite(&word, 4, 1, out); }
+    for (int i = 0; i < OUT_WORDS; ++i) { uint32_t word = top.response[i]; fwrite(&word, 4, 1, out);
+    }
   }
   top.final();
   return fclose(out);
@@ -53,7 +56,8 @@ class Port:
 
 
 def pack_stimulus(ports: list[Port], values: dict[str, np.ndarray]) -> np.ndarray:
-    """Bits (cycles, sum of port bits) bool from port values: bool (cycles, bits), or integers of up to 64 bits (cycles,).
+    """Bits (cycles, sum of port bits) bool from port values: bool (cycles, bits), or integers of up
+    to 64 bits (cycles,).
 
     Ports not given are zero.
     """
@@ -74,7 +78,8 @@ def pack_stimulus(ports: list[Port], values: dict[str, np.ndarray]) -> np.ndarra
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """A compiled block. ``run`` takes and gives bits (cycles, bits) bool, ports side by side, bit 0 first."""
+    """A compiled block. ``run`` takes and gives bits (cycles, bits) bool, ports side by side, bit 0
+    first."""
 
     program: Path
     in_bits: int
@@ -162,7 +167,7 @@ def build(
     flags = ["-std=c++17", f"-I{include}", f"-I{include / 'vltstd'}"]
     _call(
         [
-            compiler(), "-O1", *flags, f"-I{place}",
+            compiler(), "-O0", *flags, f"-I{place}",
             f"-DIN_WORDS={_words(in_bits)}", f"-DOUT_WORDS={_words(out_bits)}",
             str(place / "driver.cpp"), *sorted(map(str, place.glob("Vwrap*.cpp"))),
             *_runtime(include, flags, folder), "-pthread", "-o", f"{program}.part",

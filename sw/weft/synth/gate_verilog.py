@@ -1,4 +1,5 @@
-"""Verilog of a mapped netlist for simulation: a model of each cell used, made from its Liberty functions, and the netlist with its
+"""Verilog of a mapped netlist for simulation: a model of each cell used, made from its Liberty
+functions, and the netlist with its
 flip-flops' outputs brought out."""
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def cell_model(cell: Cell) -> str:
 
 
 def gate_level_verilog(netlist: Netlist, clock: str = "clk") -> tuple[str, int]:
-    """The netlist as Verilog with an extra output ``weft_state``: bit i is net ``netlist.state_nets[i]``. Returns the text and
+    """The netlist as Verilog with an extra output ``weft_state``: bit i is net
+    ``netlist.state_nets[i]``. Returns the text and
     the number of bits of ``weft_state``."""
     cells = {instance.cell.name: instance.cell for instance in netlist.instances}
     parts = [cell_model(cell) for _, cell in sorted(cells.items())]
@@ -59,18 +61,19 @@ def gate_level_verilog(netlist: Netlist, clock: str = "clk") -> tuple[str, int]:
     state = netlist.state_nets
     ports.append(f"output [{len(state) - 1}:0] weft_state")
     lines = [f"module {netlist.top}({', '.join(ports)});"]
-    lines.append(f"  wire [{netlist.net_count - 1}:2] n;")
+    # a wire each: one wide vector would look like a loop through itself
+    lines += [f"  wire n{net};" for net in range(2, netlist.net_count)]
     names = {0: "1'b0", 1: "1'b1"}
     for name, bits in netlist.inputs.items():
-        lines += [f"  assign n[{net}] = {name}[{i}];" for i, net in enumerate(bits)]
+        lines += [f"  assign n{net} = {name}[{i}];" for i, net in enumerate(bits)]
     for name, bits in netlist.outputs.items():
         lines += [
-            f"  assign {name}[{i}] = {names.get(net, f'n[{net}]')};" for i, net in enumerate(bits)
+            f"  assign {name}[{i}] = {names.get(net, f'n{net}')};" for i, net in enumerate(bits)
         ]
-    lines += [f"  assign weft_state[{i}] = n[{net}];" for i, net in enumerate(state)]
+    lines += [f"  assign weft_state[{i}] = n{net};" for i, net in enumerate(state)]
     for number, instance in enumerate(netlist.instances):
         wires = ", ".join(
-            f".{pin}({names.get(net, f'n[{net}]')})" for pin, net in instance.nets.items()
+            f".{pin}({names.get(net, f'n{net}')})" for pin, net in instance.nets.items()
         )
         lines.append(f"  {instance.cell.name} u{number}({wires});")
     return "\n".join([*parts, *lines, "endmodule", ""]), len(state)

@@ -1,6 +1,7 @@
 """Liberty files: found by cell, parsed on demand.
 
-A library may be 20 MB of text and a design uses thirty of its cells, so a file is split into cells first and only
+A library may be 20 MB of text and a design uses thirty of its cells, so a file is split into cells
+first and only
 the cells asked for are parsed. Plain and gzip-compressed files are read alike.
 """
 
@@ -24,7 +25,8 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}();:,]|[^\s{}();:,"]+|\n')
 
 @dataclass(slots=True)
 class Group:
-    """``name (arguments) { attributes, sub-groups }`` of a Liberty file. Attribute values are text."""
+    """``name (arguments) { attributes, sub-groups }`` of a Liberty file. Attribute values are
+    text."""
 
     name: str
     arguments: tuple[str, ...] = ()

@@ -18,7 +18,8 @@ _SLEWS_IN_PERIOD = 12
 def chosen_libraries(
     liberty: Sequence[Path] | None, pdk: Path | None, nodes: str | None
 ) -> Iterator[tuple[CellLibrary, float]]:
-    """Libraries and the period (ps) to map towards: the files given, or the nodes of ``pdk``, or OSU018.
+    """Libraries and the period (ps) to map towards: the files given, or the nodes of ``pdk``, or
+    OSU018.
 
     Raises
     ------

@@ -96,7 +96,8 @@ class CellLibrary:
         return any("internal_power" in text for file in self.files for text in file.cells.values())
 
     def plain_files(self, folder: Path) -> list[Path]:
-        """The files without compression, for tools that want plain text. Written once to ``folder``."""
+        """The files without compression, for tools that want plain text. Written once to
+        ``folder``."""
         paths = []
         for file in self.files:
             if file.path.suffix != ".gz":

@@ -1,7 +1,9 @@
 """Technology mapping: Verilog to cells of a library, by Yosys in a process of its own.
 
-The recipe says how: Booth or array multipliers, the structure of adders, how hard to work on speed. ``RECIPES`` are tried
-and the fastest (or the smallest that meets a period) is kept; which one wins is a measurement, printed with the result.
+The recipe says how: Booth or array multipliers, the structure of adders, how hard to work on speed.
+``RECIPES`` are tried
+and the fastest (or the smallest that meets a period) is kept; which one wins is a measurement,
+printed with the result.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ __all__ = ["RECIPES", "Mapped", "Recipe", "map_to_cells"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """``adder`` names a map of Yosys' ``choices`` (kogge-stone, han-carlson, sklansky) or is empty for Brent-Kung, Yosys' default."""
+    """``adder`` names a map of Yosys' ``choices`` (kogge-stone, han-carlson, sklansky) or is empty
+    for Brent-Kung, Yosys' default."""
 
     name: str
     booth: bool = False
@@ -44,10 +47,13 @@ RECIPES = {
 
 _BEFORE = ("strash", "ifraig", "scorr", "dc2", "strash")
 _AFTER = (
-    "topo", "buffer -c -N {fanout}", "topo", "upsize -c -D {period}", "dnsize -c -D {period}", "stime -p",
+    "topo", "buffer -c -N {fanout}", "topo", "upsize -c -D {period}", "dnsize -c -D {period}",
+    "stime -p",
 )  # fmt: skip
-#: ABC scripts. "sized": mapped for area under balanced depth (&nf). "quick": mapped for delay. "fast": restructured through 6-input tables
-#: first, then mapped for delay. All are buffered and sized to the period. Measured on the int8 PE, ASAP7: 560, 496 and 447 ps.
+#: ABC scripts. "sized": mapped for area under balanced depth (&nf). "quick": mapped for delay.
+#: "fast": restructured through 6-input tables
+#: first, then mapped for delay. All are buffered and sized to the period. Measured on the int8 PE,
+#: ASAP7: 560, 496 and 447 ps.
 _ABC = {
     "sized": (*_BEFORE, "&get -n", "&st", "&dch", "&nf", "&put", *_AFTER),
     "quick": (*_BEFORE, "&get -n", "&st", "&dch", "&put", "map -B 0.9", *_AFTER),
@@ -110,7 +116,7 @@ def map_to_cells(
     commands = [
         f"read_verilog -sv {verilog}",
         f"hierarchy -check -top {top}",
-        "chformal -remove",
+        "delete */t:$print */t:$check */t:$assert",
         synth,
         f"dfflibmap {liberty} {avoid}",
         "opt -full",
@@ -149,7 +155,8 @@ def map_to_cells(
 
 
 def _driver(library: CellLibrary, folder: Path) -> str:
-    """Inputs of the logic are driven by a buffer of middle size and outputs load by another, not ideal: without that, loads on flip-flops
+    """Inputs of the logic are driven by a buffer of middle size and outputs load by another, not
+    ideal: without that, loads on flip-flops
     would be free."""
     buffers = []
     for name in library.cell_names:

@@ -27,7 +27,8 @@ class Instance:
 
 @dataclass(slots=True)
 class Netlist:
-    """Nets 0 and 1 are constants. ``ordered`` are the combinational instances, each after those that drive it."""
+    """Nets 0 and 1 are constants. ``ordered`` are the combinational instances, each after those
+    that drive it."""
 
     top: str
     net_count: int

@@ -14,7 +14,8 @@ __all__ = ["NODES", "Node", "find_nodes"]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A library that is recognised. ``files`` are patterns in ``folder``; ``period_ps`` the period that mapping works towards."""
+    """A library that is recognised. ``files`` are patterns in ``folder``; ``period_ps`` the period
+    that mapping works towards."""
 
     name: str
     node_nm: int
@@ -57,7 +58,8 @@ class Node:
 NODES = {
     node.name: node
     for node in (
-        Node("osu018", 180, "", (), 3000, "manufactured", "OSU standard cells, Debian qflow-tech-osu018"),
+        Node("osu018", 180, "", (), 3000, "manufactured",
+            "OSU standard cells, Debian qflow-tech-osu018"),
         Node(
             "sky130hd", 130, "sky130hd", ("sky130_fd_sc_hd__tt_*.lib*",), 2000, "manufactured",
             "SkyWater high-density cells",

@@ -1,6 +1,8 @@
-"""Operands for the array's blocks: zeros, random, or a layer of a trained network with its real images.
+"""Operands for the array's blocks: zeros, random, or a layer of a trained network with its real
+images.
 
-A row of processing elements at depth r of a column sees activation k = r of every vector, its weights, and the partial sums of the
+A row of processing elements at depth r of a column sees activation k = r of every vector, its
+weights, and the partial sums of the
 r rows above: all are computed from the operands here, skewed as the array skews them.
 """
 
@@ -32,7 +34,8 @@ _SEED = 2026
 
 @dataclass(frozen=True, slots=True)
 class Operands:
-    """``activations`` (vectors, rows) int8; ``weights`` (blocks, rows, cols) int8, ``rows`` those of the array."""
+    """``activations`` (vectors, rows) int8; ``weights`` (blocks, rows, cols) int8, ``rows`` those
+    of the array."""
 
     source: str
     activations: np.ndarray
@@ -41,7 +44,8 @@ class Operands:
 
 @cache
 def _digits_layers() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Of each layer of the digits network: its int8 inputs (images, K) for the held-out images, its weights (K, N)."""
+    """Of each layer of the digits network: its int8 inputs (images, K) for the held-out images, its
+    weights (K, N)."""
     from ..demo.digits import train_digits
     from ..quantise import reference
 
@@ -55,7 +59,8 @@ def _digits_layers() -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def take_operands(source: str, rows: int, cols: int, vectors: int, blocks: int) -> Operands:
-    """Operands of a source. Of ``digits``: the second layer, whose inputs are activations after ReLU; blocks of weights
+    """Operands of a source. Of ``digits``: the second layer, whose inputs are activations after
+    ReLU; blocks of weights
     follow each other along its columns and then along K.
 
     Raises
@@ -90,9 +95,11 @@ def take_operands(source: str, rows: int, cols: int, vectors: int, blocks: int) 
 
 
 def row_stimulus(operands: Operands, reuse: str) -> dict[str, np.ndarray]:
-    """Port values, a row a cycle, of the middle row of an array; ``WARM_UP`` cycles come first and load the first weights.
+    """Port values, a row a cycle, of the middle row of an array; ``WARM_UP`` cycles come first and
+    load the first weights.
 
-    ``changing`` swaps in the next block every R vectors and shifts its rows of weights through meanwhile, as the array does: row r
+    ``changing`` swaps in the next block every R vectors and shifts its rows of weights through
+    meanwhile, as the array does: row r
     shifts R - r of them; ``held`` keeps the first block and loads nothing.
     """
     vectors, rows = operands.activations.shape
@@ -110,7 +117,8 @@ def row_stimulus(operands: Operands, reuse: str) -> dict[str, np.ndarray]:
     if reuse == "changing":
         for block in range(1, -(-vectors // rows)):
             start = WARM_UP + block * rows
-            # rows of weights come last first; this row passes on those of the rows below and keeps its own
+            # rows of weights come last first; this row passes on those of the rows below and keeps
+            # its own
             for step in range(rows - row):
                 at = start - (rows - row) + step
                 load[at], shifted[at] = 1, operands.weights[block % blocks, rows - 1 - step]
@@ -143,7 +151,8 @@ def _skewed(values: np.ndarray) -> np.ndarray:
 
 @cache
 def digits_sums() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of the second layer of the digits network: sums (images, N) int32 as the vector engine gets them, bias (N,) int32,
+    """Of the second layer of the digits network: sums (images, N) int32 as the vector engine gets
+    them, bias (N,) int32,
     scale (N,) float32."""
     from weft_sim.golden import matmul_int8
 

@@ -1,4 +1,5 @@
-"""Stimulus of the blocks whose energy is measured: port values by cycle, and the operations they do."""
+"""Stimulus of the blocks whose energy is measured: port values by cycle, and the operations they
+do."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ def _lane(config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus:
 
 
 def _router(config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus:
-    """Packets straight through: west to east, east to west, north to south, south to north, a flit each and cycle."""
+    """Packets straight through: west to east, east to west, north to south, south to north, a flit
+    each and cycle."""
     cycles = WARM_UP + vectors
     rng = np.random.default_rng(_SEED)
     ones = np.ones(cycles, np.int64)

@@ -1,7 +1,10 @@
-"""Static timing by OpenSTA: the critical path of a mapped netlist, its owner, and the clock it allows.
+"""Static timing by OpenSTA: the critical path of a mapped netlist, its owner, and the clock it
+allows.
 
-Ports are ideal: inputs arrive at the clock edge from an ideal driver, outputs are taken at the next edge. Wires have the capacitance
-of the pins they join and no more (pre-layout); ``margin`` of the period is kept for skew, jitter, wires and derating.
+Ports are ideal: inputs arrive at the clock edge from an ideal driver, outputs are taken at the next
+edge. Wires have the capacitance
+of the pins they join and no more (pre-layout); ``margin`` of the period is kept for skew, jitter,
+wires and derating.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from .tools import opensta, run
 
 __all__ = ["DEFAULT_MARGIN", "PathStep", "Timing", "time_netlist"]
 
-#: Share of the period kept. Clock skew and jitter 10 % and on-chip variation 5 % are usual sign-off figures; wires add the
+#: Share of the period kept. Clock skew and jitter 10 % and on-chip variation 5 % are usual sign-off
+#: figures; wires add the
 #: rest. Assumed, not measured: no layout has been made.
 DEFAULT_MARGIN = 0.25
 
@@ -40,7 +44,8 @@ class Timing:
     endpoint: str
     steps: tuple[PathStep, ...]
     opensta_power_w: dict[str, float]
-    """OpenSTA's own report at its default activity: internal, switching, leakage, total; empty if it gave none."""
+    """OpenSTA's own report at its default activity: internal, switching, leakage, total; empty if
+    it gave none."""
 
     @property
     def fastest_ghz(self) -> float:

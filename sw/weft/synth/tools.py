@@ -1,4 +1,5 @@
-"""The programs of the physical flow: Yosys (Python package pyosys), OpenSTA, and the library of a fresh machine."""
+"""The programs of the physical flow: Yosys (Python package pyosys), OpenSTA, and the library of a
+fresh machine."""
 
 from __future__ import annotations
 

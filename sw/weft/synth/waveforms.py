@@ -1,8 +1,12 @@
-"""Waveforms of every net in every cycle, with gate delays, so that glitches are counted and not guessed.
+"""Waveforms of every net in every cycle, with gate delays, so that glitches are counted and not
+guessed.
 
-Cycles are packed in bits (64 to a word) and time within the cycle in slots, so one pass over the gates simulates all cycles: an
-output takes a value when its function has had that value for as long as the gate's shortest delay (inertial delay, as in VHDL
-and Verilog), and each input counts from its own delay on. State at the start of each cycle comes from the gate-level simulation.
+Cycles are packed in bits (64 to a word) and time within the cycle in slots, so one pass over the
+gates simulates all cycles: an
+output takes a value when its function has had that value for as long as the gate's shortest delay
+(inertial delay, as in VHDL
+and Verilog), and each input counts from its own delay on. State at the start of each cycle comes
+from the gate-level simulation.
 """
 
 from __future__ import annotations
@@ -20,7 +24,8 @@ __all__ = ["Waves", "pack_cycles", "simulate_waves"]
 
 @dataclass(slots=True)
 class Waves:
-    """``nets[n]`` (slots, words) uint64, bit c of word w is cycle 64 w + c; slot 0 is the value before the clock edge, the last the
+    """``nets[n]`` (slots, words) uint64, bit c of word w is cycle 64 w + c; slot 0 is the value
+    before the clock edge, the last the
     settled one. ``mask`` (words,) has a bit for each cycle counted."""
 
     nets: list[np.ndarray | None]
@@ -42,7 +47,8 @@ class Waves:
         return _count(rises), _count(falls)
 
     def settled_edges(self, net: int) -> int:
-        """Cycles in which the settled value differs from the one before: what a simulation without delays counts."""
+        """Cycles in which the settled value differs from the one before: what a simulation without
+        delays counts."""
         wave = self.of(net)
         return _count((wave[0] ^ wave[-1]) & self.mask)
 
@@ -83,7 +89,8 @@ def _inertial(wave: np.ndarray, window: int) -> np.ndarray:
 def simulate_waves(
     netlist: Netlist, delays: Delays, before: np.ndarray, after: np.ndarray, slots: int = 96
 ) -> Waves:
-    """Simulates all cycles. ``before`` and ``after`` are bool (cycles, nets): values of inputs and state before and after
+    """Simulates all cycles. ``before`` and ``after`` are bool (cycles, nets): values of inputs and
+    state before and after
     the clock edge; other nets are not read.
 
     Gate delays are rounded to slots, at least one.
