@@ -71,7 +71,7 @@ def test_page_is_whole_and_loads_nothing(html, result):
     ):
         assert title in html, title
     assert page.seen["svg"] >= 10
-    rows = re.search(r'id="provenance">(.*)</div>', html, re.DOTALL).group(1)
+    rows = html[html.index('id="provenance">') :]
     assert rows.count("<tr>") == len(result.provenance) + 1
     for record in result.provenance:
         assert str(record["key"]) in rows

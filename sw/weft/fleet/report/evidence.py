@@ -31,7 +31,7 @@ def facts_part(result: ScenarioResult) -> str:
         f, band = check.fact, check.modelled
         tip = f"{f.fact}: modelled {band_text(band)} {f.unit}; {f.source}, {f.date}"
         v = f.value
-        name = f.fact if len(f.fact) < 46 else f.fact[:44] + "..."
+        name = f.fact if len(f.fact) < 41 else f.fact[:38] + "..."
         marks.append(
             svg.Interval(name, "built", band.p5 / v, band.p50 / v, band.p95 / v, tip, point=1.0)
         )
@@ -82,16 +82,31 @@ def pareto_part(folder: Path) -> str:
     )
 
 
+NUMBERS = ("value", "low", "high")
+FIELDS = ("key", *NUMBERS, "unit", "confidence", "source", "locator", "date")
+
+
+def _line(record: dict[str, Any]) -> str:
+    cells = []
+    for name in FIELDS:
+        kind = " class=number" if name in NUMBERS else " class=long" if name == "source" else ""
+        cells.append(f"<td{kind}>{html.escape(_cell(record[name]))}</td>")
+    return f"<tr>{''.join(cells)}</tr>"
+
+
 def provenance_part(records: Sequence[dict[str, Any]]) -> str:
     """The record of every constant, to filter and to sort."""
-    head = ("key", "value", "low", "high", "unit", "confidence", "source", "locator", "date")
-    body = table(head, [tuple(_cell(r[k]) for k in head) for r in records])
+    head = "".join(f"<th>{name}</th>" for name in FIELDS)
+    body = "".join(_line(record) for record in records)
     box = (
         '<input type="search" id="filter" placeholder="filter" aria-label="filter"> '
         '<span class="soft" id="count"></span>'
     )
+    rows = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     note = "Every constant behind every number on this page; low and high are P5 and P95."
-    return section("Provenance", f'<div id="provenance">{box}{body}</div>', note=note)
+    return section(
+        "Provenance", f'<div id="provenance">{box}<div class="scroll">{rows}</div></div>', note=note
+    )
 
 
 def _cell(value: object) -> str:

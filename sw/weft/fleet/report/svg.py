@@ -190,7 +190,11 @@ def scatter(
         (place(x, xs, left + 12, right - 12), place(y, ys, bottom - 12, top + 12))
         for x, y in zip(xs, ys, strict=True)
     ]
-    front = sorted(a for a, p in zip(at, points, strict=True) if p[2])
+    front: list[tuple[float, float]] = []
+    for x, y in sorted((a for a, p in zip(at, points, strict=True) if p[2]), reverse=True):
+        # what no other beats on these two counts; the others are on the front for a third
+        if not front or y < front[-1][1]:
+            front.append((x, y))
     if len(front) > 1:
         path = " L".join(f"{x:.1f} {y:.1f}" for x, y in front)
         out.append(f'<path class="front" d="M{path}"/>')
