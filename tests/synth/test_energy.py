@@ -77,10 +77,7 @@ def test_a_glitch_is_counted_and_a_short_one_is_swallowed(tmp_path, tiny):
     def glitch_share(inverters):
         # x ^ (x delayed by inverters): settles to a constant, in between the exclusive or may pulse
         chain = [10, *range(20, 20 + inverters)]
-        cells = {
-            f"i{n}": ("INV", {"A": a, "Y": b})
-            for n, (a, b) in enumerate(pairwise(chain))
-        }
+        cells = {f"i{n}": ("INV", {"A": a, "Y": b}) for n, (a, b) in enumerate(pairwise(chain))}
         cells["x"] = ("XOR2", {"A": 10, "B": chain[-1], "Y": 50})
         cells["load"] = ("INV", {"A": 50, "Y": 51})
         netlist = _netlist(tmp_path, tiny, cells, {"x": 10}, {"y": 51})

@@ -46,7 +46,8 @@ def _gate(name: str, inputs: str, function: str, delay: float, area: float) -> s
     arcs = "\n".join(f"      {_timing(p, delay)}\n      {_power(3.0, 1.0, p)}" for p in inputs)
     return (
         f"  cell ({name}) {{\n    area : {area};\n    cell_leakage_power : 5.0;\n{pins}\n"
-        f'    pin (Y) {{ direction : output; function : "{function}"; max_capacitance : 100;\n{arcs}\n    }}\n  }}\n'
+        f'    pin (Y) {{ direction : output; function : "{function}"; max_capacitance : 100;\n'
+        f"{arcs}\n    }}\n  }}\n"
     )
 
 

@@ -64,6 +64,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=Path("build/synth/unit_costs.csv"),
         help="where --all writes the table",
     )
+    parser.add_argument(
+        "--chip", metavar="PRESET", help="estimate a whole chip from the table, on --node (asap7)"
+    )
+    parser.add_argument(
+        "--utilisation", type=float, default=0.7, help="of the array, for --chip (default: 0.7)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -81,9 +87,11 @@ def run(options: argparse.Namespace) -> int:
     if options.vectors < 64:
         raise ValueError(f"vectors must be at least 64, not {options.vectors}")
     config = resolve_config(options.preset)
+    if options.chip:
+        return _chip(options)
     if options.all:
         return _all(options, config)
-    recipes = DEFAULT_RECIPES
+    recipes: tuple[str, ...] = DEFAULT_RECIPES
     if options.recipe:
         recipes = tuple(RECIPES) if options.recipe == "all" else tuple(options.recipe.split(","))
     results = []
@@ -104,6 +112,22 @@ def run(options: argparse.Namespace) -> int:
         for problem in result.problems:
             print(f"weft: {result.library.name}: {problem}", file=sys.stderr)
     return 1 if any(result.problems for result in results) else 0
+
+
+def _chip(options: argparse.Namespace) -> int:
+    from weft.synth.chip_estimate import estimate_chip
+    from weft.synth.text import chip_text
+    from weft.synth.unit_costs import default_table
+    from weft.targets import resolve_config
+
+    config = resolve_config(options.chip)
+    estimate = estimate_chip(config, default_table(), options.node or "asap7", options.utilisation)
+    if options.json:
+        totals = {name: estimate.total(name) for name in ("area_mm2", "power_w")}
+        print(json.dumps({**asdict(estimate), **totals, "peak_tops": estimate.peak_tops}, indent=1))
+    else:
+        print(chip_text(estimate))
+    return 0
 
 
 def _all(options: argparse.Namespace, config: "ChipConfig") -> int:

@@ -1,10 +1,13 @@
 """Cells in common units: ps, fF, fJ, nW, µm², whatever the units of their file.
 
 Internal energy. A library with power per supply pin gives one table for the power rail and one for
-the ground rail. Over a rise and a
-fall both integrate the same charge, so the rails are two views of one energy: this model takes
-their mean. (Adding
-them, as OpenSTA 2.0.17 does, counts internal energy twice.) Tables of several power pins are added.
+the ground rail. Over a rise and a fall both integrate the same charge, so the rails are two views of
+one energy: this model takes their mean. Tables of several power pins are added.
+
+OpenSTA 2.0.17 differs. It adds the rails, and it charges the energies of a rise and of a fall to each
+single transition: an inverter with 3 fJ for a rise and 1 fJ for a fall at 0.1 transitions per cycle
+of 1 ns reads 0.4 µW instead of 0.2. Its internal power is twice too high, with two rails four times;
+its switching power agrees. Without operating conditions that it understands it reports zero.
 
 Unit of internal energy: capacitive_load_unit x voltage_unit², Liberty reference manual,
 "internal_power group".
@@ -12,7 +15,6 @@ Unit of internal energy: capacitive_load_unit x voltage_unit², Liberty referenc
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,77 +22,9 @@ import numpy as np
 from .errors import LibertyError
 from .expression import Expression, parse_expression
 from .liberty import Group
+from .tables import Table, Units
 
-__all__ = ["Cell", "EnergyArc", "FlipFlop", "Pin", "Table", "TimingArc", "Units", "cell_from_group"]
-
-_PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
-_QUANTITY = re.compile(r"\s*([\d.eE+-]*?)\s*([fpnumk]?)(s|V|A|W|f|F|ohm)\s*$", re.IGNORECASE)
-
-
-def _scale(text: str) -> float:
-    match = _QUANTITY.match(text)
-    if not match:
-        raise LibertyError(f"unit {text!r} is not understood; write it as 1ns, 1pW or 1V")
-    return float(match.group(1) or 1) * _PREFIX[match.group(2).lower()]
-
-
-@dataclass(frozen=True, slots=True)
-class Units:
-    """Factors from a file's units to ps, fF, nW and fJ."""
-
-    time_ps: float
-    load_ff: float
-    leakage_nw: float
-    energy_fj: float
-    voltage_v: float
-
-    @classmethod
-    def of(cls, header: Group) -> Units:
-        """From a library's header."""
-        attributes = header.attributes
-        load = header.complex.get("capacitive_load_unit", [("1", "pf")])[0]
-        load_f = float(load[0]) * _PREFIX[load[1].lower().removesuffix("f")]
-        volt = _scale(attributes.get("voltage_unit", "1V"))
-        if "nom_voltage" not in attributes:
-            raise LibertyError(f"library {header.arguments} has no nom_voltage")
-        return cls(
-            time_ps=_scale(attributes.get("time_unit", "1ns")) * 1e12,
-            load_ff=load_f * 1e15,
-            leakage_nw=_scale(attributes.get("leakage_power_unit", "1nW")) * 1e9,
-            energy_fj=load_f * volt**2 * 1e15,
-            voltage_v=float(attributes["nom_voltage"]) * volt,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table over input transition (ps) and output load (fF), bilinear, extrapolated at its
-    edges."""
-
-    slews_ps: np.ndarray
-    loads_ff: np.ndarray
-    values: np.ndarray
-    """(slews, loads)"""
-
-    def at(self, slew_ps: float, load_ff: float) -> float:
-        """The interpolated value."""
-        row, row_part = _locate(self.slews_ps, slew_ps)
-        column, part = _locate(self.loads_ff, load_ff)
-        corner = self.values[row : row + 2, column : column + 2]
-        if corner.shape[1] == 1:
-            corner = np.repeat(corner, 2, axis=1)
-        if corner.shape[0] == 1:
-            corner = np.repeat(corner, 2, axis=0)
-        low = corner[0, 0] + part * (corner[0, 1] - corner[0, 0])
-        high = corner[1, 0] + part * (corner[1, 1] - corner[1, 0])
-        return float(low + row_part * (high - low))
-
-
-def _locate(axis: np.ndarray, value: float) -> tuple[int, float]:
-    if len(axis) == 1:
-        return 0, 0.0
-    index = int(np.clip(np.searchsorted(axis, value) - 1, 0, len(axis) - 2))
-    return index, float((value - axis[index]) / (axis[index + 1] - axis[index]))
+__all__ = ["Cell", "EnergyArc", "FlipFlop", "Pin", "TimingArc", "cell_from_group"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +206,8 @@ def _pin(
         )
         when = arc.attributes.get("when")
         condition = parse_expression(when) if when else None
-        for related in arc.attributes.get("related_pin", "").split() or [None]:
+        relateds: list[str | None] = [*arc.attributes.get("related_pin", "").split()]
+        for related in relateds or [None]:
             arcs.append(
                 (arc.attributes.get("related_pg_pin"), EnergyArc(related, condition, energy))  # type: ignore[arg-type]
             )

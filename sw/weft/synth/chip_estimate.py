@@ -1,7 +1,8 @@
-"""Area and power of a whole chip from the unit-cost table: every line a count times a unit cost, with its range.
+"""Area and power of a whole chip: every line a count times a row of the unit-cost table.
 
-Modelled. Counted: processing elements, vector lanes, routers, DMA engines, memory endpoints, control, memories. Left out: pads, PLL,
-memory controllers and PHYs, test logic, the floorplan's dead space beyond the utilisation of each block.
+Modelled. Counted: processing elements, vector lanes, routers, DMA engines, memory endpoints, control,
+memories. Left out: pads, PLL, memory controllers and PHYs, test logic, the floorplan's dead
+space beyond the utilisation of each block, power of DMA, endpoints, control and of flits moved.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ __all__ = ["ChipEstimate", "Line", "estimate_chip"]
 _MEASURED_FLIT_BYTES = 16
 #: Request and response plane.
 _PLANES = 2
-#: SRAM area and energy at 7 nm. Area: black-box macros of ASAP7's memory generator are 0.042 µm²/bit (256 x 256), N7's published cell 0.027. Energy:
-#: 8 KB read of 64 bit 7.5 pJ, 1 MB 14 pJ, Jouppi et al., ISCA 2021, table 2; 50 fJ/bit at 14 nm, Dally et al., CACM 2020.
+#: SRAM area and energy at 7 nm. Area: ASAP7's black-box macros, 2,752 µm² for 256 x 256; range
+#: assumed. Energy of 64-bit reads: 8.5 pJ of 32 KB, 14 pJ of 1 MB (Jouppi et al., ISCA 2021,
+#: table 2); low: 50 fJ/bit at 14 nm (Dally et al., CACM 2020).
 _SRAM_UM2_PER_BIT = {"asap7": (0.042, 0.035, 0.06)}
 _SRAM_PJ_PER_BYTE = {"asap7": (8.5 / 8, 0.4, 14 / 8)}
 

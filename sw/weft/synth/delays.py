@@ -14,7 +14,7 @@ import numpy as np
 from .library import CellLibrary
 from .netlist import Instance, Netlist
 
-__all__ = ["Delays", "compute_delays", "typical_slew_ps"]
+__all__ = ["Delays", "compute_delays", "net_loads_ff", "typical_slew_ps"]
 
 
 @dataclass(slots=True)

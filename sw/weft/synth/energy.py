@@ -240,8 +240,8 @@ def _states(flop: Instance, waves: Waves, slot: int) -> dict[str, np.ndarray]:
         None,
     )
     if known is not None:
-        pin, value = known
-        is_true = pin.function == ("pin", state.variables[0])
+        output, value = known
+        is_true = output.function == ("pin", state.variables[0])
         variables = {state.variables[0]: value if is_true else ~value}
         if len(state.variables) > 1:
             variables[state.variables[1]] = ~variables[state.variables[0]]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from .cells import Cell, Units, cell_from_group
+from .cells import Cell, cell_from_group
 from .errors import LibertyError, ToolError
 from .liberty import LibertyFile, parse_group, read_liberty
+from .tables import Units
 from .tools import OSU018
 
 __all__ = ["CellLibrary", "default_library", "load_library"]
@@ -119,7 +120,7 @@ def load_library(paths: Sequence[Path], name: str | None = None) -> CellLibrary:
     Raises
     ------
     LibertyError
-        if there are none, one does not parse, or together they have no flip-flop, inverter or unit of load.
+        if there are none, one does not parse, or together they have no flip-flop or voltage.
     """
     if not paths:
         raise LibertyError("a library needs at least one Liberty file")

@@ -17,7 +17,7 @@ import numpy as np
 
 from .delays import Delays
 from .expression import evaluate
-from .netlist import ONE, Instance, Netlist
+from .netlist import Instance, Netlist
 
 __all__ = ["Waves", "pack_cycles", "simulate_waves"]
 
@@ -101,8 +101,8 @@ def simulate_waves(
     # glitches end by the latest arrival; a slot more for each rounding on the way
     slot_ps = max(latest * 1.25 / slots, 1e-3)
     waves: list[np.ndarray | None] = [None] * netlist.net_count
-    waves[0] = np.zeros((slots, len(mask)), dtype=np.uint64)
-    waves[ONE] = ~waves[0]
+    low = np.zeros((slots, len(mask)), dtype=np.uint64)
+    waves[:2] = [low, ~low]
     sources = [bit for bits in netlist.inputs.values() for bit in bits] + netlist.state_nets
     for net in sources:
         start = pack_cycles(before[:, net])
