@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .events import Events
-from .network import Link
+from .network import Link, Way
+from .wormhole import Channel, Wormhole
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint
@@ -20,28 +21,38 @@ class PacketArbiter:
     A packet to an endpoint that takes nothing more waits, and with it those behind it.
     """
 
-    def __init__(self, events: Events, link: Link, places: int) -> None:
+    def __init__(self, events: Events, link: Link | Channel, places: int) -> None:
         self._events = events
         self._link = link
         self._places = places
         self._last = 0
-        self._waiting: dict[int, tuple[Callable[[], None], Endpoint, int]] = {}
+        self._waiting: dict[int, tuple[Callable[[], None], Endpoint, Way | Wormhole]] = {}
         self._looks_at = -1
 
-    def offer(self, client: int, send: Callable[[], None], endpoint: Endpoint, hops: int) -> None:
+    def offer(
+        self, client: int, send: Callable[[], None], endpoint: Endpoint, way: Way | Wormhole
+    ) -> None:
         """``client`` has a packet; ``send()`` is called in the cycle in which it may go."""
         now = self._events.now
         # right after its own packet a client lets the other one offer in the same cycle
         latest = now if client != self._last else now - 1
-        free = not self._waiting and self._link.free <= latest
-        if free and endpoint.held_flits <= self._places * hops:
+        free = not self._waiting and not self._link.held and self._link.free <= latest
+        if free and self._is_taken(endpoint, way):
             self._last = client
             send()
             return
-        self._waiting[client] = send, endpoint, hops
+        self._waiting[client] = send, endpoint, way
         self._look()
 
+    def _is_taken(self, endpoint: Endpoint, way: Way | Wormhole) -> bool:
+        """Whether the network has a place for what the endpoint does not take."""
+        return not way.gated or endpoint.held_flits <= self._places * way.routers
+
     def _look(self) -> None:
+        if self._link.held:
+            if self._look not in self._link.waiters:
+                self._link.waiters.append(self._look)
+            return
         cycle = max(self._link.free, self._events.now)
         if cycle != self._looks_at:
             self._looks_at = cycle
@@ -53,12 +64,12 @@ class PacketArbiter:
         self._looks_at = -1
         if not self._waiting:
             return
-        if self._link.free > self._events.now:
+        if self._link.held or self._link.free > self._events.now:
             self._look()
             return
         client = min(self._waiting, key=lambda client: (client == self._last, client))
-        send, endpoint, hops = self._waiting[client]
-        if endpoint.held_flits > self._places * hops:
+        send, endpoint, way = self._waiting[client]
+        if not self._is_taken(endpoint, way):
             endpoint.waiters.append(self._look)
             return
         del self._waiting[client]

@@ -71,6 +71,6 @@ class Completions:
 
     def _send(self, engine: EngineId, command: Command, status: Status) -> None:
         events = self.tile.events
-        head = self._way.send(events.now + TIMING.completion_packet, self._flits)
+        head = self._way.reserve(events.now + TIMING.completion_packet, self._flits)
         arrived = head + self._flits - 1 + TIMING.completion_sink
         events.at(arrived, self.tile.chip.queue.ended, self.tile, engine, command.index, status)

@@ -64,6 +64,7 @@ class Endpoint:
         self._unconfirmed = 0
         self._stalled: deque[tuple[Request, int]] = deque()
         self._buffered = 0
+        self._overfull: deque[Request] = deque()
         self._reads: deque[Request] = deque()
         self.next_address = [0, 0]
 
@@ -76,6 +77,24 @@ class Endpoint:
     def _arrive(self, kind: int, request: Request) -> None:
         self._front.append((kind, request))
         self._advance()
+
+    def _accept(self) -> None:
+        """Headers that find a place in the window check; the data of writes follows them."""
+        for kind, request in islice(self._front, CHECKED):
+            if request.accepted:
+                continue
+            if self._overfull:
+                # the data of the write before stands in the network
+                return
+            request.accepted = True
+            last = self.events.now + 1
+            if kind == WRITE:
+                self._buffered += request.flits
+                last += request.flits
+                if self._buffered > self._write_buffer:
+                    self._overfull.append(request)
+                    return
+            request.out.release(last)
 
     def _packet_flits(self, kind: int, request: Request) -> int:
         return self._request_flits + (request.flits if kind == WRITE else 0)
@@ -94,7 +113,8 @@ class Endpoint:
     def _advance(self) -> None:
         """Requests pass the window check in order: one that cannot go on holds up those behind."""
         front = self._front
-        while front and self._buffered <= self._write_buffer:
+        self._accept()
+        while front and front[0][1].accepted:
             kind, request = front[0]
             if kind == READ:
                 if len(self._asking) + len(self._reads) >= _READS:
@@ -107,6 +127,7 @@ class Endpoint:
                     break
                 front.popleft()
                 self._begin_write(request)
+            self._accept()
         if self.waiters:
             waiters, self.waiters = self.waiters, []
             for look in waiters:
@@ -183,22 +204,31 @@ class Endpoint:
     def _send(self) -> None:
         """Answers to reads and to writes in turn, packet by packet."""
         reads, writes = self._answers
-        if not (reads or writes) or self.header_free > self.events.now:
+        now = self.events.now
+        if not (reads or writes) or self.header_free > now:
             return
         kind = READ if reads and (self._read_turn or not writes) else WRITE
+        request = self._answers[kind][0]
+        way = request.back
+        if way.sender.held:
+            way.sender.waiters.append(self._send)
+            return
+        self._answers[kind].popleft()
         self._read_turn = kind == WRITE
-        request = self._answers[kind].popleft()
         flits = self._header_flits
         if kind == READ and request.status is Status.OK:
             flits += request.flits
-        way = request.back
-        head = way.send(self.events.now + 1, flits)
-        self.header_free = way.free - flits + self._header_flits - 1
-        self.events.at(head + flits - 1 + request.settle, request.answered)
+        start = max(now + 1, way.sender.free)
+        self.header_free = start + self._header_flits - 1
+        way.send(
+            start,
+            flits,
+            lambda head: self.events.at(head + flits - 1 + request.settle, request.answered),
+        )
         if kind == READ and request.status is not Status.WINDOW:
-            self.events.at(way.free, self.give_room, request.beats)
+            self.events.at(start + flits, self.give_room, request.beats)
         if reads or writes:
-            self.events.at(max(self.header_free, self.events.now + 1), self._send)
+            self.events.at(max(self.header_free, now + 1), self._send)
 
     def give_room(self, beats: int) -> None:
         """Beats have left the read buffer."""
@@ -214,7 +244,6 @@ class Endpoint:
 
     def _begin_write(self, request: Request) -> None:
         """Lets the data of a write flow."""
-        self._buffered += request.flits
         self._moving += 1
         if request.status is Status.WINDOW:
             cycle = self.events.now + TIMING.endpoint_write_beat + request.flits
@@ -228,6 +257,8 @@ class Endpoint:
         """The last data of a write has left the buffer."""
         self._moving -= 1
         self._buffered -= request.flits
+        if self._overfull and self._buffered <= self._write_buffer:
+            self._overfull.popleft().out.release(self.events.now + 1)
         self._advance()
 
     def _dropped(self, request: Request) -> None:

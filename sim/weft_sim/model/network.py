@@ -8,17 +8,22 @@ they were sent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from amaranth.lib import data
 from weft_hw.config import ChipConfig
-from weft_hw.noc.packet import RequestHeader, ResponseHeader
+from weft_hw.noc.packet import RequestHeader, ResponseHeader, RouterPort
 
+from .events import Events
 from .timing import TIMING
+from .wormhole import Channel, Wormhole
 
 __all__ = ["CONTROL", "Link", "Network", "Way", "endpoint_node", "tile_node"]
 
 #: A node: router and the name of its port there.
 Node = tuple[int, int, str]
 CONTROL: Node = (0, 0, "NORTH")
+_OPPOSITE = {"EAST": "WEST", "WEST": "EAST", "NORTH": "SOUTH", "SOUTH": "NORTH"}
 
 
 def tile_node(x: int, y: int) -> Node:
@@ -32,21 +37,26 @@ def endpoint_node(number: int) -> Node:
 class Link:
     """One direction of one channel; ``free`` is the first cycle in which it can take a flit."""
 
-    __slots__ = ("free",)
+    __slots__ = ("free", "held", "waiters")
 
     def __init__(self) -> None:
         self.free = 0
+        self.held = False
+        self.waiters: list[Callable[[], None]] = []
 
 
 class Way:
-    """The links from one node to another, the sender's own first."""
+    """The links from one node to another, the sender's own first, reserved in one go."""
 
     __slots__ = ("links",)
+
+    #: Senders look whether the receiver takes more before they send.
+    gated = True
 
     def __init__(self, links: tuple[Link, ...]) -> None:
         self.links = links
 
-    def send(self, cycle: int, flits: int) -> int:
+    def reserve(self, cycle: int, flits: int) -> int:
         """Sends a packet that is ready in ``cycle``; the cycle in which its first flit arrives."""
         hop = TIMING.hop_cycles
         cycle -= hop
@@ -56,6 +66,18 @@ class Way:
                 cycle = link.free
             link.free = cycle + flits
         return cycle
+
+    def send(self, cycle: int, flits: int, deliver: Callable[[int], None]) -> None:
+        """The same; ``deliver`` is given the cycle at once."""
+        deliver(self.reserve(cycle, flits))
+
+    def release(self, cycle: int) -> None:
+        """Nothing is held."""
+
+    @property
+    def sender(self) -> Link:
+        """The sender's own link."""
+        return self.links[0]
 
     @property
     def routers(self) -> int:
@@ -69,38 +91,72 @@ class Way:
 
 
 class Network:
-    """Both planes."""
+    """Both planes, twice: ``way`` for the few short packets of the control node, ``route`` for
+    those between tiles and endpoints, which fill the network.
 
-    def __init__(self, config: ChipConfig) -> None:
+    With one router nobody meets: there routes are ways.
+    """
+
+    def __init__(self, config: ChipConfig, events: Events) -> None:
         flit_bits = 8 * config.flit_bytes
         request = RequestHeader(address_bits=config.host.address_bits)
         self.request_header_flits = -(-request.size // flit_bits)
         self.response_header_flits = -(-data.Layout.cast(ResponseHeader).size // flit_bits)
+        self._events = events
+        self._depth = config.mesh.router_fifo_depth
+        self._is_mesh = config.mesh.tiles > 1
         self._links: dict[tuple[str, str, int, int, str], Link] = {}
+        self._channels: dict[tuple[str, str, int, int, str], Channel] = {}
         self._ways: dict[tuple[str, Node, Node], Way] = {}
+        self._routes: dict[tuple[str, Node, Node], Way | Wormhole] = {}
 
-    def sender(self, plane: str, node: Node) -> Link:
-        """The link from a node into its router."""
-        return self._link(plane, "in", node)
+    def sender(self, plane: str, node: Node) -> Link | Channel:
+        """The data link from a node into its router."""
+        key = (plane, "in", *node)
+        return self._channel(key) if self._is_mesh else self._link(key)
 
-    def _link(self, plane: str, kind: str, node: Node) -> Link:
-        return self._links.setdefault((plane, kind, *node), Link())
+    def _link(self, key: tuple[str, str, int, int, str]) -> Link:
+        return self._links.setdefault(key, Link())
+
+    def _channel(self, key: tuple[str, str, int, int, str]) -> Channel:
+        if key not in self._channels:
+            self._channels[key] = Channel(self._events, self._depth)
+        return self._channels[key]
+
+    @staticmethod
+    def _path(plane: str, source: Node, target: Node) -> list[tuple[str, str, int, int, str]]:
+        """X first, then Y, then out of the target's port."""
+        x, y, _ = source
+        keys = [(plane, "in", *source)]
+        while x != target[0]:
+            port = "EAST" if target[0] > x else "WEST"
+            keys.append((plane, "out", x, y, port))
+            x += 1 if port == "EAST" else -1
+        while y != target[1]:
+            port = "SOUTH" if target[1] > y else "NORTH"
+            keys.append((plane, "out", x, y, port))
+            y += 1 if port == "SOUTH" else -1
+        return [*keys, (plane, "out", *target)]
 
     def way(self, plane: str, source: Node, target: Node) -> Way:
-        """X first, then Y, then out of the target's port."""
+        """For a packet from or to the control node."""
         key = (plane, source, target)
-        way = self._ways.get(key)
-        if way is None:
-            x, y, _ = source
-            links = [self._link(plane, "in", source)]
-            while x != target[0]:
-                links.append(self._link(plane, "out", (x, y, "EAST" if target[0] > x else "WEST*")))
-                x += 1 if target[0] > x else -1
-            while y != target[1]:
-                links.append(
-                    self._link(plane, "out", (x, y, "SOUTH" if target[1] > y else "NORTH*"))
-                )
-                y += 1 if target[1] > y else -1
-            links.append(self._link(plane, "out", target))
-            way = self._ways[key] = Way(tuple(links))
-        return way
+        if key not in self._ways:
+            links = (self._link(link) for link in self._path(*key))
+            self._ways[key] = Way(tuple(links))
+        return self._ways[key]
+
+    def route(self, plane: str, source: Node, target: Node) -> Way | Wormhole:
+        """For a packet between a tile and an endpoint."""
+        key = (plane, source, target)
+        if key not in self._routes:
+            path = self._path(*key)
+            if self._is_mesh:
+                # a packet that leaves by one side of a router comes in by the other of the next
+                names = [source[2], *(_OPPOSITE[key[4]] for key in path[1:-1])]
+                ports = (0, *(RouterPort[name].value for name in names))
+                channels = tuple(self._channel(link) for link in path)
+                self._routes[key] = Wormhole(channels, ports, plane == "request")
+            else:
+                self._routes[key] = Way(tuple(self._link(link) for link in path))
+        return self._routes[key]

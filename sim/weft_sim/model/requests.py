@@ -10,6 +10,7 @@ from weft_hw.config import ChipConfig
 from weft_hw.isa import Status
 
 from .network import Way
+from .wormhole import Wormhole
 
 __all__ = ["Request", "Walk"]
 
@@ -23,6 +24,7 @@ class Request:
     """
 
     __slots__ = (
+        "accepted",
         "address",
         "answered",
         "arrived",
@@ -33,13 +35,15 @@ class Request:
         "flits",
         "last",
         "length",
+        "out",
         "row",
         "settle",
         "status",
     )
 
     answered: Callable[[], None]
-    back: Way
+    back: Way | Wormhole
+    out: Way | Wormhole
 
     def __init__(self, address: int, length: int, row: int, last: bool, flit_bytes: int) -> None:
         self.address = address
@@ -51,6 +55,7 @@ class Request:
         self.bursts = 2 if address % PAGE_BYTES + length > PAGE_BYTES else 1
         self.status = Status.OK
         self.settle = 0
+        self.accepted = False
         self.arrived = False
         self.done = False
 

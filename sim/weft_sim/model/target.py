@@ -60,7 +60,7 @@ class ModelTarget:
         self.events = Events()
         self.windows = Windows(config.host.windows, config.host.address_bits)
         self.counts = dict.fromkeys(_COUNTS, 0)
-        self.network = Network(config)
+        self.network = Network(config, self.events)
         endpoints = config.mesh.memory_endpoints
         self.endpoints = [Endpoint(self, number) for number in range(endpoints)]
         self.host_port = MemoryPort(self.events, self.dram, config.flit_bytes, endpoints)

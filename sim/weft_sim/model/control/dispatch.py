@@ -120,7 +120,7 @@ class Dispatcher:
         self.last_index = command.index
         self.queue.sent()
         way = self.chip.network.way("request", CONTROL, tile_node(tile.x, tile.y))
-        head = way.send(now + TIMING.dispatch_header, self._flits)
+        head = way.reserve(now + TIMING.dispatch_header, self._flits)
         self.events.at(head + self._flits - 1, tile.fronts[command.engine].push, command)
         self._gone(way.free - 1)
 

@@ -35,7 +35,7 @@ class Probe:
         network = self.chip.network
         way = network.way("request", CONTROL, tile_node(tile.x, tile.y))
         flits = network.request_header_flits
-        head = way.send(self.chip.events.now + TIMING.probe_header, flits)
+        head = way.reserve(self.chip.events.now + TIMING.probe_header, flits)
         page = target >> 8 & 255
         self.chip.events.at(head + flits - 1, self._sample, self._serial, tile, page)
 
@@ -44,7 +44,7 @@ class Probe:
         network = self.chip.network
         way = network.way("response", tile_node(tile.x, tile.y), CONTROL)
         flits = network.response_header_flits + -(-len(raw) // self.chip.config.flit_bytes)
-        head = way.send(self.chip.events.now, flits)
+        head = way.reserve(self.chip.events.now, flits)
         self.chip.events.at(head + flits, self._answer, serial, raw)
 
     def _answer(self, serial: int, raw: bytes) -> None:

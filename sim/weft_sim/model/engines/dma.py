@@ -13,6 +13,7 @@ from ..decode import Command
 from ..network import Way, endpoint_node, tile_node
 from ..requests import Request, Walk
 from ..timing import TIMING
+from ..wormhole import Wormhole
 from .base import Engine
 
 if TYPE_CHECKING:
@@ -38,7 +39,12 @@ class Job:
     )
 
     def __init__(
-        self, command: Command, walk: Walk | None, clean: bool, decoded: int, ways: tuple[Way, Way]
+        self,
+        command: Command,
+        walk: Walk | None,
+        clean: bool,
+        decoded: int,
+        ways: tuple[Way | Wormhole, Way | Wormhole],
     ) -> None:
         self.command = command
         self.walk = walk
@@ -105,7 +111,7 @@ class DmaEngine(Engine):
         walk = Walk(f, config) if legal else None
         here = tile_node(self.tile.x, self.tile.y)
         there = endpoint_node(f.endpoint if legal else 0)
-        ways = network.way("request", here, there), network.way("response", there, here)
+        ways = network.route("request", here, there), network.route("response", there, here)
         decoded = self.events.now + TIMING.dma_decode
         clean = walk is not None and self._is_clean(command)
         self._decoding = Job(command, walk, clean, decoded, ways)
@@ -183,7 +189,7 @@ class DmaEngine(Engine):
             request.status = self._verdict(request)
         self._ring.append(_Entry(job, request, Status.OK, request.address, request.last))
         request.answered = partial(self._answered, request)
-        request.back = job.back
+        request.out, request.back = job.out, job.back
         request.settle = self.settle_cycles
 
     def allocate(self, job: Job, request: Request, taken: int) -> None:

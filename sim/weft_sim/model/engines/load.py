@@ -34,16 +34,19 @@ class LoadEngine(DmaEngine):
     def offer(self, job: Job, request: Request) -> None:
         endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
         send = partial(self._send, job, request)
-        self.tile.requests.offer(self.front.id.value, send, endpoint, job.out.routers)
+        self.tile.requests.offer(self.front.id.value, send, endpoint, job.out)
 
     def _send(self, job: Job, request: Request) -> None:
         chip = self.tile.chip
         flits = chip.network.request_header_flits
         self.allocate(job, request, self.events.now + flits - 1)
-        head = job.out.send(self.events.now, flits)
         self.count_flits(request)
         endpoint = chip.endpoints[job.command.fields.endpoint]
-        self.events.at(head + flits - 1, endpoint.read, request)
+        job.out.send(
+            self.events.now,
+            flits,
+            lambda head: self.events.at(head + flits - 1, endpoint.read, request),
+        )
 
     def count_flits(self, request: Request) -> None:
         """Adds the flits of a request and of its response to the tile's counters."""

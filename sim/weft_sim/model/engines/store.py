@@ -55,22 +55,23 @@ class StoreEngine(DmaEngine):
         """The oldest packet's header is ready."""
         job, _, _ = self._headers[0]
         endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
-        self.tile.requests.offer(self.front.id.value, self._send, endpoint, job.out.routers)
+        self.tile.requests.offer(self.front.id.value, self._send, endpoint, job.out)
 
     def _send(self) -> None:
         job, request, _ = self._headers.popleft()
-        way, chip, counters = job.out, self.tile.chip, self.tile.counters
+        chip, counters, now = self.tile.chip, self.tile.counters, self.events.now
         header = chip.network.request_header_flits
         flits = header + request.flits
-        head = way.send(self.events.now, flits)
-        self.reader.sent(self.events.now + header, request.flits)
+        endpoint = chip.endpoints[job.command.fields.endpoint]
+        self.reader.sent(now + header, request.flits)
         counters.request_flits += flits
         counters.response_flits += chip.network.response_header_flits
-        endpoint = chip.endpoints[job.command.fields.endpoint]
-        self.events.at(head + header - 1, endpoint.write, request)
-        self.wake_offer(self.events.now + 1)
+        self.wake_offer(now + 1)
         if self._headers:
-            self.events.at(max(way.free, self._headers[0][2]), self._offer_header)
+            self.events.at(max(now + flits, self._headers[0][2]), self._offer_header)
+        job.out.send(
+            now, flits, lambda head: self.events.at(head + header - 1, endpoint.write, request)
+        )
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile

@@ -14,6 +14,7 @@ from ..network import Link
 from ..port import READ
 from ..requests import Request
 from ..timing import TIMING
+from ..wormhole import Channel
 
 if TYPE_CHECKING:
     from .dma import Job
@@ -60,10 +61,10 @@ class LoadStream:
         self._leaves: deque[int] = deque(maxlen=engine.depth)
         self._rooms: deque[tuple[int, int]] = deque()
         self._room = self.endpoint.room
-        self._sent = self._out.free - self._header
+        self._sent = self._out.sender.free - self._header
         self._next_address = self.endpoint.next_address[READ]
         self._bus_free = self.endpoint.port.bus_free
-        self._answer_free = self._back.free
+        self._answer_free = self._back.sender.free
 
     def run(self, job: Job, taken: int) -> tuple[int, int]:
         """Works out a job whose walk begins in ``taken``: (cycle from which the next walk can
@@ -142,7 +143,7 @@ class LoadStream:
         self.endpoint.port.read_until(self._bus_free)
 
     @staticmethod
-    def _use(links: tuple[Link, ...], free: int) -> None:
+    def _use(links: tuple[Link, ...] | tuple[Channel, ...], free: int) -> None:
         for number, link in enumerate(links):
             link.free = max(link.free, free + number * TIMING.hop_cycles)
 

@@ -1,0 +1,204 @@
+"""Packets between tiles and endpoints on a mesh: wormholes that wait, hold links and take turns.
+
+A packet's head goes from link to link, ``TIMING.hop_cycles`` each, where it waits for its turn
+among the inputs of a router (``noc/output_port.py``: round robin, packet by packet). Its flits
+follow; those that find no place in the next input buffer hold the link they stand on. An endpoint
+that does not accept a packet holds the last link.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from .events import Events
+from .timing import TIMING
+
+__all__ = ["Channel", "Wormhole"]
+
+
+class _Packet:
+    __slots__ = ("deliver", "entered", "flits", "place", "route")
+
+    def __init__(self, route: Wormhole, flits: int, deliver: Callable[[int], None]) -> None:
+        self.route = route
+        self.flits = flits
+        self.deliver = deliver
+        self.place = 0
+        self.entered = 0
+
+
+class _Buffer:
+    """Input buffer of a router behind one channel: packets whose heads have not gone on.
+
+    ``flits`` counts theirs, on their way included; ``pending`` is the packet that still holds the
+    channel because its tail has no place.
+    """
+
+    __slots__ = ("flits", "heads_from", "pending", "queue")
+
+    def __init__(self) -> None:
+        self.queue: deque[_Packet] = deque()
+        self.flits = 0
+        self.heads_from = 0
+        self.pending: _Packet | None = None
+
+
+class Channel:
+    """One direction of one link. ``free``: the first cycle in which it takes a flit, unless
+    ``held``.
+
+    ``waiters`` are called when it is released.
+    """
+
+    __slots__ = (
+        "_asks",
+        "_depth",
+        "_events",
+        "_looks_at",
+        "_turn",
+        "buffer",
+        "free",
+        "held",
+        "waiters",
+    )
+
+    def __init__(self, events: Events, depth: int) -> None:
+        self._events = events
+        self._depth = depth
+        self._asks: dict[int, Channel] = {}
+        self._turn = 0
+        self._looks_at = -1
+        self.buffer = _Buffer()
+        self.free = 0
+        self.held = False
+        self.waiters: list[Callable[[], None]] = []
+
+    def take(self, packet: _Packet, cycle: int) -> None:
+        """A packet's first flit crosses the link in ``cycle``."""
+        packet.entered = cycle
+        packet.place += 1
+        self.free = cycle + packet.flits
+        if packet.place == len(packet.route.links):
+            self.held = packet.route.holds
+            packet.deliver(cycle)
+            return
+        buffer = self.buffer
+        if buffer.flits + packet.flits > self._depth:
+            buffer.pending = packet
+            self.held = True
+        buffer.flits += packet.flits
+        self._events.at(cycle + TIMING.hop_cycles, self._arrive, packet)
+
+    def release(self, cycle: int) -> None:
+        """The last flit of the packet that held the link leaves it before ``cycle``."""
+        self.held = False
+        self.free = max(self.free, cycle)
+        waiters, self.waiters = self.waiters, []
+        for call in waiters:
+            call()
+        if self._asks:
+            self._look(self.free)
+
+    # --- the router behind the link -----------------------------------------------------------
+
+    def _arrive(self, packet: _Packet) -> None:
+        """A head is in the input buffer."""
+        self.buffer.queue.append(packet)
+        if len(self.buffer.queue) == 1:
+            self._ask()
+
+    def _ask(self) -> None:
+        """The oldest head asks for its next link, once the packet before it is through."""
+        buffer, now = self.buffer, self._events.now
+        if not buffer.queue:
+            return
+        if buffer.heads_from > now:
+            self._events.at(buffer.heads_from, self._ask)
+            return
+        packet = buffer.queue[0]
+        target = packet.route.links[packet.place]
+        target._asks[packet.route.ports[packet.place]] = self
+        if not target.held:
+            target._look(target.free)
+
+    def _look(self, cycle: int) -> None:
+        cycle = max(cycle, self._events.now)
+        if cycle != self._looks_at:
+            self._looks_at = cycle
+            self._events.late(cycle, self._grant, cycle)
+
+    def _grant(self, planned: int) -> None:
+        if planned != self._looks_at:
+            return
+        self._looks_at = -1
+        if self.held or not self._asks:
+            return
+        now = self._events.now
+        if self.free > now:
+            self._look(self.free)
+            return
+        # the input served last comes last
+        port = min(self._asks, key=lambda port: (port - self._turn - 1) % 8)
+        self._turn = port
+        source = self._asks.pop(port)
+        packet = source.buffer.queue.popleft()
+        source._leaves(packet, now)
+        self.take(packet, now)
+        if self._asks and not self.held:
+            self._look(self.free)
+
+    def _leaves(self, packet: _Packet, cycle: int) -> None:
+        """A head has gone on from the input buffer; its flits follow."""
+        buffer = self.buffer
+        buffer.flits -= packet.flits
+        buffer.heads_from = cycle + packet.flits
+        tail = buffer.pending
+        if tail is not None:
+            behind = 0 if tail is packet else buffer.flits
+            if behind <= self._depth:
+                buffer.pending = None
+                room = cycle + packet.flits + behind - self._depth
+                self.release(max(tail.entered + tail.flits, room))
+        if buffer.queue:
+            self._events.at(buffer.heads_from, self._ask)
+
+
+class Wormhole:
+    """The channels from one node to another, the sender's own first.
+
+    ``ports[i]`` is the number of the router port by which channel ``i - 1`` comes in; ``holds``
+    says that the last channel waits for the receiver to ``release`` it.
+    """
+
+    __slots__ = ("holds", "links", "ports")
+
+    #: The network itself makes packets wait; their senders need not look ahead.
+    gated = False
+
+    def __init__(self, links: tuple[Channel, ...], ports: tuple[int, ...], holds: bool) -> None:
+        self.links = links
+        self.ports = ports
+        self.holds = holds
+
+    def send(self, cycle: int, flits: int, deliver: Callable[[int], None]) -> None:
+        """Sends a packet from ``cycle`` on, in which the sender's channel must be free.
+
+        ``deliver(head)`` is called in the cycle in which its first flit arrives.
+        """
+        self.links[0].take(_Packet(self, flits, deliver), cycle)
+
+    def release(self, cycle: int) -> None:
+        """The receiver has taken the packet delivered: its last flit comes before ``cycle``."""
+        if self.holds:
+            self.links[-1].release(cycle)
+
+    @property
+    def sender(self) -> Channel:
+        """The sender's own channel."""
+        return self.links[0]
+
+    @property
+    def routers(self) -> int:
+        """Routers on the way."""
+        return len(self.links) - 1
