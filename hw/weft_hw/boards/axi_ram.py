@@ -19,7 +19,7 @@ _BEATS = READ_LATENCY + 3
 
 
 class AxiRam(wiring.Component):
-    """Bursts to rows: whole beats, INCR, ID 0, within a page of 4 KiB (what the chip sends).
+    """Bursts to rows: whole beats, INCR, within a page of 4 KiB (what the chip sends). Answered in order.
 
     A burst beyond the memory answers SLVERR: reads give zeros, writes change nothing.
 
@@ -54,7 +54,7 @@ class AxiRam(wiring.Component):
 
     def _reads(self, m):
         axi, ram = self.axi, self.ram
-        m.submodules.bursts = bursts = Queue(data.StructLayout({"length": 8, "error": 1}), depth=_BURSTS)
+        m.submodules.bursts = bursts = Queue(data.StructLayout({"length": 8, "id": 1, "error": 1}), depth=_BURSTS)
         m.submodules.beats = beats = Queue(unsigned(8 * self.data_bytes), depth=_BEATS)
         row = Signal.like(ram.read.payload, reset_less=True)
         left = Signal(9)                        # beats of the burst still to be asked for
@@ -65,6 +65,7 @@ class AxiRam(wiring.Component):
             axi.arready.eq((left == 0) & bursts.i.ready),
             bursts.i.valid.eq(axi.arvalid & (left == 0)),
             bursts.i.payload.length.eq(axi.arlen),
+            bursts.i.payload.id.eq(axi.arid),
             bursts.i.payload.error.eq(error),
             ram.read.valid.eq((left != 0) & (room != 0)),
             ram.read.payload.eq(row),
@@ -82,7 +83,7 @@ class AxiRam(wiring.Component):
         sent = Signal(8)                        # beats of the burst in front that have gone
         burst = bursts.o.payload
         m.d.comb += [
-            axi.rid.eq(0),
+            axi.rid.eq(burst.id),
             axi.rdata.eq(Mux(burst.error, 0, beats.o.payload)),
             axi.rresp.eq(Mux(burst.error, _RESPONSE_SLAVE_ERROR, RESPONSE_OKAY)),
             axi.rlast.eq(sent == burst.length),
@@ -98,8 +99,9 @@ class AxiRam(wiring.Component):
         axi, ram = self.axi, self.ram
         row = Signal.like(ram.read.payload, reset_less=True)
         failed = Signal()
+        identity = Signal()
         m.d.comb += [
-            axi.bid.eq(0),
+            axi.bid.eq(identity),
             axi.bresp.eq(Mux(failed, _RESPONSE_SLAVE_ERROR, RESPONSE_OKAY)),
             ram.write.payload.row.eq(row),
             ram.write.payload.data.eq(axi.wdata),
@@ -110,7 +112,7 @@ class AxiRam(wiring.Component):
                 # waits for a burst's address
                 m.d.comb += axi.awready.eq(1)
                 first_row, error = self._place(axi.awaddr)
-                m.d.sync += [row.eq(first_row), failed.eq(error)]
+                m.d.sync += [row.eq(first_row), failed.eq(error), identity.eq(axi.awid)]
                 with m.If(axi.awvalid):
                     m.next = "DATA"
             with m.State("DATA"):

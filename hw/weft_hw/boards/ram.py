@@ -91,8 +91,8 @@ class SharedRam(wiring.Component):
 
 def _round_robin(m, users, name):
     """Takes one of the streams each cycle, the one served last only if no other wants; returns whose turn it is."""
-    chosen = Signal(range(len(users)), name=f"{name}_chosen")
-    last = Signal(range(len(users)), name=f"{name}_last")
+    chosen = Signal(range(max(2, len(users))), name=f"{name}_chosen")
+    last = Signal(range(max(2, len(users))), name=f"{name}_last")
     m.d.comb += chosen.eq(last)
     with m.Switch(last):
         for n in range(len(users)):
