@@ -118,6 +118,18 @@ def scaling() -> Iterator[Measurement]:
         command="weft gemm 512 512 512 --preset quad --target rtl [--tiles 1] --json",
         detail=f"{one['cycles']:,} and {four['cycles']:,} cycles",
     )
+    whole = gemm_report(_SIZE, _SIZE, _SIZE, preset="mesh16", target="rtl")
+    yield Measurement(
+        name="scaling",
+        what="mesh16, 512x512x512: utilisation of 16 tiles",
+        value=100 * whole["utilisation"],
+        unit="%",
+        demand="",
+        met=None,
+        command="weft gemm 512 512 512 --preset mesh16 --target rtl --json",
+        detail=f"{whole['cycles']:,} cycles, bit-exact {whole['bit_exact']}; four tiles share an "
+        f"endpoint and operands are not multicast; {whole['sim_cycles_per_second']:,.0f} cycles/s",
+    )
 
 
 def command() -> Iterator[Measurement]:
