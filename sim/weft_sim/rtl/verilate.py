@@ -15,20 +15,13 @@ from .toolchain import verilator
 
 __all__ = ["control_file", "options", "verilate"]
 
-#: Lint classes waived only here.
-_WAIVERS = {
-    "SYMRSVDWORD": "the chip's port ``interrupt`` is a word of some C++ compilers",
-    "ALWNEVER": "a signal with a constant value is written as a process that reads nothing",
-    "UNSIGNED": "a range check whose lower bound is zero is a comparison that always holds",
-}
-
 _MAX_ERROR_LINES = 6
 
 
 def control_file(shared: tuple[str, ...]) -> str:
     """The Verilator control file: waivers, and the modules to keep."""
     lines = ["`verilator_config"]
-    lines += [f"lint_off -rule {rule}" for rule in (*LINT_WAIVERS, *_WAIVERS)]
+    lines += [f"lint_off -rule {rule}" for rule in LINT_WAIVERS]
     lines += [f'no_inline -module "{name}"' for name in shared]
     return "\n".join(lines) + "\n"
 
