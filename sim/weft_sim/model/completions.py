@@ -34,7 +34,8 @@ class Completions:
         self._taken_at = -1
         self._flits = tile.chip.network.response_header_flits
         node = tile_node(tile.x, tile.y)
-        self._way = tile.chip.network.way("response", node, CONTROL)
+        self._way = tile.chip.network.route("response", node, CONTROL)
+        self._outbox = tile.chip.network.outbox("response", node)
 
     def clear(self) -> None:
         self.fault = (0, 0)
@@ -70,7 +71,12 @@ class Completions:
         self._fronts[engine].ended(command)
 
     def _send(self, engine: EngineId, command: Command, status: Status) -> None:
-        events = self.tile.events
-        head = self._way.reserve(events.now + TIMING.completion_packet, self._flits)
-        arrived = head + self._flits - 1 + TIMING.completion_sink
-        events.at(arrived, self.tile.chip.queue.ended, self.tile, engine, command.index, status)
+        events, tile = self.tile.events, self.tile
+        sunk = self._flits - 1 + TIMING.completion_sink
+        ended = tile.chip.queue.ended
+        self._outbox.post(
+            events.now + TIMING.completion_packet,
+            self._way,
+            self._flits,
+            lambda head: events.at(head + sunk, ended, tile, engine, command.index, status),
+        )

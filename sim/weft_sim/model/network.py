@@ -15,6 +15,7 @@ from weft_hw.config import ChipConfig
 from weft_hw.noc.packet import RequestHeader, ResponseHeader, RouterPort
 
 from .events import Events
+from .outbox import Outbox
 from .timing import TIMING
 from .wormhole import Channel, Wormhole
 
@@ -84,17 +85,10 @@ class Way:
         """Routers on the way."""
         return len(self.links) - 1
 
-    @property
-    def free(self) -> int:
-        """First cycle in which the sender can send again."""
-        return self.links[0].free
-
 
 class Network:
-    """Both planes, twice: ``way`` for the few short packets of the control node, ``route`` for
-    those between tiles and endpoints, which fill the network.
-
-    With one router nobody meets: there routes are ways.
+    """Both planes. On a mesh packets meet, and routes are wormholes; with one router nobody meets,
+    and routes are ways.
     """
 
     def __init__(self, config: ChipConfig, events: Events) -> None:
@@ -107,11 +101,11 @@ class Network:
         self._is_mesh = config.mesh.tiles > 1
         self._links: dict[tuple[str, str, int, int, str], Link] = {}
         self._channels: dict[tuple[str, str, int, int, str], Channel] = {}
-        self._ways: dict[tuple[str, Node, Node], Way] = {}
+        self._outboxes: dict[tuple[str, Node], Outbox] = {}
         self._routes: dict[tuple[str, Node, Node], Way | Wormhole] = {}
 
     def sender(self, plane: str, node: Node) -> Link | Channel:
-        """The data link from a node into its router."""
+        """The link from a node into its router."""
         key = (plane, "in", *node)
         return self._channel(key) if self._is_mesh else self._link(key)
 
@@ -125,7 +119,7 @@ class Network:
 
     @staticmethod
     def _path(plane: str, source: Node, target: Node) -> list[tuple[str, str, int, int, str]]:
-        """X first, then Y, then out of the target's port."""
+        """The links of a route."""
         x, y, _ = source
         keys = [(plane, "in", *source)]
         while x != target[0]:
@@ -138,16 +132,15 @@ class Network:
             y += 1 if port == "SOUTH" else -1
         return [*keys, (plane, "out", *target)]
 
-    def way(self, plane: str, source: Node, target: Node) -> Way:
-        """For a packet from or to the control node."""
-        key = (plane, source, target)
-        if key not in self._ways:
-            links = (self._link(link) for link in self._path(*key))
-            self._ways[key] = Way(tuple(links))
-        return self._ways[key]
+    def outbox(self, plane: str, node: Node) -> Outbox:
+        """Of a node that sends alone on a plane."""
+        key = (plane, node)
+        if key not in self._outboxes:
+            self._outboxes[key] = Outbox(self._events, self.sender(plane, node))
+        return self._outboxes[key]
 
     def route(self, plane: str, source: Node, target: Node) -> Way | Wormhole:
-        """For a packet between a tile and an endpoint."""
+        """X first, then Y, then out of the target's port."""
         key = (plane, source, target)
         if key not in self._routes:
             path = self._path(*key)
@@ -156,7 +149,7 @@ class Network:
                 names = [source[2], *(_OPPOSITE[key[4]] for key in path[1:-1])]
                 ports = (0, *(RouterPort[name].value for name in names))
                 channels = tuple(self._channel(link) for link in path)
-                self._routes[key] = Wormhole(channels, ports, plane == "request")
+                self._routes[key] = Wormhole(channels, ports, target[2] == "WEST")
             else:
                 self._routes[key] = Way(tuple(self._link(link) for link in path))
         return self._routes[key]

@@ -21,6 +21,15 @@ __all__ = ["Dispatcher"]
 _MOVES = 2
 
 
+class _Move:
+    """The bytes of a command on their way out; ``moved`` is the cycle of the last, if known."""
+
+    __slots__ = ("moved",)
+
+    def __init__(self) -> None:
+        self.moved = -1
+
+
 class Dispatcher:
     """One command every 2 cycles, or as fast as the packets leave; a fence waits for all before
     it.
@@ -42,7 +51,7 @@ class Dispatcher:
         self._infos: deque[tuple[Command, bool]] = deque()
         self._current: tuple[Command, Status] | None = None
         self._take_from = 0
-        self._moves: deque[int] = deque()
+        self._moves: deque[_Move] = deque()
         mesh = self.chip.config.mesh
         engines = (mesh.cols - 1).bit_length() + (mesh.rows - 1).bit_length() + 2
         self._ready_at = self.events.now + (1 << engines) + 1
@@ -92,10 +101,11 @@ class Dispatcher:
         if status is not Status.OK:
             self.events.after(1, self.queue.fail, status, command.index)
             return
-        while self._moves and self._moves[0] < now:
+        while self._moves and 0 <= self._moves[0].moved < now:
             self._moves.popleft()
         if len(self._moves) >= _MOVES:
-            self.events.at(self._moves[0] + 1, self.decide)
+            if self._moves[0].moved >= 0:
+                self.events.at(self._moves[0].moved + 1, self.decide)
             return
         if command.opcode is Opcode.FENCE:
             if self.queue.in_flight:
@@ -105,7 +115,7 @@ class Dispatcher:
                 self.events.at(busy_until + 1, self.decide)
                 return
             self.queue.records.write(command)
-            self._gone(now)
+            self._moved(self._gone(), now)
             return
         if now < self._ready_at:
             self.events.at(self._ready_at, self.decide)
@@ -119,18 +129,30 @@ class Dispatcher:
         self._credits[key] -= 1
         self.last_index = command.index
         self.queue.sent()
-        way = self.chip.network.way("request", CONTROL, tile_node(tile.x, tile.y))
-        head = way.reserve(now + TIMING.dispatch_header, self._flits)
-        self.events.at(head + self._flits - 1, tile.fronts[command.engine].push, command)
-        self._gone(way.free - 1)
+        front, network, events = tile.fronts[command.engine], self.chip.network, self.events
+        move = self._gone()
+        network.outbox("request", CONTROL).post(
+            now + TIMING.dispatch_header,
+            network.route("request", CONTROL, tile_node(tile.x, tile.y)),
+            self._flits,
+            lambda head: events.at(head + self._flits - 1, front.push, command),
+            lambda cycle: self._moved(move, cycle),
+        )
 
-    def _gone(self, moved: int) -> None:
-        """The command has left; its bytes have moved in cycle ``moved``."""
-        self._moves.append(moved)
+    def _gone(self) -> _Move:
+        """The current command leaves; its bytes follow."""
+        move = _Move()
+        self._moves.append(move)
         self._current = None
         self._take_from = self.events.now + 1
-        self.events.at(moved, self.queue.fetch.free, self.queue.fetch.chunks)
         self._take(self._epoch)
+        return move
+
+    def _moved(self, move: _Move, cycle: int) -> None:
+        """The bytes of a command have left the fetch buffer in ``cycle``."""
+        move.moved = cycle
+        self.events.at(cycle, self.queue.fetch.free, self.queue.fetch.chunks)
+        self.events.at(cycle + 1, self.decide)
 
     def ended(self, tile_number: int, engine: EngineId) -> None:
         """A command of that engine has ended."""

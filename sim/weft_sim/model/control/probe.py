@@ -33,19 +33,26 @@ class Probe:
         if tile is None:
             return
         network = self.chip.network
-        way = network.way("request", CONTROL, tile_node(tile.x, tile.y))
         flits = network.request_header_flits
-        head = way.reserve(self.chip.events.now + TIMING.probe_header, flits)
-        page = target >> 8 & 255
-        self.chip.events.at(head + flits - 1, self._sample, self._serial, tile, page)
+        page, serial, events = target >> 8 & 255, self._serial, self.chip.events
+        network.outbox("request", CONTROL).post(
+            events.now + TIMING.probe_header,
+            network.route("request", CONTROL, tile_node(tile.x, tile.y)),
+            flits,
+            lambda head: events.at(head + flits - 1, self._sample, serial, tile, page),
+        )
 
     def _sample(self, serial: int, tile: Tile, page: int) -> None:
         raw = tile.page(page)
         network = self.chip.network
-        way = network.way("response", tile_node(tile.x, tile.y), CONTROL)
+        node, events = tile_node(tile.x, tile.y), self.chip.events
         flits = network.response_header_flits + -(-len(raw) // self.chip.config.flit_bytes)
-        head = way.reserve(self.chip.events.now, flits)
-        self.chip.events.at(head + flits, self._answer, serial, raw)
+        network.outbox("response", node).post(
+            events.now,
+            network.route("response", node, CONTROL),
+            flits,
+            lambda head: events.at(head + flits, self._answer, serial, raw),
+        )
 
     def _answer(self, serial: int, raw: bytes) -> None:
         if serial != self._serial:
