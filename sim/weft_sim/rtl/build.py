@@ -125,25 +125,24 @@ def _make(design: Verilog, header: str, kind: str, home: Path, root: Path, *, vc
     )
     own = (*common, f"-I{_HARNESS}", f"-I{objects}")
     started, cpu_started = monotonic(), _children_cpu_s()
-    with (
-        Progress(f"building {kind}") as progress,
-        Jobs(compiler()) as jobs,
-        runtime(jobs, root, common, output_header=_HARNESS / "output.h", vcd=vcd) as library,
-    ):
-        progress.step = "Verilator"
-        verilated = jobs.call(lambda: verilate(design, objects, vcd=vcd))
-        (objects / "chip.h").write_text(header)
-        jobs.finish([verilated])
-        seconds["verilator"] = monotonic() - started
-        units = _units(verilated.result(), objects, own)
+    with Progress(f"building {kind}") as progress, Jobs(compiler()) as jobs:
 
         def report(done: int, count: int) -> None:
             progress.step = f"compiling, {done} of {count} files"
 
-        jobs.finish(jobs.start(units), report)
-        seconds["compiler"] = monotonic() - started - seconds["verilator"]
-        progress.step = "linking"
-        jobs.link([*(unit.target for unit in units), *library()], home / LIBRARY)
+        progress.step = "Verilator"
+        (objects / "chip.h").write_text(header)
+        # first, because all else waits for it
+        verilated = jobs.call(lambda: verilate(design, objects, vcd=vcd))
+        output_header = _HARNESS / "output.h"
+        with runtime(jobs, root, common, output_header=output_header, vcd=vcd) as library:
+            jobs.finish([verilated])
+            seconds["verilator"] = monotonic() - started
+            units = _units(verilated.result(), objects, own)
+            jobs.finish(jobs.start(units), report)
+            seconds["compiler"] = monotonic() - started - seconds["verilator"]
+            progress.step = "linking"
+            jobs.link([*(unit.target for unit in units), *library()], home / LIBRARY)
     seconds["total"] = monotonic() - started
     seconds["processor"] = _children_cpu_s() - cpu_started
     shutil.move(objects / f"{design.top}.v", home)
