@@ -1,10 +1,12 @@
 """C++ to a shared library: compiles files beside each other, longest first, and links them."""
 
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +46,7 @@ class Jobs:
             with self._mutex:
                 self._stopped = True
                 for process in self._running:
-                    process.kill()
+                    _kill(process)
         self._pool.shutdown(wait=True, cancel_futures=kind is not None)
 
     def start(self, units: Sequence[Unit]) -> list:
@@ -80,7 +82,11 @@ class Jobs:
             if self._stopped:
                 return
             process = subprocess.Popen(
-                command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                command,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
             )
             self._running.add(process)
         _, errors = process.communicate()
@@ -91,6 +97,15 @@ class Jobs:
             raise BuildError(
                 f"{self.compiler} refused {what}: " + "\n".join(lines[:_MAX_ERROR_LINES])
             )
+
+
+def _kill(process: subprocess.Popen) -> None:
+    """Ends a compiler with the programs that it has started."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def _cores() -> int:
