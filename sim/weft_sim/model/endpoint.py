@@ -27,6 +27,8 @@ CHECKED = 2
 _READS = 64
 #: endpoint/write.py: writes whose data is on its way to the memory; WRITES: those not confirmed.
 _MOVING, _UNCONFIRMED = 4, 32
+#: endpoint/read.py: answers that wait for the sender beside those counted as pending.
+_ANSWERS = 2
 
 
 def _read_buffer_beats(packet_bytes: int, flit_bytes: int) -> int:
@@ -117,7 +119,7 @@ class Endpoint:
         while front and front[0][1].accepted:
             kind, request = front[0]
             if kind == READ:
-                if len(self._asking) + len(self._reads) >= _READS:
+                if self._pending_reads() >= _READS:
                     break
                 front.popleft()
                 self._asking.append(request)
@@ -132,6 +134,11 @@ class Endpoint:
             waiters, self.waiters = self.waiters, []
             for look in waiters:
                 look()
+
+    def _pending_reads(self) -> int:
+        """Reads whose answers have not gone on to the sender."""
+        ready = max(0, len(self._answers[READ]) - _ANSWERS)
+        return len(self._asking) + len(self._reads) + ready
 
     def _ask(self) -> None:
         asking = self._asking
@@ -227,6 +234,8 @@ class Endpoint:
         )
         if kind == READ and request.status is not Status.WINDOW:
             self.events.at(start + flits, self.give_room, request.beats)
+        if kind == READ and self._front:
+            self.events.after(1, self._advance)
         if reads or writes:
             self.events.at(max(self.header_free, now + 1), self._send)
 

@@ -192,12 +192,11 @@ class DmaEngine(Engine):
         request.out, request.back = job.out, job.back
         request.settle = self.settle_cycles
 
-    def allocate(self, job: Job, request: Request, taken: int) -> None:
-        """The access offered is taken; ``taken``: the last cycle of its offer."""
-        self.enter(job, request)
-        if taken > self.events.now:
+    def taken_at(self, cycle: int) -> None:
+        """The access offered is taken, with the last flit of its offer in ``cycle``."""
+        if cycle > self.events.now:
             self._sending = True
-            self.events.at(taken, self._taken)
+            self.events.at(cycle, self._taken)
         else:
             self._taken()
 
@@ -220,7 +219,7 @@ class DmaEngine(Engine):
         self._taken()
 
     def offer(self, job: Job, request: Request) -> None:
-        """Offers an access for which the ring has room; ``allocate`` when it is taken."""
+        """Offers an access for which the ring has room; ``enter`` and ``taken_at`` follow."""
         raise NotImplementedError
 
     def _verdict(self, request: Request) -> Status:

@@ -37,16 +37,21 @@ class LoadEngine(DmaEngine):
         self.tile.requests.offer(self.front.id.value, send, endpoint, job.out)
 
     def _send(self, job: Job, request: Request) -> None:
-        chip = self.tile.chip
+        chip, now = self.tile.chip, self.events.now
         flits = chip.network.request_header_flits
-        self.allocate(job, request, self.events.now + flits - 1)
+        self.enter(job, request)
         self.count_flits(request)
         endpoint = chip.endpoints[job.command.fields.endpoint]
         job.out.send(
-            self.events.now,
-            flits,
-            lambda head: self.events.at(head + flits - 1, endpoint.read, request),
+            now, flits, lambda head: self.events.at(head + flits - 1, endpoint.read, request)
         )
+        link = job.out.sender
+        if link.held:
+            # the header stands in the network
+            self._sending = True
+            link.waiters.append(lambda: self.taken_at(link.free - 1))
+        else:
+            self.taken_at(now + flits - 1)
 
     def count_flits(self, request: Request) -> None:
         """Adds the flits of a request and of its response to the tile's counters."""

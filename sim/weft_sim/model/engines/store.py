@@ -45,11 +45,12 @@ class StoreEngine(DmaEngine):
         if free_from > now:
             self.wake_offer(free_from)
             return
-        self.allocate(job, request, now)
+        self.enter(job, request)
         ready = now + TIMING.store_header + self.reader.read(now, request.row, request.flits)
         self._headers.append((job, request, ready))
         if len(self._headers) == 1:
             self.events.at(ready, self._offer_header)
+        self.taken_at(now)
 
     def _offer_header(self) -> None:
         """The oldest packet's header is ready."""
