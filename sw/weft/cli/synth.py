@@ -89,11 +89,11 @@ def run(options: argparse.Namespace) -> int:
     config = resolve_config(options.preset)
     if options.chip:
         return _chip(options)
-    if options.all:
-        return _all(options, config)
     recipes: tuple[str, ...] = DEFAULT_RECIPES
     if options.recipe:
         recipes = tuple(RECIPES) if options.recipe == "all" else tuple(options.recipe.split(","))
+    if options.all:
+        return _all(options, config, recipes)
     results = []
     for library, target_ps in chosen_libraries(options.liberty, options.pdk, options.node):
         result = characterise(
@@ -130,7 +130,7 @@ def _chip(options: argparse.Namespace) -> int:
     return 0
 
 
-def _all(options: argparse.Namespace, config: "ChipConfig") -> int:
+def _all(options: argparse.Namespace, config: "ChipConfig", recipes: tuple[str, ...]) -> int:
     from weft.synth.ladder import compare
     from weft.synth.nodes import find_nodes
     from weft.synth.unit_costs import collect, write_table
@@ -142,7 +142,7 @@ def _all(options: argparse.Namespace, config: "ChipConfig") -> int:
         raise ValueError("no library found: give --pdk DIR, or apt-get install qflow-tech-osu018")
     rows, problems = collect(
         nodes, options.pdk, config, options.build, blocks=options.blocks.split(","),
-        vectors=options.vectors, progress=_progress,
+        vectors=options.vectors, recipes=recipes, progress=_progress,
     )  # fmt: skip
     write_table(rows, options.table)
     case = "pe.energy_fj.digits_held"

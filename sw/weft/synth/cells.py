@@ -1,13 +1,14 @@
 """Cells in common units: ps, fF, fJ, nW, µm², whatever the units of their file.
 
-Internal energy. A library with power per supply pin gives one table for the power rail and one for
-the ground rail. Over a rise and a fall both integrate the same charge, so the rails are two views of
-one energy: this model takes their mean. Tables of several power pins are added.
+Internal energy. A library with power per supply pin gives one table for the power rail and one
+for the ground rail. Over a rise and a fall both integrate the same charge, so the rails are two
+views of one energy: this model takes their mean. Tables of several power pins are added.
 
-OpenSTA 2.0.17 differs. It adds the rails, and it charges the energies of a rise and of a fall to each
-single transition: an inverter with 3 fJ for a rise and 1 fJ for a fall at 0.1 transitions per cycle
-of 1 ns reads 0.4 µW instead of 0.2. Its internal power is twice too high, with two rails four times;
-its switching power agrees. Without operating conditions that it understands it reports zero.
+OpenSTA 2.0.17 differs. It adds the rails, and it charges the energies of a rise and of a fall to
+each single transition: an inverter with 3 fJ for a rise and 1 fJ for a fall at 0.1 transitions
+per cycle of 1 ns reads 0.4 µW instead of 0.2. Its internal power is twice too high, with two
+rails four times; its switching power agrees. Without operating conditions that it understands it
+reports zero.
 
 Unit of internal energy: capacitive_load_unit x voltage_unit², Liberty reference manual,
 "internal_power group".

@@ -23,6 +23,7 @@ from .flop_sizing import size_flops
 from .library import CellLibrary
 from .mapping import RECIPES, Mapped, Recipe, map_to_cells
 from .netlist import Netlist, read_netlist
+from .owners import owner_of
 from .stimuli import STIMULI, Case
 from .timing import DEFAULT_MARGIN, Timing, time_netlist
 from .tools import versions
@@ -76,6 +77,17 @@ class BlockResult:
         """At the margin."""
         return self.timing.frequency_ghz(self.margin) if self.timing else None
 
+    @property
+    def path_owners(self) -> tuple[str, str]:
+        """Registers or ports at the ends of the critical path, by their names in the RTL."""
+        if self.timing is None:
+            return "", ""
+        start, end = (
+            owner_of(self.mapped.netlist_json, self.mapped.top, name)
+            for name in (self.timing.startpoint, self.timing.endpoint)
+        )
+        return start, end
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON; numbers carry their unit in the name."""
         timing, block = self.timing, BLOCKS[self.block]
@@ -107,8 +119,8 @@ class BlockResult:
                 "margin": self.margin,
                 "frequency_ghz": self.frequency_ghz,
                 "critical_path": {
-                    "from": timing.startpoint,
-                    "to": timing.endpoint,
+                    "from": self.path_owners[0],
+                    "to": self.path_owners[1],
                     "steps": [[s.time_ps, s.pin, s.cell] for s in timing.steps],
                 },
                 "opensta_power_w_at_default_activity": timing.opensta_power_w,

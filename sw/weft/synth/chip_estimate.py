@@ -1,8 +1,9 @@
 """Area and power of a whole chip: every line a count times a row of the unit-cost table.
 
-Modelled. Counted: processing elements, vector lanes, routers, DMA engines, memory endpoints, control,
-memories. Left out: pads, PLL, memory controllers and PHYs, test logic, the floorplan's dead
-space beyond the utilisation of each block, power of DMA, endpoints, control and of flits moved.
+Modelled. Counted: processing elements, vector lanes, routers, DMA engines, memory endpoints,
+control, memories. Left out: pads, PLL, memory controllers and PHYs, test logic, the floorplan's
+dead space beyond the utilisation of each block, power of DMA, endpoints, control and of flits
+moved.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import numpy as np
 
 from .cells import Cell
 from .delays import net_loads_ff
+from .errors import FlowError
 from .library import CellLibrary
 from .mapping import Mapped
 from .netlist import Instance, Netlist, read_netlist
@@ -22,6 +23,8 @@ __all__ = ["size_flops"]
 
 #: How much slower than the fastest of its kind a smaller flip-flop may be.
 _SLACK = 1.1
+#: First line of an instance in Verilog as Yosys writes it: cell, name.
+_INSTANCE = re.compile(r"^  (\S+) (\S+) +\($", re.MULTILINE)
 
 
 def _kind(cell: Cell) -> tuple[object, ...]:
@@ -95,12 +98,11 @@ def size_flops(mapped: Mapped, library: CellLibrary) -> Mapped:
     data = json.loads(mapped.netlist_json.read_text())
     for name, cell_name in new.items():
         data["modules"][mapped.top]["cells"][name]["type"] = cell_name
-    text = re.sub(
-        r"^  (\S+) (\S+) \($",
-        lambda m: f"  {new.get(m.group(2).lstrip(chr(92)), m.group(1))} {m.group(2)} (",
-        text,
-        flags=re.MULTILINE,
+    text = _INSTANCE.sub(
+        lambda m: f"  {new.get(m.group(2).lstrip(chr(92)), m.group(1))} {m.group(2)}  (", text
     )
+    if sum(new.get(n.lstrip(chr(92))) == c for c, n in _INSTANCE.findall(text)) != len(new):
+        raise FlowError(f"the two netlists of {mapped.top} do not name their flip-flops alike")
     mapped.verilog.write_text(text)
     mapped.netlist_json.write_text(json.dumps(data))
     types = Counter(entry["type"] for entry in data["modules"][mapped.top]["cells"].values())

@@ -122,8 +122,11 @@ def map_to_cells(
         "opt -full",
         f"abc {liberty} {avoid} {script}",
         "setundef -zero",
-        "opt_clean -purge",
+        "opt_clean",
+        "delete t:$scopeinfo",
         *_constants(library, folder),
+        # public names, so that both netlists name their instances alike
+        "rename -enumerate -pattern g%",
         f"tee -q -o {stat} stat -json {liberty}",
         f"write_verilog -noattr -noexpr {output}",
         f"write_json {netlist}",

@@ -24,7 +24,7 @@ def block_text(result: BlockResult) -> str:
         lines += [
             f"  period    {timing.period_ps:.0f} ps = {timing.fastest_ghz:.2f} GHz pre-layout; "
             f"{result.frequency_ghz:.2f} GHz with {100 * result.margin:.0f} % of the period kept",
-            f"  slowest   {timing.startpoint} -> {timing.endpoint}, {len(timing.steps)} stages",
+            f"  slowest   {' -> '.join(result.path_owners)}, {len(timing.steps)} stages",
         ]
     if len(result.tried) > 1:
         tried = ", ".join(

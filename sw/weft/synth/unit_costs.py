@@ -121,7 +121,7 @@ def _memory_rows(pdk: Path) -> Iterable[UnitCost]:
 def collect(
     nodes: Sequence[Node], pdk: Path | None, config: ChipConfig, build: Path, *, blocks:
     Sequence[str],
-    vectors: int, progress: Callable[[str], None],
+    vectors: int, recipes: Sequence[str], progress: Callable[[str], None],
 ) -> tuple[list[UnitCost], list[str]]:  # fmt: skip
     """Measures ``blocks`` on every library. Returns rows and what went wrong."""
     rows: list[UnitCost] = []
@@ -136,6 +136,7 @@ def collect(
                 build,
                 target_ps=node.period_ps,
                 vectors=vectors,
+                recipes=recipes,
                 progress=progress,
             )
             rows += _rows_of(result, node)
