@@ -1,15 +1,12 @@
 """The memory model, the ladder and the table."""
 
-import sys
-from pathlib import Path
-
 import pytest
+from weft.synth.chip_estimate import estimate_chip
 from weft.synth.errors import LibertyError
 from weft.synth.ladder import PUBLISHED, compare, stillmaker_energy_factor
 from weft.synth.memory_model import Macro, fit_memories
-from weft.synth.unit_costs import default_table, read_table, write_table
-
-sys.path.insert(0, str(Path(__file__).parent))
+from weft.synth.unit_costs import UnitCost, default_table, read_table, write_table
+from weft_hw.presets import preset
 
 
 def _macro(words, width, mux):
@@ -66,3 +63,37 @@ def test_the_table_round_trips_and_damage_is_named(tmp_path):
     path.write_text("\n".join([lines[0], lines[1].replace(",", ",x", 1)]))
     with pytest.raises(ValueError, match=r"table\.csv:2: value, low and high must be numbers"):
         read_table(path)
+
+
+def _flat_table(area_um2, energy_fj):
+    def row(key, value, unit):
+        return UnitCost(key, value, value / 2, value * 2, unit, "measured", "", "asap7", "", "")
+
+    rows = []
+    for block in ("pe", "lane", "router"):
+        rows.append(row(f"synth.asap7.{block}.area_um2", area_um2, "um2"))
+        rows.append(row(f"synth.asap7.{block}.frequency_ghz", 2.0 if block == "pe" else 1.0, "GHz"))
+    for key in ("pe.energy_fj.digits_held", "pe.energy_fj.zeros_held", "lane.energy_fj.digits"):
+        rows.append(row(f"synth.asap7.{key}", energy_fj, "fJ"))
+    for key in ("lane.energy_fj.zeros", "router.energy_fj.idle"):
+        rows.append(row(f"synth.asap7.{key}", 0.0, "fJ"))
+    return {row.key: row for row in rows}
+
+
+def test_a_chip_is_counts_times_unit_costs():
+    estimate = estimate_chip(preset("base"), _flat_table(100.0, 1000.0), "asap7", 1.0)
+    parts = {line.part: line for line in estimate.lines}
+    assert estimate.frequency_ghz == 1.0
+    assert estimate.limited_by == "lane"
+    assert estimate.peak_tops == pytest.approx(0.512)
+    # 256 elements of 100 um2, 256 MACs of 1 pJ each ns
+    assert parts["processing elements"].area_mm2 == pytest.approx((0.0256, 0.0128, 0.0512))
+    assert parts["processing elements"].power_w == pytest.approx((0.256, 0.128, 0.512))
+    assert parts["memories (bits)"].count == (256 + 64) * 8192
+
+
+def test_a_chip_needs_its_rows():
+    with pytest.raises(ValueError, match="the table has no lane, pe, router of asap7: measure it"):
+        estimate_chip(preset("base"), {}, "asap7", 0.5)
+    with pytest.raises(ValueError, match="utilisation must be from 0 to 1, not 2"):
+        estimate_chip(preset("base"), {}, "asap7", 2)

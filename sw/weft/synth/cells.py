@@ -208,10 +208,9 @@ def _pin(
         when = arc.attributes.get("when")
         condition = parse_expression(when) if when else None
         relateds: list[str | None] = [*arc.attributes.get("related_pin", "").split()]
-        for related in relateds or [None]:
-            arcs.append(
-                (arc.attributes.get("related_pg_pin"), EnergyArc(related, condition, energy))  # type: ignore[arg-type]
-            )
+        rail = arc.attributes.get("related_pg_pin")
+        for cause in relateds or [None]:
+            arcs.append((rail, EnergyArc(cause, condition, energy)))  # type: ignore[arg-type]
     pin.energy = _mean_of_rails(arcs, rails)
     return pin
 

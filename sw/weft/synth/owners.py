@@ -9,7 +9,9 @@ __all__ = ["owner_of"]
 
 
 def owner_of(netlist_json: Path, top: str, instance: str) -> str:
-    """The signal (with its bit) that an instance holds, or a port's own name; the instance's name where mapping left none."""
+    """The signal (with its bit) that an instance holds, or a port's own name.
+
+    Where mapping left none: the instance's name."""
     module = json.loads(netlist_json.read_text())["modules"][top]
     cell = module["cells"].get(instance)
     if cell is None:
