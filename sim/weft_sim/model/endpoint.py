@@ -259,8 +259,8 @@ class Endpoint:
             self.events.at(cycle, self._dropped, request)
             return
         address = self._address(WRITE, request, TIMING.endpoint_write_address)
-        first_beat = address + TIMING.endpoint_write_beat - TIMING.endpoint_write_address
-        self.events.at(first_beat, self._move_write, request)
+        first_beat = self.port.accept(self.events.now + TIMING.endpoint_write_beat)
+        self.events.at(max(address, first_beat) + 1, self._move_write, request)
 
     def _moved(self, request: Request) -> None:
         """The last data of a write has left the buffer."""

@@ -91,8 +91,8 @@ class Timing:
     """endpoint/window.py, write.py, axi/bursts.py: the same for a write."""
     endpoint_denied: int = 2
     """endpoint/read.py: address time of a denied read to its answer being due."""
-    endpoint_write_beat: int = 5
-    """endpoint/write.py: last header flit of a write to its first beat on the bus."""
+    endpoint_write_beat: int = 4
+    """endpoint/write.py: last header flit of a write to its first beat at the AXI port."""
     endpoint_read_answer: int = 2
     """endpoint/read.py: last beat of a read to its answer waiting for the sender's register."""
     endpoint_write_answer: int = 1
