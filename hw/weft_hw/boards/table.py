@@ -7,7 +7,8 @@ __all__ = ["BOARDS", "Board", "board"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """A board with an ECP5. Pins are seen from the FPGA; ``reset_pin`` is a button, high when pressed."""
+    """A board with an ECP5. Pins are seen from the FPGA; ``reset_pin`` is a button, high when
+    pressed."""
 
     name: str
     fpga: str
@@ -25,12 +26,22 @@ class Board:
     @property
     def constraints(self) -> str:
         """The LPF file for the ports of ``BoardTop``."""
-        lines = [f"# {self.name}: {self.source}", f'FREQUENCY PORT "clk" {self.clock_hz / 1e6:g} MHZ;']
-        ports = {"clk": (self.clock_pin, "PULLMODE=NONE"), "rst": (self.reset_pin, "PULLMODE=DOWN"),
-                 "rx": (self.rx_pin, "PULLMODE=UP"), "tx": (self.tx_pin, "PULLMODE=UP"),
-                 **{f"leds[{n}]": (pin, "DRIVE=4") for n, pin in enumerate(self.led_pins)}}
+        lines = [
+            f"# {self.name}: {self.source}",
+            f'FREQUENCY PORT "clk" {self.clock_hz / 1e6:g} MHZ;',
+        ]
+        ports = {
+            "clk": (self.clock_pin, "PULLMODE=NONE"),
+            "rst": (self.reset_pin, "PULLMODE=DOWN"),
+            "rx": (self.rx_pin, "PULLMODE=UP"),
+            "tx": (self.tx_pin, "PULLMODE=UP"),
+            **{f"leds[{n}]": (pin, "DRIVE=4") for n, pin in enumerate(self.led_pins)},
+        }
         for port, (pin, mode) in ports.items():
-            lines += [f'LOCATE COMP "{port}" SITE "{pin}";', f'IOBUF PORT "{port}" IO_TYPE=LVCMOS33 {mode};']
+            lines += [
+                f'LOCATE COMP "{port}" SITE "{pin}";',
+                f'IOBUF PORT "{port}" IO_TYPE=LVCMOS33 {mode};',
+            ]
         return "\n".join(lines) + "\n"
 
 
@@ -38,11 +49,17 @@ BOARDS = {
     each.name: each
     for each in (
         Board(
-            name="ulx3s", fpga="85k", package="CABGA381", speed="6", clock_pin="G2", clock_hz=25_000_000,
-            reset_pin="R1", rx_pin="M1", tx_pin="L4",
+            name="ulx3s",
+            fpga="85k",
+            package="CABGA381",
+            speed="6",
+            clock_pin="G2",
+            clock_hz=25_000_000,
+            reset_pin="R1",
+            rx_pin="M1",
+            tx_pin="L4",
             led_pins=("B2", "C2", "C1", "D2", "D1", "E2", "E1", "H3"),
-            source="amaranth-boards 0.0.21, ulx3s.py (clk25, uart as seen from the FPGA, leds, button_fire 0); agrees with "
-                   "emard/ulx3s doc/constraints/ulx3s_v20.lpf",
+            source="amaranth-boards 0.0.21, ulx3s.py: clk25, uart, leds, button_fire 0",
         ),
     )
 }

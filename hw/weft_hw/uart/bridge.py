@@ -1,23 +1,25 @@
-"""The bridge: carries out requests on the chip's registers (AXI4-Lite) and on a memory, and answers each.
+"""The bridge: carries out requests on the chip's registers (AXI4-Lite) and on a memory, and answers
+each.
 
 ::
 
     rx bytes -> Deframer -> requests -> | this | -> replies -> Framer -> tx bytes
-                                        |      | <-> registers (AXI4-Lite), memory (RamPort), interrupt, reset
+                                        |      | <-> registers (AXI4-Lite), memory (RamPort)
+                                        |      | <-- interrupt    --> chip reset
 """
 
-from amaranth.hdl import Array, C, Cat, Module, Mux, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Array, C, Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from ..axi.signature import AxiLite, RESPONSE_OKAY
+from ..axi.signature import RESPONSE_OKAY, AxiLite
 from ..boards.ram import RamPort
 from ..control.registers import ADDRESS_BITS
-from .deframer import Deframer
-from .framer import FrameByte, Framer
 from ..streams.link import link
-from .protocol import Header, Info, MAGIC, MAX_DATA, Operation, PROTOCOL_VERSION, ReplyStatus
+from .deframer import Deframer
+from .framer import Framer
+from .protocol import MAGIC, MAX_DATA, PROTOCOL_VERSION, Header, Info, Operation, ReplyStatus
 
 __all__ = ["Bridge"]
 
@@ -26,7 +28,8 @@ _RESET_CYCLES = 32
 
 
 class Bridge(wiring.Component):
-    """One request at a time; ``protocol`` says what each does. Every request ends: registers and memory always answer.
+    """One request at a time; ``protocol`` says what each does. Every request ends: registers and
+    memory always answer.
 
     Parameters
     ----------
@@ -55,13 +58,18 @@ class Bridge(wiring.Component):
         self.memory_bytes = memory_bytes
         self.data_bytes = data_bytes
         self.clock_hz = clock_hz
-        super().__init__({
-            "i": In(stream.Signature(unsigned(8), always_ready=True)), "broken": In(1),
-            "o": Out(stream.Signature(unsigned(8))),
-            "registers": Out(AxiLite(address_bits=ADDRESS_BITS)),
-            "ram": Out(RamPort(rows=memory_bytes // data_bytes, data_bytes=data_bytes)),
-            "interrupt": In(1), "chip_reset": Out(1), "busy": Out(1),
-        })
+        super().__init__(
+            {
+                "i": In(stream.Signature(unsigned(8), always_ready=True)),
+                "broken": In(1),
+                "o": Out(stream.Signature(unsigned(8))),
+                "registers": Out(AxiLite(address_bits=ADDRESS_BITS)),
+                "ram": Out(RamPort(rows=memory_bytes // data_bytes, data_bytes=data_bytes)),
+                "interrupt": In(1),
+                "chip_reset": Out(1),
+                "busy": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -70,15 +78,17 @@ class Bridge(wiring.Component):
         link(m, wiring.flipped(self.i), deframer.i)
         link(m, framer.o, wiring.flipped(self.o))
         request, reply = deframer.o, framer.i
-        header = Signal(Header, reset_less=True)    # of the request carried out; address and count run
+        header = Signal(
+            Header, reset_less=True
+        )  # of the request carried out; address and count run
         status = Signal(ReplyStatus)
-        buffer = Signal(32, reset_less=True)        # a register's bytes on their way out
-        buffered = Signal(range(4))                 # of them, those after the next
+        buffer = Signal(32, reset_less=True)  # a register's bytes on their way out
+        buffered = Signal(range(4))  # of them, those after the next
         address_gone, value_gone = Signal(), Signal()
         index = Signal(11)
         lane_bits = exact_log2(self.data_bytes)
         lane = header.address[:lane_bits]
-        row = header.address[lane_bits:][:len(self.ram.read.payload)]
+        row = header.address[lane_bits:][: len(self.ram.read.payload)]
         final_lane = Signal()
         word = Signal(8 * self.data_bytes, reset_less=True)
         strobe = Signal(self.data_bytes)
@@ -102,7 +112,11 @@ class Bridge(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 # waits for a request
-                m.d.sync += [header.eq(request.payload.header), status.eq(ReplyStatus.OKAY), index.eq(0)]
+                m.d.sync += [
+                    header.eq(request.payload.header),
+                    status.eq(ReplyStatus.OKAY),
+                    index.eq(0),
+                ]
                 with m.If(request.valid):
                     m.next = "CHECK"
             with m.State("CHECK"):
@@ -118,7 +132,9 @@ class Bridge(wiring.Component):
             with m.State("STATUS"):
                 # waits for the reply's last byte to go; the request is done
                 m.d.comb += [
-                    reply.valid.eq(1), reply.payload.byte.eq(status), reply.payload.last.eq(1),
+                    reply.valid.eq(1),
+                    reply.payload.byte.eq(status),
+                    reply.payload.last.eq(1),
                     request.ready.eq(reply.ready),
                 ]
                 with m.If(reply.ready):
@@ -156,8 +172,14 @@ class Bridge(wiring.Component):
                 # waits for address and value to be taken, in any order
                 address_taken = ~self.registers.awvalid | self.registers.awready
                 value_taken = ~self.registers.wvalid | self.registers.wready
-                m.d.comb += [self.registers.awvalid.eq(~address_gone), self.registers.wvalid.eq(~value_gone)]
-                m.d.sync += [address_gone.eq(address_taken & ~value_taken), value_gone.eq(value_taken & ~address_taken)]
+                m.d.comb += [
+                    self.registers.awvalid.eq(~address_gone),
+                    self.registers.wvalid.eq(~value_gone),
+                ]
+                m.d.sync += [
+                    address_gone.eq(address_taken & ~value_taken),
+                    value_gone.eq(value_taken & ~address_taken),
+                ]
                 with m.If(address_taken & value_taken):
                     m.next = "REGISTER_ANSWER"
             with m.State("REGISTER_ANSWER"):
@@ -232,10 +254,20 @@ class Bridge(wiring.Component):
 
     def _info(self):
         layout = Info.as_shape()
-        bits = layout.const({
-            "magic": MAGIC, "version": PROTOCOL_VERSION, "word_bytes": self.data_bytes,
-            "memory_bytes": self.memory_bytes, "clock_hz": self.clock_hz, "max_data": MAX_DATA,
-        }).as_value().value
+        bits = (
+            layout.const(
+                {
+                    "magic": MAGIC,
+                    "version": PROTOCOL_VERSION,
+                    "word_bytes": self.data_bytes,
+                    "memory_bytes": self.memory_bytes,
+                    "clock_hz": self.clock_hz,
+                    "max_data": MAX_DATA,
+                }
+            )
+            .as_value()
+            .value
+        )
         return bits.to_bytes(layout.size // 8, "little")
 
     def _check(self, m, request, header, status):
@@ -246,8 +278,14 @@ class Bridge(wiring.Component):
         data_bytes = Signal(11)
         m.d.comb += [
             end.eq(header.address + count),
-            of_registers.eq((operation == Operation.READ_REGISTER.value) | (operation == Operation.WRITE_REGISTER.value)),
-            transfers.eq((operation == Operation.READ_MEMORY.value) | (operation == Operation.WRITE_MEMORY.value)),
+            of_registers.eq(
+                (operation == Operation.READ_REGISTER.value)
+                | (operation == Operation.WRITE_REGISTER.value)
+            ),
+            transfers.eq(
+                (operation == Operation.READ_MEMORY.value)
+                | (operation == Operation.WRITE_MEMORY.value)
+            ),
             of_memory.eq(transfers | (operation == Operation.CLEAR_MEMORY.value)),
             data_bytes.eq(Mux(operation == Operation.WRITE_MEMORY.value, count, 0)),
         ]
@@ -257,8 +295,10 @@ class Bridge(wiring.Component):
             m.d.sync += status.eq(ReplyStatus.BAD_FRAME)
         with m.Elif(~known | too_long | (request.data_bytes != data_bytes)):
             m.d.sync += status.eq(ReplyStatus.BAD_REQUEST)
-        with m.Elif(of_registers & ((header.address[:2] != 0) | (header.address >= 1 << ADDRESS_BITS))
-                    | of_memory & (end > self.memory_bytes)):
+        with m.Elif(
+            of_registers & ((header.address[:2] != 0) | (header.address >= 1 << ADDRESS_BITS))
+            | of_memory & (end > self.memory_bytes)
+        ):
             m.d.sync += status.eq(ReplyStatus.RANGE)
 
     def _dispatch(self, m, operation):

@@ -13,12 +13,15 @@ _BITS = 16
 
 
 def crc_step(crc, byte):
-    """The CRC after ``byte``, as an expression of the CRC before (16 bits) and the byte (8 bits)."""
+    """The CRC after ``byte``, as an expression of the CRC before (16 bits) and the byte (8
+    bits)."""
     sources = [*crc, *byte]
     # which sources each bit is the parity of
     state = [frozenset({n}) for n in range(_BITS)]
     for number in reversed(range(8)):
         carry = state[-1] ^ {_BITS + number}
         shifted = [frozenset(), *state[:-1]]
-        state = [bits ^ carry if CRC_POLYNOMIAL >> n & 1 else bits for n, bits in enumerate(shifted)]
+        state = [
+            bits ^ carry if CRC_POLYNOMIAL >> n & 1 else bits for n, bits in enumerate(shifted)
+        ]
     return Cat(reduce(xor, (sources[n] for n in sorted(bits))) for bits in state)

@@ -6,7 +6,16 @@ from amaranth.lib.wiring import In, Out
 
 from ..verilog import UNINITIALISED
 from .crc import crc_step
-from .protocol import CRC_START, END, ESCAPE, ESCAPED_END, ESCAPED_ESCAPE, HEADER_BYTES, Header, MAX_DATA
+from .protocol import (
+    CRC_START,
+    END,
+    ESCAPE,
+    ESCAPED_END,
+    ESCAPED_ESCAPE,
+    HEADER_BYTES,
+    MAX_DATA,
+    Header,
+)
 
 __all__ = ["Deframer", "Request"]
 
@@ -25,7 +34,8 @@ class Request(data.Struct):
 
 
 class Deframer(wiring.Component):
-    """Holds a request until it is taken; bytes that come meanwhile are dropped with the rest of their frame.
+    """Holds a request until it is taken; bytes that come meanwhile are dropped with the rest of
+    their frame.
 
     Latency: 1 cycle after the END.
 
@@ -49,10 +59,12 @@ class Deframer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.rows = rows = memory.Memory(shape=unsigned(8), depth=_ROWS, init=[], attrs=UNINITIALISED)
+        m.submodules.rows = rows = memory.Memory(
+            shape=unsigned(8), depth=_ROWS, init=[], attrs=UNINITIALISED
+        )
         write, read = rows.write_port(), rows.read_port()
-        hunting = Signal(init=1)                # nothing counts before the next END
-        escape = Signal()                       # the byte before was ESC
+        hunting = Signal(init=1)  # nothing counts before the next END
+        escape = Signal()  # the byte before was ESC
         length = Signal(range(_MAX_FRAME + 2))  # stops one above the longest frame
         crc = Signal(16, init=CRC_START)
         header = Signal(8 * HEADER_BYTES, reset_less=True)
@@ -60,7 +72,7 @@ class Deframer(wiring.Component):
         accept = Signal()
         m.d.comb += [
             byte.eq(Mux(~escape, self.i.payload, Mux(self.i.payload == ESCAPED_END, END, ESCAPE))),
-            write.addr.eq((length - HEADER_BYTES)[:len(write.addr)]),
+            write.addr.eq((length - HEADER_BYTES)[: len(write.addr)]),
             write.data.eq(byte),
             write.en.eq(accept & (length >= HEADER_BYTES)),
             read.addr.eq(self.data_index),
@@ -69,7 +81,11 @@ class Deframer(wiring.Component):
         with m.If(self.o.valid):
             # the request and its data are in use
             with m.If(self.broken | self.i.valid):
-                m.d.sync += [hunting.eq(self.broken | (self.i.payload != END)), escape.eq(0), crc.eq(CRC_START)]
+                m.d.sync += [
+                    hunting.eq(self.broken | (self.i.payload != END)),
+                    escape.eq(0),
+                    crc.eq(CRC_START),
+                ]
             with m.If(self.o.ready):
                 m.d.sync += self.o.valid.eq(0)
         with m.Elif(self.broken):
@@ -88,7 +104,9 @@ class Deframer(wiring.Component):
         with m.Elif(self.i.valid & ~hunting):
             m.d.comb += accept.eq(length <= _MAX_FRAME)
             m.d.sync += [escape.eq(0), crc.eq(crc_step(crc, byte))]
-            with m.If(escape & (self.i.payload != ESCAPED_END) & (self.i.payload != ESCAPED_ESCAPE)):
+            with m.If(
+                escape & (self.i.payload != ESCAPED_END) & (self.i.payload != ESCAPED_ESCAPE)
+            ):
                 m.d.sync += hunting.eq(1)
             with m.If(accept):
                 m.d.sync += length.eq(length + 1)

@@ -34,11 +34,11 @@ class Framer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         crc = Signal(16, init=CRC_START)
-        escaped = Signal()                      # the ESC of this byte has gone
+        escaped = Signal()  # the ESC of this byte has gone
         byte = Signal(8)
-        inside = Signal()                       # the byte must be escaped if it looks like END or ESC
+        inside = Signal()  # the byte must be escaped if it looks like END or ESC
         special = Signal()
-        sent = Signal()                         # the byte has gone
+        sent = Signal()  # the byte has gone
         m.d.comb += [
             special.eq((byte == END) | (byte == ESCAPE)),
             self.o.payload.eq(byte),
@@ -60,7 +60,12 @@ class Framer(wiring.Component):
                     m.next = "BODY"
             with m.State("BODY"):
                 # passes bytes on up to the last
-                m.d.comb += [byte.eq(self.i.payload.byte), inside.eq(1), self.o.valid.eq(self.i.valid), self.i.ready.eq(sent)]
+                m.d.comb += [
+                    byte.eq(self.i.payload.byte),
+                    inside.eq(1),
+                    self.o.valid.eq(self.i.valid),
+                    self.i.ready.eq(sent),
+                ]
                 with m.If(sent):
                     m.d.sync += crc.eq(crc_step(crc, byte))
                     with m.If(self.i.payload.last):

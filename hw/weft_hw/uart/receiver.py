@@ -1,4 +1,5 @@
-"""UART receiver, 8N1: a start bit (low), eight data bits from the least significant, a stop bit (high)."""
+"""UART receiver, 8N1: a start bit (low), eight data bits from the least significant, a stop bit
+(high)."""
 
 from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import cdc, stream, wiring
@@ -6,14 +7,16 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["MIN_DIVISOR", "UartReceiver"]
 
-#: Fewest cycles a bit: each bit is sampled once, in its middle, and the line is looked at in whole cycles.
+#: Fewest cycles a bit: each bit is sampled once, in its middle, and the line is looked at in whole
+#: cycles.
 MIN_DIVISOR = 4
 
 
 class UartReceiver(wiring.Component):
     """Bytes from the pin ``rx``. A byte cannot wait: it is offered for one cycle.
 
-    Latency: 2 cycles of synchroniser, then the middle of the stop bit.  Throughput: a byte every ``10 * divisor`` cycles.
+    Latency: 2 cycles of synchroniser, then the middle of the stop bit.  Throughput: a byte every
+    ``10 * divisor`` cycles.
 
     Parameters
     ----------
@@ -32,9 +35,13 @@ class UartReceiver(wiring.Component):
         if divisor < MIN_DIVISOR:
             raise ValueError(f"divisor must be at least {MIN_DIVISOR} cycles a bit, not {divisor}")
         self.divisor = divisor
-        super().__init__({
-            "rx": In(1), "o": Out(stream.Signature(unsigned(8), always_ready=True)), "broken": Out(1),
-        })
+        super().__init__(
+            {
+                "rx": In(1),
+                "o": Out(stream.Signature(unsigned(8), always_ready=True)),
+                "broken": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -42,7 +49,7 @@ class UartReceiver(wiring.Component):
         m.submodules.synchroniser = cdc.FFSynchronizer(self.rx, line, init=1)
         wait = Signal(range(self.divisor))
         bits = Signal(range(8))
-        byte = Signal(8, reset_less=True)       # valid with ``done`` only
+        byte = Signal(8, reset_less=True)  # valid with ``done`` only
         done = Signal()
         m.d.comb += [
             done.eq(0),
@@ -68,7 +75,11 @@ class UartReceiver(wiring.Component):
             with m.State("DATA"):
                 # waits for the middle of each data bit
                 with m.If(wait == 0):
-                    m.d.sync += [wait.eq(self.divisor - 1), byte.eq(Cat(byte[1:], line)), bits.eq(bits - 1)]
+                    m.d.sync += [
+                        wait.eq(self.divisor - 1),
+                        byte.eq(Cat(byte[1:], line)),
+                        bits.eq(bits - 1),
+                    ]
                     with m.If(bits == 0):
                         m.next = "STOP"
             with m.State("STOP"):

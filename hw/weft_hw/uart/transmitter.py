@@ -32,7 +32,7 @@ class UartTransmitter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         wait = Signal(range(self.divisor))
-        left = Signal(range(10))                # bits after the one on the line
+        left = Signal(range(10))  # bits after the one on the line
         shift = Signal(9, init=0x1FF)
         free = Signal()
         m.d.comb += [
@@ -43,12 +43,16 @@ class UartTransmitter(wiring.Component):
             m.d.sync += wait.eq(wait - 1)
         with m.Elif(left != 0):
             m.d.sync += [
-                self.tx.eq(shift[0]), shift.eq(Cat(shift[1:], Const(1, 1))),
-                left.eq(left - 1), wait.eq(self.divisor - 1),
+                self.tx.eq(shift[0]),
+                shift.eq(Cat(shift[1:], Const(1, 1))),
+                left.eq(left - 1),
+                wait.eq(self.divisor - 1),
             ]
         with m.Elif(self.i.valid):
             m.d.sync += [
-                self.tx.eq(0), shift.eq(Cat(self.i.payload, Const(1, 1))),
-                left.eq(9), wait.eq(self.divisor - 1),
+                self.tx.eq(0),
+                shift.eq(Cat(self.i.payload, Const(1, 1))),
+                left.eq(9),
+                wait.eq(self.divisor - 1),
             ]
         return m

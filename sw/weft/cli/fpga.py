@@ -1,4 +1,5 @@
-"""`weft fpga`: synthesis, place and route, timing and bitstream for a board; or the board, simulated."""
+"""`weft fpga`: synthesis, place and route, timing and bitstream for a board; or the board,
+simulated."""
 
 from __future__ import annotations
 
@@ -97,6 +98,6 @@ def _simulate(config, options: argparse.Namespace) -> int:  # type: ignore[no-un
     from weft.serial.simulated_board import SimulatedBoard
 
     with SimulatedBoard(config, memory_kib=options.memory_kib) as board:
-        print(f'Device("serial:{board.path}", "{config.name}") opens it; Ctrl-C ends it', flush=True)
+        print(f'Device("serial:{board.path}") opens it; Ctrl-C ends it', flush=True)
         while True:
             time.sleep(3600)

@@ -1,7 +1,8 @@
-"""From a configuration to a bitstream: Yosys, nextpnr, ecppack, and what they say of size and speed."""
+"""From a configuration to a bitstream: Yosys, nextpnr, ecppack, and what they say of size and
+speed."""
 
-from .flow import FpgaRun, build_bitstream
 from .fit import check_fit
+from .flow import FpgaRun, build_bitstream
 from .report import Path, TimingReport, read_report
 
 __all__ = ["FpgaRun", "Path", "TimingReport", "build_bitstream", "check_fit", "read_report"]

@@ -9,7 +9,8 @@ from weft_hw.config import ChipConfig
 
 __all__ = ["CAPACITY", "check_cells", "check_fit"]
 
-#: What the FPGAs have. Source: Lattice ECP5 and ECP5-5G family data sheet, FPGA-DS-02012, table 1.1.
+#: What the FPGAs have. Source: Lattice ECP5 and ECP5-5G family data sheet, FPGA-DS-02012, table
+#: 1.1.
 CAPACITY = {
     "25k": {"TRELLIS_FF": 24_288, "LUT4": 24_288, "DP16KD": 56, "MULT18X18D": 28},
     "45k": {"TRELLIS_FF": 43_848, "LUT4": 43_848, "DP16KD": 108, "MULT18X18D": 72},
@@ -20,7 +21,8 @@ BLOCK_RAM_BYTES = 2048
 
 
 def check_fit(config: ChipConfig, board: Board, memory_kib: int) -> None:
-    """Refuses at once what cannot fit: one multiplier for each processing element, and all memories in block RAM.
+    """Refuses at once what cannot fit: one multiplier for each processing element, and all memories
+    in block RAM.
 
     Raises
     ------
@@ -43,6 +45,6 @@ def check_cells(
     for name, have in CAPACITY[board.fpga].items():
         if cells.get(name, 0) > have:
             raise ValueError(
-                f"{config.name} needs {bound}{cells[name]} {name}, and the {board.fpga} of {board.name} "
-                f"has {have}; take a smaller preset (nano, ecp5) or less --memory-kib"
+                f"{config.name} needs {bound}{cells[name]} {name}, and the {board.fpga} of "
+                f"{board.name} has {have}; take a smaller preset (nano, ecp5) or less --memory-kib"
             )

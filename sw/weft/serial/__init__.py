@@ -1,7 +1,7 @@
 """A board on a serial line: ``Device("serial:/dev/ttyUSB0")``, and the same board simulated.
 
-``SerialTarget`` speaks ``weft_hw.uart.protocol`` over a terminal; ``weft.serial.simulated_board`` compiles the very FPGA top and
-puts it behind a pseudo-terminal.
+``SerialTarget`` speaks ``weft_hw.uart.protocol`` over a terminal; ``weft.serial.simulated_board``
+compiles the very FPGA top and puts it behind a pseudo-terminal.
 """
 
 from weft_hw.config import ChipConfig
@@ -21,7 +21,7 @@ def open_serial(name: str, config: ChipConfig | None = None) -> SerialTarget:
         if there is no path or the speed is no number.
     """
     path, at, speed = name.removeprefix("serial:").partition("@")
-    if not path or at and not speed.isdecimal():
+    if not path or (at and not speed.isdecimal()):
         raise ValueError(
             f"target must be serial:PATH or serial:PATH@BAUD (serial:/dev/ttyUSB0), not {name!r}"
         )

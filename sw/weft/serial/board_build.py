@@ -1,7 +1,7 @@
 """Compiles the FPGA top of a configuration into a board that runs on this computer.
 
-The parts of ``weft_sim.rtl`` that verilate, compile and keep a chip serve here too; only the top module and what stands at its
-pins are others.
+The parts of ``weft_sim.rtl`` that verilate, compile and keep a chip serve here too; only the top
+module and what stands at its pins are others.
 """
 
 from __future__ import annotations

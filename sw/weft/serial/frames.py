@@ -1,4 +1,5 @@
-"""Frames as ``weft_hw.uart.protocol`` describes them: packing requests, finding replies in what arrives."""
+"""Frames as ``weft_hw.uart.protocol`` describes them: packing requests, finding replies in what
+arrives."""
 
 from __future__ import annotations
 
@@ -37,9 +38,7 @@ def frame(content: bytes) -> bytes:
     return bytes((END,)) + whole + bytes((END,))
 
 
-def request(
-    operation: str, tag: int, address: int = 0, count: int = 0, data: bytes = b""
-) -> bytes:
+def request(operation: str, tag: int, address: int = 0, count: int = 0, data: bytes = b"") -> bytes:
     """The frame of a request; ``operation`` is a name of ``Operation``."""
     fields = {"operation": _OPERATIONS[operation], "tag": tag, "address": address, "count": count}
     header = Header.as_shape().const(fields).as_value().value
@@ -47,7 +46,8 @@ def request(
 
 
 class FrameReader:
-    """Collects bytes and gives back the contents of whole frames; broken ones are counted in ``broken``."""
+    """Collects bytes and gives back the contents of whole frames; broken ones are counted in
+    ``broken``."""
 
     def __init__(self) -> None:
         self._rest = b""

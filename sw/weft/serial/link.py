@@ -67,9 +67,9 @@ class Link:
         info = BoardInfo(**{name: int(getattr(fields, name)) for name in layout.members})
         if info.magic != MAGIC or info.version != PROTOCOL_VERSION:
             raise SerialError(
-                f"{self._port.path} must speak version {PROTOCOL_VERSION} of the bridge's protocol, "
-                f"not version {info.version} (magic 0x{info.magic:08x}); load the bitstream that "
-                "belongs to this driver"
+                f"{self._port.path} must speak version {PROTOCOL_VERSION} of the bridge's "
+                f"protocol, not version {info.version} (magic 0x{info.magic:08x}); load the "
+                "bitstream that belongs to this driver"
             )
         return info
 
@@ -100,7 +100,8 @@ class Link:
         self._call("CLEAR_MEMORY", address, size)
 
     def wait(self, cycles: int) -> bool:
-        """Waits on the board until the interrupt is high or ``cycles`` have passed; says whether it is."""
+        """Waits on the board until the interrupt is high or ``cycles`` have passed; says whether it
+        is."""
         return self._call("WAIT", 0, cycles, size=1) != b"\0"
 
     def reset(self) -> None:

@@ -18,11 +18,13 @@ _BLOCK_BYTES = 64
 class SyncedMemory:
     """``memory[a:b]`` is a numpy view of this computer's copy of the board's memory.
 
-    Taking a view first brings over what the board may have written there since. What is written to a view goes to the board
-    before the next register write (``flush``), byte by byte where it differs from what the board was last known to hold.
-    So a view is up to date when it is taken, like ``DeviceBuffer.numpy()``; after another run take it again.
+    Taking a view first brings over what the board may have written there since. What is written to
+    a view goes to the board before the next register write (``flush``), byte by byte where it
+    differs from what the board was last known to hold. So a view is up to date when it is taken,
+    like ``DeviceBuffer.numpy()``; after another run take it again.
 
-    ``settled`` tells whether the board is done writing: what is fetched then need not be fetched again.
+    ``settled`` tells whether the board is done writing: what is fetched then need not be fetched
+    again.
     """
 
     def __init__(self, link: Link, size_bytes: int, settled: Callable[[], bool]) -> None:

@@ -16,8 +16,8 @@ from .board_build import build_board
 
 __all__ = ["SimulatedBoard"]
 
-#: As few cycles a bit as the UART takes, so that the simulation spends its time on the chip. The clock is a fiction that
-#: hosts turn cycles into seconds with.
+#: As few cycles a bit as the UART takes, so that the simulation spends its time on the chip. The
+#: clock is a fiction that hosts turn cycles into seconds with.
 _CLOCK_HZ, _BAUD = 4_000_000, 1_000_000
 _MESSAGE_BYTES = 1024
 

@@ -22,18 +22,22 @@ __all__ = ["DEFAULT_BAUD", "SerialTarget"]
 DEFAULT_BAUD = 1_000_000
 #: The longest wait in one request: far below a try's time, so that silence means a fault.
 _WAIT_S = 0.05
-#: From a read's address to its first beat, for the compiler's cost model. Source: ``weft_hw.boards.axi_ram.AxiRam``.
+#: From a read's address to its first beat, for the compiler's cost model. Source:
+#: ``weft_hw.boards.axi_ram.AxiRam``.
 _MEMORY_LATENCY_CYCLES = 6
 _IDLE = 8
-_NOTHING_RECORDED = "a board records no {what}; run the program with target 'model' or 'rtl', which count the same cycles"
+_NOTHING_RECORDED = (
+    "a board records no {what}; run the program with target 'model' or 'rtl', which do"
+)
 
 
 class SerialTarget:
-    """A board with ``weft_hw.boards.prototype`` on it; ``weft_sim.target.Target`` says what each method means.
+    """A board with ``weft_hw.boards.prototype`` on it; ``weft_sim.target.Target`` says what each
+    method means.
 
-    Opening resets the board's chip and clears its memory. ``memory`` is a ``SyncedMemory``: views of it are brought up to date
-    when they are taken, and what is written to them goes out before the next register write. Engine events and port
-    statistics are not recorded.
+    Opening resets the board's chip and clears its memory. ``memory`` is a ``SyncedMemory``: views
+    of it are brought up to date when they are taken, and what is written to them goes out before
+    the next register write. Engine events and port statistics are not recorded.
 
     Parameters
     ----------

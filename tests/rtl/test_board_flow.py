@@ -1,0 +1,123 @@
+# amaranth: UnusedElaboratable=no
+"""The FPGA flow around the tools: what fits, constraints, clocks, reports, refusals."""
+
+import json
+import re
+import shutil
+
+import pytest
+from weft.cli import main
+from weft.fpga import check_fit, read_report
+from weft.fpga.fit import CAPACITY, check_cells
+from weft.fpga.tools import find_tool, run_tool
+from weft_hw.boards.prototype import Prototype
+from weft_hw.boards.table import BOARDS, board
+from weft_hw.boards.top import pll_divisors
+from weft_hw.presets import preset
+
+ULX3S = BOARDS["ulx3s"]
+
+
+@pytest.mark.parametrize("name", ["nano", "ecp5"])
+def test_small_presets_fit(name):
+    check_fit(preset(name), ULX3S, 128)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "base"], "base needs at least 256 MULT18X18D|base needs at least 224 DP16KD"),
+        (["--preset", "ecp5", "--memory-kib", "512"], "needs at least 296 DP16KD, and the 85k of"),
+        (["--board", "arty"], "board must be one of ulx3s, not 'arty'"),
+        (["--clock-mhz", "90"], "clock must be a multiple of the board's 25000000 Hz"),
+        (["--memory-kib", "3"], "memory_kib must be a positive multiple of 4, not 3"),
+        (["--baud", "90000000"], "baud must be at most a quarter of the clock"),
+        (["--baud", "7000000", "--clock-mhz", "25"], "baud must be at most a quarter|within 2 %"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, capsys, tmp_path):
+    assert main(["fpga", "-o", str(tmp_path), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(message, error)
+
+
+def test_counts_after_synthesis_are_checked():
+    cells = dict(CAPACITY["85k"])
+    check_cells(cells, preset("ecp5"), ULX3S)
+    cells["LUT4"] += 1
+    with pytest.raises(ValueError, match=r"ecp5 needs 83641 LUT4, and the 85k of ulx3s has 83640"):
+        check_cells(cells, preset("ecp5"), ULX3S)
+
+
+def test_missing_tool_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+    with pytest.raises(FileNotFoundError, match=r"nextpnr-ecp5 was not found.* pip install yowasp"):
+        find_tool("nextpnr-ecp5")
+
+
+def test_tool_that_stops_shows_its_error(tmp_path):
+    script = "echo fine; echo 'ERROR: no such pin'; exit 3"
+    with pytest.raises(RuntimeError, match=r"sh stopped \(log: .*\): ERROR: no such pin"):
+        run_tool(["sh", "-c", script], tmp_path / "log")
+
+
+def test_constraints_name_every_pin():
+    text = board("ulx3s").constraints
+    assert 'LOCATE COMP "clk" SITE "G2";' in text
+    assert 'FREQUENCY PORT "clk" 25 MHZ;' in text
+    sites = re.findall(r'LOCATE COMP "\S+" SITE "(\S+)";', text)
+    assert len(sites) == len(set(sites)) == 12
+
+
+@pytest.mark.parametrize(
+    ("clock_mhz", "want"), [(25, (1, 16)), (50, (2, 8)), (75, (3, 6)), (100, (4, 4)), (125, (5, 4))]
+)
+def test_pll_keeps_its_oscillator_in_range(clock_mhz, want):
+    feedback, output = pll_divisors(25_000_000, clock_mhz * 1_000_000)
+    assert (feedback, output) == want
+    assert 400 <= clock_mhz * output <= 800
+
+
+def test_divisor_is_the_nearest():
+    config = preset("nano")
+    made = Prototype(config, memory_kib=64, clock_hz=100_000_000, baud=3_000_000)
+    assert made.divisor == 33
+
+
+def test_report_is_read(tmp_path):
+    """A clock of another domain, or delays of the wrong kind, in the numbers that are shown."""
+    step = {"from": {"cell": "a", "port": "Q"}, "to": {"cell": "b", "port": "A"}}
+    path = [
+        {**step, "type": "clk-to-q", "delay": 0.5},
+        {**step, "type": "routing", "delay": 1.25, "net": "n1"},
+        {**step, "type": "logic", "delay": 0.25},
+        {**step, "type": "setup", "delay": 0.1, "to": {"cell": "c", "port": "D"}},
+    ]
+    report = {
+        "fmax": {
+            "slow": {"achieved": 90.0, "constraint": 100.0},
+            "fast": {"achieved": 300.0, "constraint": 25.0},
+        },
+        "critical_paths": [
+            {"from": "posedge slow", "to": "posedge slow", "path": path},
+            {"from": "posedge fast", "to": "posedge fast", "path": path * 9},
+        ],
+        "utilization": {
+            "DP16KD": {"used": 3, "available": 208},
+            "GSR": {"used": 0, "available": 1},
+        },
+    }
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(report))
+    timing = read_report(file)
+    assert (timing.fmax_mhz, timing.clock) == (90.0, "slow")
+    assert timing.critical is not None
+    assert (timing.critical.logic_ns, timing.critical.routing_ns) == (0.85, 1.25)
+    assert (timing.critical.source, timing.critical.sink) == ("a", "c")
+    assert timing.critical.nets == ("n1",)
+    assert timing.used == {"DP16KD": 3}
+    report["fmax"] = {}
+    file.write_text(json.dumps(report))
+    with pytest.raises(ValueError, match="must have a clock, and has none"):
+        read_report(file)
