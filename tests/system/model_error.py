@@ -52,12 +52,10 @@ class Point:
 
     def __str__(self) -> str:
         dram = self.dram
-        return (
-            f"seed {self.seed}: latency {dram.latency_cycles}, "
-            f"{dram.bytes_per_cycle or 'full'} B/cycle, stalls {dram.stall_probability:.2f}: rtl {self.rtl.cycles} cycles, model "
-            f"{self.model.cycles} ({self.error:+.2%}), {self.events_off} of {len(self.rtl.trace)} "
-            "events in other cycles"
-        )
+        speed = f"{dram.bytes_per_cycle or 'full'} B/cycle, stalls {dram.stall_probability:.2f}"
+        cycles = f"rtl {self.rtl.cycles} cycles, model {self.model.cycles} ({self.error:+.2%})"
+        events = f"{self.events_off} of {len(self.rtl.trace)} events in other cycles"
+        return f"seed {self.seed}: latency {dram.latency_cycles}, {speed}: {cycles}, {events}"
 
 
 def random_dram(rng: np.random.Generator) -> Dram:

@@ -11,13 +11,15 @@ from weft_hw.presets import preset
 
 #: Another sample is drawn with WEFT_SEED.
 SEED = int(os.environ.get("WEFT_SEED", "1000"))
-#: Largest error of one point, and of a sample's mean.
-WORST, MEAN = 0.03, 0.005
+#: Preset -> largest error of a point, largest mean error, fewest exact points of a dozen. With one
+#: tile nearly all is exact; where four tiles contend for two slow memories, order is chaotic.
+BOUNDS = {"nano": (0.01, 0.001, 8), "quad": (0.08, 0.015, 2)}
 
 
 @pytest.mark.rtl
-@pytest.mark.parametrize("name", ["nano", "quad"])
+@pytest.mark.parametrize("name", list(BOUNDS))
 def test_model_agrees_with_rtl(name: str) -> None:
+    worst, mean, exact = BOUNDS[name]
     errors = []
     for point in compare(preset(name), 12, SEED):
         print(point)
@@ -30,6 +32,7 @@ def test_model_agrees_with_rtl(name: str) -> None:
         for model, rtl in zip(point.model.pages, point.rtl.pages, strict=True):
             # array steps, bytes, rows and flits: all of page 2 but stalls and conflicts
             assert model[2][:12] == rtl[2][:12], str(point)
-        assert abs(point.error) <= WORST, str(point)
+        assert abs(point.error) <= worst, str(point)
         errors.append(abs(point.error))
-    assert np.mean(errors) <= MEAN, errors
+    assert np.mean(errors) <= mean, errors
+    assert sum(error == 0 for error in errors) >= exact, errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from weft_hw.axi.bursts import PAGE_BYTES
@@ -123,9 +124,8 @@ class RingFetch:
         first = address - address % flit
         failed = self.chip.device_memory.fails(first, -(-(address + span - first) // flit) * flit)
         for number in range(count):
-            at = address + number * COMMAND_BYTES
-            beats = self.chunks
-            self.chip.host_port.add(READ, beats, lambda at=at: self._arrived(epoch, at, failed))
+            arrived = partial(self._arrived, epoch, address + number * COMMAND_BYTES, failed)
+            self.chip.host_port.add(READ, self.chunks, arrived)
 
     def _arrived(self, epoch: int, address: int, failed: bool) -> None:
         """The last beat of a command."""

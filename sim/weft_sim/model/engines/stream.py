@@ -11,7 +11,6 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..network import Link
-from ..port import READ
 from ..requests import Request
 from ..timing import TIMING
 from ..wormhole import Channel
@@ -60,9 +59,9 @@ class LoadStream:
         self.jobs: deque[_Timeline] = deque()
         self._leaves: deque[int] = deque(maxlen=engine.depth)
         self._rooms: deque[tuple[int, int]] = deque()
-        self._room = self.endpoint.room
+        self._room = self.endpoint.reads.room
         self._sent = self._out.sender.free - self._header
-        self._next_address = self.endpoint.next_address[READ]
+        self._next_address = self.endpoint.reads.next_address
         self._bus_free = self.endpoint.port.bus_free
         self._answer_free = self._back.sender.free
 
@@ -126,9 +125,8 @@ class LoadStream:
         """The oldest job has ended."""
         job, passages, beats, flits = self.jobs.popleft()
         assert job.walk is not None
-        counts, counters = self.endpoint.counts, self.engine.tile.counters
-        counts["beats_read"] += beats
-        counts["bytes_read"] += beats * self.endpoint.port.width
+        counters = self.engine.tile.counters
+        self.endpoint.reads.count(beats)
         counters.bytes_loaded += job.walk.rows * job.walk.row_bytes
         counters.request_flits += len(passages) * self._header
         counters.response_flits += len(passages) * self._answer + flits
@@ -139,12 +137,13 @@ class LoadStream:
         """Leaves the links, the port and the endpoint as they are after the last request."""
         self._use(self._out.links, self._sent + self._header)
         self._use(self._back.links, self._answer_free)
-        self.endpoint.next_address[READ] = self._next_address
+        self.endpoint.reads.next_address = self._next_address
         self.endpoint.port.read_until(self._bus_free)
 
     @staticmethod
     def _use(links: tuple[Link, ...] | tuple[Channel, ...], free: int) -> None:
-        for number, link in enumerate(links):
+        for number in range(len(links)):
+            link = links[number]
             link.free = max(link.free, free + number * TIMING.hop_cycles)
 
     # --- back to events -----------------------------------------------------------------------
@@ -170,44 +169,45 @@ class LoadStream:
         engine.resume(rest, taken)
 
     def _place(self, job: Job, request: Request, passage: Passage, now: int) -> None:
-        endpoint, events = self.endpoint, self.engine.events
+        endpoint, reads, events = self.endpoint, self.endpoint.reads, self.engine.events
         self.engine.count_flits(request)
         self.engine.enter(job, request)
         if passage.leaves <= now and not request.last:
             self.engine.leave_before(request)
         if passage.last_beat <= now:
-            endpoint.count_read(request)
+            reads.count(request.beats)
             endpoint.port.read_until(passage.last_beat + endpoint.port.clock.beat_cycles)
             if passage.answered <= now:
                 self._place_answer(request, passage, now)
             else:
-                endpoint.room -= request.beats
+                reads.room -= request.beats
                 ready = passage.last_beat + TIMING.endpoint_read_answer
-                endpoint.answer_read(request, max(now, ready))
+                reads.answer(request, max(now, ready))
             return
         if passage.asked > now:
             # it may have arrived and wait for room in the endpoint's buffer
             events.at(passage.sent + self._out_cycles, endpoint.read, request)
             return
-        endpoint.take(request)
+        reads.take(request)
         address = passage.ready - endpoint.port.latency + request.bursts
-        endpoint.next_address[READ] = max(endpoint.next_address[READ], address)
+        reads.next_address = max(reads.next_address, address)
         if passage.ready > now:
-            events.at(passage.ready, endpoint.move_read, request)
+            events.at(passage.ready, reads.move, request)
         else:
             beat = endpoint.port.clock.beat_cycles
             left = min(request.beats, (passage.last_beat - now) // beat + 1)
             if endpoint.port.idle:
                 endpoint.port.read_until(passage.last_beat - (left - 1) * beat)
-            endpoint.move_read(request, left)
+            reads.move(request, left)
 
     def _place_answer(self, request: Request, passage: Passage, now: int) -> None:
         endpoint, events = self.endpoint, self.engine.events
         free = passage.answered + self._answer + request.flits
         self._use(self._back.links, free)
-        endpoint.header_free = max(endpoint.header_free, passage.answered + self._answer - 1)
+        answers = endpoint.answers
+        answers.header_free = max(answers.header_free, passage.answered + self._answer - 1)
         if free > now:
-            endpoint.room -= request.beats
-            events.at(free, endpoint.give_room, request.beats)
+            endpoint.reads.room -= request.beats
+            events.at(free, endpoint.reads.give_room, request.beats)
         if passage.leaves > now or request.last:
             events.at(passage.leaves, request.answered)
