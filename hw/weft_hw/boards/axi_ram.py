@@ -7,9 +7,13 @@ from amaranth.utils import ceil_log2, exact_log2
 
 from ..axi.queue import Queue
 from ..axi.signature import RESPONSE_OKAY, Axi4
+from ..streams.link import link
 from .ram import READ_LATENCY, RamPort
 
-__all__ = ["AxiRam"]
+__all__ = ["FIRST_BEAT_CYCLES", "AxiRam"]
+
+#: From a read's address to its first beat when the memory is free.
+FIRST_BEAT_CYCLES = READ_LATENCY + 2
 
 #: Source: ARM IHI 0022, A3.4.4.
 _RESPONSE_SLAVE_ERROR = 2
@@ -24,8 +28,9 @@ class AxiRam(wiring.Component):
 
     A burst beyond the memory answers SLVERR: reads give zeros, writes change nothing.
 
-    Latency: 6 cycles from AR to the first beat, 1 from the last write beat to B.  Throughput: a
-    beat per cycle of either kind while the memory is free; 2 cycles between write bursts.
+    Latency: ``FIRST_BEAT_CYCLES`` from AR to the first beat, 2 from the last write beat to B.
+    Throughput: a beat per cycle of either kind while the memory is free; bursts of writes wait for
+    each other's answer.
 
     Members
     -------
@@ -105,13 +110,16 @@ class AxiRam(wiring.Component):
         row = Signal.like(ram.read.payload, reset_less=True)
         failed = Signal()
         identity = Signal()
+        # ends the way from the memory's arbiter back to the chip within a cycle
+        m.submodules.write_beats = beats = Queue(ram.write.payload.shape(), depth=2)
         m.d.comb += [
             axi.bid.eq(identity),
             axi.bresp.eq(Mux(failed, _RESPONSE_SLAVE_ERROR, RESPONSE_OKAY)),
-            ram.write.payload.row.eq(row),
-            ram.write.payload.data.eq(axi.wdata),
-            ram.write.payload.strobe.eq(axi.wstrb),
+            beats.i.payload.row.eq(row),
+            beats.i.payload.data.eq(axi.wdata),
+            beats.i.payload.strobe.eq(axi.wstrb),
         ]
+        link(m, beats.o, wiring.flipped(ram.write))
         with m.FSM():
             with m.State("ADDRESS"):
                 # waits for a burst's address
@@ -123,15 +131,15 @@ class AxiRam(wiring.Component):
             with m.State("DATA"):
                 # passes its beats on
                 m.d.comb += [
-                    ram.write.valid.eq(axi.wvalid & ~failed),
-                    axi.wready.eq(ram.write.ready | failed),
+                    beats.i.valid.eq(axi.wvalid & ~failed),
+                    axi.wready.eq(beats.i.ready | failed),
                 ]
                 with m.If(axi.wvalid & axi.wready):
                     m.d.sync += row.eq(row + 1)
                     with m.If(axi.wlast):
                         m.next = "RESPONSE"
             with m.State("RESPONSE"):
-                # waits for the answer to be taken
-                m.d.comb += axi.bvalid.eq(1)
-                with m.If(axi.bready):
+                # waits for the last beat to be written, and the answer to be taken
+                m.d.comb += axi.bvalid.eq(~beats.o.valid)
+                with m.If(axi.bvalid & axi.bready):
                     m.next = "ADDRESS"

@@ -13,12 +13,13 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from ..axi.queue import Queue
 from ..axi.signature import RESPONSE_OKAY, AxiLite
 from ..boards.ram import RamPort
 from ..control.registers import ADDRESS_BITS
 from ..streams.link import link
 from .deframer import Deframer
-from .framer import Framer
+from .framer import FrameByte, Framer
 from .protocol import MAGIC, MAX_DATA, PROTOCOL_VERSION, Header, Info, Operation, ReplyStatus
 
 __all__ = ["Bridge"]
@@ -76,8 +77,13 @@ class Bridge(wiring.Component):
         m.submodules.deframer = deframer = Deframer()
         m.submodules.framer = framer = Framer()
         link(m, wiring.flipped(self.i), deframer.i)
-        link(m, framer.o, wiring.flipped(self.o))
-        request, reply = deframer.o, framer.i
+        # queues, so that no way leads from the transmitter back to the bridge within a cycle
+        m.submodules.replies = replies = Queue(FrameByte, depth=2)
+        m.submodules.line = line = Queue(unsigned(8), depth=2)
+        link(m, replies.o, framer.i)
+        link(m, framer.o, line.i)
+        link(m, line.o, wiring.flipped(self.o))
+        request, reply = deframer.o, replies.i
         header = Signal(
             Header, reset_less=True
         )  # of the request carried out; address and count run

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterator
 
 import numpy as np
+from weft_hw.boards.axi_ram import FIRST_BEAT_CYCLES
 from weft_hw.config import ChipConfig
 from weft_hw.control.registers import WINDOW_PAGE_BYTES, WINDOW_WRITE, register_map
 from weft_hw.presets import preset
@@ -22,9 +23,6 @@ __all__ = ["DEFAULT_BAUD", "SerialTarget"]
 DEFAULT_BAUD = 1_000_000
 #: The longest wait in one request: far below a try's time, so that silence means a fault.
 _WAIT_S = 0.05
-#: From a read's address to its first beat, for the compiler's cost model. Source:
-#: ``weft_hw.boards.axi_ram.AxiRam``.
-_MEMORY_LATENCY_CYCLES = 6
 _IDLE = 8
 _NOTHING_RECORDED = (
     "a board records no {what}; run the program with target 'model' or 'rtl', which do"
@@ -77,7 +75,7 @@ class SerialTarget:
             self._offsets = {row.name: row.offset for row in register_map(self.config)}
             self._written: dict[int, int] = {}
             size_bytes = self._link.info.memory_bytes
-            self.dram = Dram(size_bytes=size_bytes, latency_cycles=_MEMORY_LATENCY_CYCLES)
+            self.dram = Dram(size_bytes=size_bytes, latency_cycles=FIRST_BEAT_CYCLES)
             self.memory = SyncedMemory(self._link, size_bytes, self._settled)
         except BaseException:
             self._link.close()
