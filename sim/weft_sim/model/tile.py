@@ -43,7 +43,6 @@ class Tile:
         # flits that a router holds: its input buffer and its output register
         self.requests = PacketArbiter(chip.events, sender, chip.config.mesh.router_fifo_depth + 1)
         self.aborting = False
-        self._frozen: bytes | None = None
         self.fronts = {engine: FrontEnd(self, engine) for engine in EngineId}
         self.semaphores.takers = tuple(self.fronts.values())
         fronts = self.fronts
@@ -71,10 +70,9 @@ class Tile:
     # --- abort and reset ----------------------------------------------------------------------
 
     def abort(self) -> None:
-        """Brings every command to an end; the status page keeps what it showed."""
+        """Brings every command to an end."""
         if self.aborting:
             return
-        self._frozen = self._status_page()
         self.aborting = True
         for front in self.fronts.values():
             assert front.engine is not None
@@ -84,7 +82,6 @@ class Tile:
     def clear(self) -> None:
         """A queue reset: semaphores to zero, ready for new commands."""
         self.aborting = False
-        self._frozen = None
         self.semaphores.clear()
         self.completions.clear()
 
@@ -93,7 +90,7 @@ class Tile:
     def page(self, number: int) -> bytes:
         """The 64 bytes of a page of the register space; pages that are not there read zero."""
         if number == 0:
-            return self._frozen or self._status_page()
+            return self._status_page()
         if number == 1:
             fronts = self.fronts.values()
             words = [f.busy_cycles() for f in fronts] + [f.wait_cycles() for f in fronts]

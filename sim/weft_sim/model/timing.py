@@ -24,7 +24,9 @@ class Timing:
     """control/dispatch.py, node.py: decision to the header's first flit."""
     completion_sink: int = 1
     """control/completion.py: last header flit of a completion to credits and counts."""
-    record_confirm: int = 2
+    interrupt_latency: int = 2
+    """control/node.py: an event to the interrupt line."""
+    record_confirm: int = 1
     """control/record.py: AXI write response to the sequence register."""
     probe_header: int = 2
     """control/probe.py, node.py: PROBE written to the request's first flit."""
@@ -50,6 +52,8 @@ class Timing:
     """array/matmul.py: beside R + C cycles, the cycle after the last activation to done."""
     matmul_refuse: int = 2
     """array/matmul.py: hand-over of an empty command to done."""
+    matmul_fault: int = 7
+    """array/matmul.py: the end of a command of one row to the answer of a fault in its place."""
     matmul_quit: int = 9
     """array/matmul.py: beside R + C cycles, a fault or abort to its answer."""
 

@@ -8,6 +8,7 @@ from weft_hw.control.registers import Interrupt, QueueState
 from weft_hw.isa import Engine as EngineId
 from weft_hw.isa import Status
 
+from ..timing import TIMING
 from .dispatch import Dispatcher
 from .fetch import RingFetch
 from .record import RecordWriter
@@ -87,7 +88,7 @@ class CommandQueue:
         """Aborts what is in flight, then clears everything but the rings' addresses."""
         self._life = _RESET
         self._abort()
-        self.events.after(1, self.settle)
+        self.settle()
 
     # --- progress -----------------------------------------------------------------------------
 
@@ -118,7 +119,8 @@ class CommandQueue:
         self._interrupt(Interrupt.COMPLETION)
 
     def _interrupt(self, bit: Interrupt) -> None:
-        self.events.after(1, self.chip.registers.raise_interrupt, bit.value)
+        cycle = self.events.now + TIMING.interrupt_latency
+        self.events.at(cycle, self.chip.registers.raise_interrupt, bit.value)
 
     # --- errors and reset ---------------------------------------------------------------------
 
@@ -128,8 +130,10 @@ class CommandQueue:
             return
         self.error = (status.value, index, source)
         self._life = _FAIL
-        self._abort()
-        self.events.after(1, self.settle)
+        # a hang stays as it is, so that the host can probe who waits for whom
+        if status is not Status.WATCHDOG:
+            self._abort()
+        self.settle()
 
     def expired(self) -> None:
         """The watchdog has run out: an error of its own if there is none yet, always an
@@ -146,6 +150,11 @@ class CommandQueue:
             tile.abort()
 
     def settle(self) -> None:
+        """Something has ended: looks in the next cycle whether everything is quiet."""
+        if self._life in (_FAIL, _RESET):
+            self.events.after(1, self._settle)
+
+    def _settle(self) -> None:
         """Goes on to HALTED or DISABLED once everything is quiet."""
         if self._life not in (_FAIL, _RESET) or not self.quiet:
             return

@@ -81,8 +81,9 @@ class MatmulEngine(Engine):
             self._enqueue(command, Status.OK, 0, self.pipeline.run(now, shape))
         else:
             steps, row = fault
-            done = self.pipeline.run(now, replace(shape, m=max(1, steps), k_blocks=1, n_blocks=1))
-            self._enqueue(command, Status.LOCAL_RANGE, row, done + self._drain_cycles())
+            begun = self.pipeline.run(now, replace(shape, m=1, k_blocks=1, n_blocks=1))
+            done = max(begun + steps + TIMING.matmul_fault, now + TIMING.matmul_refuse)
+            self._enqueue(command, Status.LOCAL_RANGE, row, done)
         self.events.at(self.pipeline.accepts_from, self.front.offer)
 
     def _shape(self, command: Command) -> MatmulShape:
@@ -138,14 +139,15 @@ class MatmulEngine(Engine):
                 n, k = divmod(block, kb)
                 row = f.w_row + n + (min((k + 1) * rows, f.k) - 1) * f.w_stride
                 if row >= pad:
-                    faults.append((block * per_block, row))
+                    # found while the array waits for these weights
+                    faults.append((block * per_block - rows - 2, row))
                     break
         if not tile.accumulator.holds(f.acc_row, (nb, f.acc_stride), (f.m, 1)):
             for n in range(nb):
                 first = f.acc_row + n * f.acc_stride
                 if first + f.m > acc:
                     m = max(0, acc - first)
-                    faults.append((n * kb * per_block + m + 2 * rows, max(first, acc)))
+                    faults.append((n * kb * per_block + m + 2 * rows + 1, max(first, acc)))
                     break
         return min(faults) if faults else None
 
