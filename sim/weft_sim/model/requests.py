@@ -97,22 +97,35 @@ class Walk:
         self.rows = 1 if linear else fields.rows
         self.fault: tuple[Status, int] | None = None
 
+        self._per_row = -(-self.row_bytes // self._packet)
+
     def __iter__(self) -> Iterator[Request]:
+        return self.requests_from(0)
+
+    def requests_from(self, number: int) -> Iterator[Request]:
+        """The requests but for the first ``number``."""
         packet, flit = self._packet, self._flit
-        for row in range(self.rows):
+        begin, skip = divmod(number, self._per_row)
+        for row in range(begin, self.rows):
             address = self.base + row * self.stride
             local = self.local + row * self.local_stride
-            for start in range(0, self.row_bytes, packet):
+            for start in range(skip * packet, self.row_bytes, packet):
                 length = min(packet, self.row_bytes - start)
                 first = local + start // flit
                 if first + -(-length // flit) > self._rows:
-                    self.fault = (Status.LOCAL_RANGE, max(first, self._rows))
+                    self.fault = (Status.LOCAL_RANGE, self._rows)
                     return
                 if address + start + length > self._space:
                     self.fault = (Status.WINDOW, self._space - 1)
                     return
                 last = row == self.rows - 1 and start + packet >= self.row_bytes
                 yield Request(address + start, length, first, last, flit)
+            skip = 0
+
+    def bytes_of(self, count: int) -> int:
+        """Bytes of the first ``count`` requests."""
+        rows, rest = divmod(count, self._per_row)
+        return rows * self.row_bytes + min(rest * self._packet, self.row_bytes)
 
     def sizes(self) -> Iterator[tuple[int, int, int]]:
         """(flits, beats, bursts) of every request of a walk without a fault."""

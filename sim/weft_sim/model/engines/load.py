@@ -112,11 +112,6 @@ class LoadEngine(DmaEngine):
         elif self._walking is not None:
             self.events.at(taken, self._make_ready)
 
-    def leave_before(self, request: Request) -> None:
-        """The youngest entry of the ring has left it already."""
-        self._ring.pop()
-        self.count(request.length)
-
     def abort(self) -> None:
         if self.tile.chip.stream is not None and self.tile.chip.stream.engine is self:
             self.tile.chip.settle_stream()

@@ -7,11 +7,13 @@ puts what is under way back among the events, as it stands in that cycle.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..network import Link
-from ..requests import Request
+from ..requests import Request, Walk
 from ..timing import TIMING
 from ..wormhole import Channel
 
@@ -157,23 +159,47 @@ class LoadStream:
         taken = now
         rest: list[tuple[Job, list[Request]]] = []
         for job, passages, _, _ in self.jobs:
-            assert job.walk is not None
-            requests = list(job.walk)
-            issued = sum(passage.sent <= now for passage in passages)
-            for request, passage in zip(requests[:issued], passages, strict=False):
-                taken = max(now, passage.sent + self._header - 1)
-                self._use(self._out.links, passage.sent + self._header)
+            walk = job.walk
+            assert walk is not None
+            # the last of a job leaves by an event, which ends the job
+            gone = bisect_right(passages, now, hi=len(passages) - 1, key=lambda p: p.leaves)
+            issued = bisect_right(passages, now, key=lambda p: p.sent)
+            self._count(walk, gone)
+            requests = list(walk.requests_from(gone))
+            for request, passage in zip(requests, passages[gone:issued], strict=False):
                 self._place(job, request, passage, now)
-            if issued < len(requests):
-                rest.append((job, requests[issued:]))
+            if gone:
+                self._leave_behind(passages[gone - 1])
+            if issued:
+                sent = passages[issued - 1].sent
+                taken = max(now, sent + self._header - 1)
+                self._use(self._out.links, sent + self._header)
+            if issued < len(passages):
+                rest.append((job, requests[issued - gone :]))
         engine.resume(rest, taken)
+
+    def _count(self, walk: Walk, gone: int) -> None:
+        """Counts the first ``gone`` requests of a walk, which have left."""
+        flits = beats = 0
+        for data_flits, data_beats, _ in islice(walk.sizes(), gone):
+            flits += data_flits
+            beats += data_beats
+        self.endpoint.reads.count(beats)
+        counters = self.engine.tile.counters
+        counters.bytes_loaded += walk.bytes_of(gone)
+        counters.request_flits += gone * self._header
+        counters.response_flits += gone * self._answer + flits
+
+    def _leave_behind(self, passage: Passage) -> None:
+        """The network and the port as the last request that has left leaves them."""
+        self.endpoint.port.read_until(passage.last_beat + self.endpoint.port.clock.beat_cycles)
+        back = TIMING.hop_cycles * self._back.routers + TIMING.load_settle
+        self._use(self._back.links, passage.leaves - back + 1)
 
     def _place(self, job: Job, request: Request, passage: Passage, now: int) -> None:
         endpoint, reads, events = self.endpoint, self.endpoint.reads, self.engine.events
         self.engine.count_flits(request)
         self.engine.enter(job, request)
-        if passage.leaves <= now and not request.last:
-            self.engine.leave_before(request)
         if passage.last_beat <= now:
             reads.count(request.beats)
             endpoint.port.read_until(passage.last_beat + endpoint.port.clock.beat_cycles)
@@ -209,5 +235,4 @@ class LoadStream:
         if free > now:
             endpoint.reads.room -= request.beats
             events.at(free, endpoint.reads.give_room, request.beats)
-        if passage.leaves > now or request.last:
-            events.at(passage.leaves, request.answered)
+        events.at(passage.leaves, request.answered)
