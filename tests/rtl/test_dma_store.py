@@ -191,10 +191,14 @@ async def requests_stop_when_no_tag_is_free(dut):
     setup = Setup(dut)
     await setup.start()
     setup.memory.held = True
-    size = 4 * setup.config.mesh.max_packet_bytes
+    # more packets than there are tags, on every preset
+    packets = setup.config.tile.store_requests // 8 + 2
+    packet = setup.config.mesh.max_packet_bytes
+    size = packets * packet
     commands = [Command(memory_address=i << 20, row_bytes=size, index=i) for i in range(8)]
     setup.commands.send(*[command.bits(Opcode.STORE) for command in commands])
-    await setup.bench.cycles(1200)
+    flits = 8 * size // setup.config.flit_bytes
+    await setup.bench.cycles(2 * flits)
     assert len(setup.memory.in_flight) == setup.config.tile.store_requests
     setup.memory.held = False
     await setup.done.take(8, cycles=20_000)
