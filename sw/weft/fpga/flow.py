@@ -76,8 +76,14 @@ def build_bitstream(
         if one stops.
     """
     check_fit(config, board, memory_kib)
-    place, pack = find_tool("nextpnr-ecp5"), find_tool("ecppack")
+    # mistakes are told before missing programs
     top = BoardTop(config, board, memory_kib=memory_kib, clock_hz=clock_hz, baud=baud)
+    try:
+        place, pack = find_tool("nextpnr-ecp5"), find_tool("ecppack")
+    except FileNotFoundError:
+        # nothing will elaborate it, and that is no mistake
+        top._MustUse__used = True
+        raise
     name = f"weft_{config.name}_{board.name}"
     folder.mkdir(parents=True, exist_ok=True)
     source, netlist = folder / f"{name}.v", folder / f"{name}.json"
