@@ -62,6 +62,12 @@ def test_tool_that_stops_shows_its_error(tmp_path):
         run_tool(["sh", "-c", script], tmp_path / "log")
 
 
+def test_tools_run_where_their_files_are(tmp_path):
+    """A path that the sandbox of PyPI's programs does not show."""
+    run_tool(["sh", "-c", "echo made > file"], tmp_path / "log")
+    assert (tmp_path / "file").read_text() == "made\n"
+
+
 def test_constraints_name_every_pin():
     text = board("ulx3s").constraints
     assert 'LOCATE COMP "clk" SITE "G2";' in text

@@ -103,7 +103,7 @@ def build_bitstream(
         pins.write_text(board.constraints)
 
     step("Verilog", generate)
-    yosys = [sys.executable, "-c", _YOSYS, str(source), name, str(netlist), str(stat)]
+    yosys = [sys.executable, "-c", _YOSYS, source.name, name, netlist.name, stat.name]
     step("Yosys", lambda: run_tool(yosys, folder / "yosys.log"))
     text = stat.read_text()
     counts = json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]
@@ -111,12 +111,12 @@ def build_bitstream(
     check_cells(cells, config, board)
     route = [
         *(place, f"--{board.fpga}", "--package", board.package, "--speed", board.speed),
-        *("--json", str(netlist), "--lpf", str(pins), "--textcfg", str(placed)),
-        *("--report", str(report), "--seed", str(seed), "--freq", f"{clock_hz / 1e6:g}"),
+        *("--json", netlist.name, "--lpf", pins.name, "--textcfg", placed.name),
+        *("--report", report.name, "--seed", str(seed), "--freq", f"{clock_hz / 1e6:g}"),
         "--timing-allow-fail",
     ]
     step("nextpnr", lambda: run_tool(route, folder / "nextpnr.log"))
-    packing = [pack, "--compress", "--input", str(placed), "--bit", str(bitstream)]
+    packing = [pack, "--compress", "--input", placed.name, "--bit", bitstream.name]
     step("ecppack", lambda: run_tool(packing, folder / "ecppack.log"))
     return FpgaRun(
         bitstream=bitstream,

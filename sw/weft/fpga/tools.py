@@ -32,7 +32,10 @@ def find_tool(name: str) -> str:
 
 
 def run_tool(command: list[str], log: Path) -> None:
-    """Runs a program with its messages in ``log``.
+    """Runs a program in the folder of ``log``, with its messages there.
+
+    Files are best named without a folder: PyPI's programs run in a sandbox that does not see every
+    path (not ``/tmp``), but always the folder that they are started in.
 
     Raises
     ------
@@ -40,7 +43,9 @@ def run_tool(command: list[str], log: Path) -> None:
         if it stops, with its first error or the end of its log.
     """
     with log.open("w") as out:
-        done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            command, cwd=log.parent, stdout=out, stderr=subprocess.STDOUT, check=False
+        )
     if done.returncode:
         lines = log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if line.lstrip().startswith("ERROR")] or lines[-3:]
