@@ -9,6 +9,12 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from weft_hw.config import ChipConfig
+
+    from weft.fpga import FpgaRun
 
 __all__ = ["add_parser", "run"]
 
@@ -77,7 +83,7 @@ _PATIENCE = {
 }
 
 
-def _print(result) -> None:  # type: ignore[no-untyped-def]
+def _print(result: FpgaRun) -> None:
     timing = result.timing
     print(f"{'cell':<14}{'used':>8}{'have':>8}")
     for name, used in timing.used.items():
@@ -94,7 +100,7 @@ def _print(result) -> None:  # type: ignore[no-untyped-def]
     print(f"bitstream: {result.bitstream} (openFPGALoader -b ulx3s {result.bitstream})")
 
 
-def _simulate(config, options: argparse.Namespace) -> int:  # type: ignore[no-untyped-def]
+def _simulate(config: ChipConfig, options: argparse.Namespace) -> int:
     from weft.serial.simulated_board import SimulatedBoard
 
     with SimulatedBoard(config, memory_kib=options.memory_kib) as board:
