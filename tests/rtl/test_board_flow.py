@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 """The FPGA flow around the tools: what fits, constraints, clocks, reports, refusals."""
 
 import json

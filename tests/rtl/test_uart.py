@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 """The UART: bytes through a line, at speeds that differ, and lines that are no bytes."""
 
 import cocotb

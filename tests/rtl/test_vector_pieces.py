@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 """The float32 pieces of a vector lane, each alone, against numpy: wide benches of many copies."""
 
 import cocotb

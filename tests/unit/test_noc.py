@@ -1,4 +1,3 @@
-# amaranth: UnusedElaboratable=no
 """Packets, topology and the deadlock check; no simulator."""
 
 from itertools import pairwise
