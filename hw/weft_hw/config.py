@@ -9,10 +9,14 @@ Capacities are in KiB (1,024 bytes), widths in bits or bytes as their names say,
 
 from dataclasses import dataclass, field, replace
 
-__all__ = ["FORMATS", "ChipConfig", "HostConfig", "MeshConfig", "TileConfig"]
+__all__ = ["FLOAT_FORMATS", "FORMATS", "ChipConfig", "HostConfig", "MeshConfig", "TileConfig"]
 
-#: Operand formats the hardware can be built with: name -> bytes of one operand.
-FORMATS = {"int8": 1}
+#: What the array can be built to multiply: name -> bits of one operand. ``mxfp8`` adds block scales
+#: (one E8M0 exponent for 32 operands along K) to the fp8 formats that are built in.
+FORMATS = {"int8": 8, "int4": 4, "bf16": 16, "fp8e4m3": 8, "fp8e5m2": 8, "mxfp8": 8}
+
+#: Of them, those with products in floating point and sums in fp32.
+FLOAT_FORMATS = ("bf16", "fp8e4m3", "fp8e5m2", "mxfp8")
 
 #: Bytes of one encoded command (see ``weft_hw.isa``).
 COMMAND_BYTES = 64
@@ -37,7 +41,7 @@ class TileConfig:
     """One compute tile: array, local memories, engines."""
 
     array_rows: int
-    """Processing elements along K; also the operands in a scratchpad row."""
+    """Processing elements along K; also the operands of the widest format in a scratchpad row."""
     array_cols: int
     """Processing elements along N; also the lanes of an accumulator row."""
     formats: tuple[str, ...] = ("int8",)
@@ -52,6 +56,8 @@ class TileConfig:
     """Counting semaphores that join the engines (fixed by the width of the command's masks)."""
     command_queue_depth: int = 8
     """Commands an engine may hold, waiting and running; the control node keeps the credits."""
+    microprogram_entries: int = 256
+    """Microinstructions that the vector engine's store holds."""
     load_requests: int = 64
     """Read requests one tile may have in flight."""
     store_requests: int = 32
@@ -68,12 +74,22 @@ class TileConfig:
             _require(name in FORMATS, f"formats must be among {', '.join(FORMATS)}, not {name!r}")
         _require(len(set(self.formats)) == len(self.formats),
                  f"formats must be distinct, not {self.formats}")
+        _require("int8" in self.formats,
+                 f"formats must contain int8, which every tile has, not only {self.formats}")
+        _require("mxfp8" not in self.formats
+                 or bool({"fp8e4m3", "fp8e5m2"} & set(self.formats)),
+                 "formats must contain fp8e4m3 or fp8e5m2 for mxfp8, whose elements they are, "
+                 f"not only {self.formats}")
+        _require(not self.has_float or self.array_rows >= 8,
+                 "array_rows must be at least 8 for floating-point formats, because an fp32 sum is "
+                 f"back in the accumulator after 8 cycles, not {self.array_rows}")
         _integer(self, "scratchpad_kib", 1, 65536)
         _integer(self, "scratchpad_banks", 1, 16, power_of_two=True)
         _integer(self, "accumulator_kib", 1, 65536)
         _integer(self, "accumulator_banks", 2, 16, power_of_two=True)
         _integer(self, "semaphores", 16, 16)
         _integer(self, "command_queue_depth", 2, 64, power_of_two=True)
+        _integer(self, "microprogram_entries", 16, 256, power_of_two=True)
         _integer(self, "load_requests", 2, 64, power_of_two=True)
         _integer(self, "store_requests", 2, 64, power_of_two=True)
         for name, rows, banks in (("scratchpad", self.scratchpad_rows, self.scratchpad_banks),
@@ -85,9 +101,14 @@ class TileConfig:
                      f"rows, not {rows // banks} rows a bank")
 
     @property
+    def has_float(self) -> bool:
+        """Whether the array multiplies any floating-point format (and adds in fp32)."""
+        return any(name in FLOAT_FORMATS for name in self.formats)
+
+    @property
     def operand_bytes(self) -> int:
         """Bytes of the widest operand format built in."""
-        return max(FORMATS[name] for name in self.formats)
+        return max(FORMATS[name] for name in self.formats) // 8
 
     @property
     def row_bytes(self) -> int:
@@ -109,9 +130,10 @@ class TileConfig:
 
     @property
     def column_sum_bits(self) -> int:
-        """Bits of a partial sum inside the array: ``R`` products of two int8 fit, because
-        ``R * (-128 * -128) = R * 2**14 <= 2**(15 + log2(R)) - 1`` in two's complement."""
-        return 16 + (self.array_rows - 1).bit_length()
+        """Bits of a partial sum inside the array: 32 with floating point; without it ``R`` products
+        of two int8 fit, because ``R * (-128 * -128) = R * 2**14 <= 2**(15 + log2(R)) - 1`` in two's
+        complement."""
+        return 32 if self.has_float else 16 + (self.array_rows - 1).bit_length()
 
     @property
     def max_exact_k(self) -> int:

@@ -1,0 +1,1 @@
+"""Number formats: their codes and sizes, and the arithmetic on them."""
