@@ -111,6 +111,11 @@ class TileConfig:
         return max(FORMATS[name] for name in self.formats) // 8
 
     @property
+    def write_parts(self) -> int:
+        """Parts of a scratchpad row that can be written alone: vectors of the narrowest format."""
+        return 8 * self.operand_bytes // min(FORMATS[name] for name in self.formats)
+
+    @property
     def row_bytes(self) -> int:
         """Bytes of a scratchpad row, of a flit and of an AXI beat."""
         return self.array_rows * self.operand_bytes
