@@ -14,25 +14,28 @@ __all__ = ["MemoryBank"]
 
 
 class MemoryBank(wiring.Component):
-    """``rows`` x ``row_bits``, one synchronous read port, one write port.
+    """``rows`` x ``row_bits``, one synchronous read port, one write port with an enable for each of
+    ``parts`` equal parts of a row.
 
     Latency: read 1 cycle; a read in the cycle of a write to the same row gives the old row.
     """
 
-    def __init__(self, *, rows, row_bits):
+    def __init__(self, *, rows, row_bits, parts=1):
         self.rows = rows
         self.row_bits = row_bits
-        self.shared_name = f"weft_bank_{rows}x{row_bits}"
+        self.parts = parts
+        self.shared_name = f"weft_bank_{rows}x{row_bits}" + (f"_{parts}" if parts > 1 else "")
         super().__init__({
             "read_enable": In(1), "read_row": In(ceil_log2(rows)), "read_data": Out(row_bits),
-            "write_enable": In(1), "write_row": In(ceil_log2(rows)), "write_data": In(row_bits),
+            "write_enable": In(parts), "write_row": In(ceil_log2(rows)), "write_data": In(row_bits),
         })
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = array = memory.Memory(
             shape=unsigned(self.row_bits), depth=self.rows, init=[], attrs=UNINITIALISED)
-        write, read = array.write_port(), array.read_port()
+        write = array.write_port(granularity=self.row_bits // self.parts)
+        read = array.read_port()
         m.d.comb += [
             read.en.eq(self.read_enable), read.addr.eq(self.read_row), self.read_data.eq(read.data),
             write.en.eq(self.write_enable), write.addr.eq(self.write_row),

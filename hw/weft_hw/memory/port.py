@@ -28,16 +28,17 @@ class ReadPort(wiring.Signature):
 
 
 class WriteBeat(data.StructLayout):
-    """One row to write."""
+    """One row to write; with several ``parts``, those of it whose bit in ``mask`` is set."""
 
-    def __init__(self, *, rows, row_bits):
-        super().__init__({"row": unsigned(ceil_log2(rows)), "data": unsigned(row_bits)})
+    def __init__(self, *, rows, row_bits, parts=1):
+        mask = {"mask": unsigned(parts)} if parts > 1 else {}
+        super().__init__({"row": unsigned(ceil_log2(rows)), "data": unsigned(row_bits), **mask})
 
 
 class WritePort(wiring.Signature):
-    """Writes whole rows."""
+    """Writes rows, or ``parts`` equal parts of them."""
 
-    def __init__(self, *, rows, row_bits):
+    def __init__(self, *, rows, row_bits, parts=1):
         super().__init__({
-            "request": Out(stream.Signature(WriteBeat(rows=rows, row_bits=row_bits))),
+            "request": Out(stream.Signature(WriteBeat(rows=rows, row_bits=row_bits, parts=parts))),
         })
