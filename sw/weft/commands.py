@@ -77,22 +77,45 @@ class Field:
         return value - (1 << self.width) if self.signed and value > self.high else value
 
 
-def layout_fields(layout: object, base: int = 0) -> dict[str, Field]:
-    """The fields of a layout with nested structures flattened, by rising offset. Reserved bits are
-    left out.
+def layout_fields(layout: object, base: int = 0, prefix: str = "") -> dict[str, Field]:
+    """The fields of a layout, flattened, by rising offset. Reserved bits are left out.
+
+    Fields of a nested structure keep their names; those of an array get the array's name in the
+    singular and their place in it: ``scalars[2]`` is ``scalar2``, ``streams[0].row`` is
+    ``stream0_row``.
     """
     found: dict[str, Field] = {}
     for name, field in data.Layout.cast(layout):
         offset = base + field.offset
-        if isinstance(field.shape, data.Layout) or (
-            isinstance(field.shape, type) and issubclass(field.shape, data.Struct)
-        ):
-            found |= layout_fields(field.shape, offset)
+        if isinstance(field.shape, data.ArrayLayout):
+            found |= _array_fields(field.shape, offset, f"{prefix}{str(name).removesuffix('s')}")
+        elif _is_layout(field.shape):
+            found |= layout_fields(field.shape, offset, prefix)
         elif not str(name).startswith("reserved"):
-            shape = Shape.cast(field.shape)
-            enum = field.shape if isinstance(field.shape, type) else None
-            found[name] = Field(name, offset, shape.width, shape.signed, enum)
+            found[f"{prefix}{name}"] = _field(f"{prefix}{name}", offset, field.shape)
     return found
+
+
+def _is_layout(shape: object) -> bool:
+    nested = isinstance(shape, type) and issubclass(shape, data.Struct)
+    return nested or isinstance(shape, data.Layout)
+
+
+def _array_fields(layout: data.ArrayLayout, base: int, name: str) -> dict[str, Field]:
+    found: dict[str, Field] = {}
+    for number, field in layout:
+        offset = base + field.offset
+        if _is_layout(field.shape):
+            found |= layout_fields(field.shape, offset, f"{name}{number}_")
+        else:
+            found[f"{name}{number}"] = _field(f"{name}{number}", offset, field.shape)
+    return found
+
+
+def _field(name: str, offset: int, shape: object) -> Field:
+    cast = Shape.cast(shape)
+    enum = shape if isinstance(shape, type) else None
+    return Field(name, offset, cast.width, cast.signed, enum)
 
 
 #: Opcode -> name -> field of its command, the header's fields first.

@@ -12,13 +12,22 @@ import numpy as np
 from weft_hw import isa
 from weft_hw.config import ChipConfig
 from weft_hw.control.registers import register_map
-from weft_hw.isa import COMMANDS, Opcode
+from weft_hw.formats import table as formats
+from weft_hw.isa import COMMANDS, Opcode, transfers
+from weft_hw.vector import microcode
 
 from .commands import FIELDS, Command, as_array, layout_fields, unpack
 
 __all__ = ["command_text", "listing", "reference_page"]
 
 _HEADER_NAMES = ("opcode", "tile_x", "tile_y", "wait", "signal")
+#: From this field on, a listing names only those that are not zero: what most commands do not use.
+_OPTIONAL_FROM = {
+    Opcode.LOAD: "more_1",
+    Opcode.STORE: "to_tiles",
+    Opcode.MATMUL: "format",
+    Opcode.RUN: "stream0_row",
+}
 
 
 def _mask(bits: int) -> str:
@@ -39,10 +48,14 @@ def command_text(command: bytes | np.ndarray | Command) -> str:
     if opcode is not Opcode.FENCE:
         words.append(f"({decoded.fields['tile_x']},{decoded.fields['tile_y']})")
     if isinstance(opcode, Opcode):
+        optional = False
         for field in FIELDS[opcode].values():
+            optional |= field.name == _OPTIONAL_FROM.get(opcode)
             if field.name in _HEADER_NAMES:
                 continue
             value = decoded.fields[field.name]
+            if optional and value == 0:
+                continue
             if field.enum is not None:
                 try:
                     text = field.enum(value).name
@@ -97,6 +110,10 @@ def _member_docs(cls: type) -> dict[str, str]:
 
 def _layout_table(layout: type) -> list[str]:
     docs = _member_docs(layout)
+    if issubclass(layout, isa.RunCommand):
+        stream = {**_member_docs(isa.StreamOperand), "row": _doc(isa.StreamOperand)}
+        docs |= {f"stream0_{name}": text for name, text in stream.items()}
+        docs["scalar0"] = docs.get("scalars", "")
     rows = ["| bits | field | kind | meaning |", "|---|---|---|---|"]
     for field in layout_fields(layout).values():
         kind = field.enum.__name__ if field.enum else ("signed" if field.signed else "unsigned")
@@ -126,6 +143,8 @@ def reference_page(config: ChipConfig) -> str:
         "",
         *(inspect.getdoc(isa) or "").splitlines(),
         "",
+        *(inspect.getdoc(transfers) or "").splitlines(),
+        "",
         "Every command begins with this header:",
         "",
         *_layout_table(isa.CommandHeader),
@@ -140,6 +159,24 @@ def reference_page(config: ChipConfig) -> str:
     page += _layout_table(isa.CompletionRecord)
     for enum in (isa.Engine, isa.VectorOutput, isa.Status):
         page += ["", f"## {enum.__name__}", "", _doc(enum), "", *_enum_table(enum)]
+    page += [
+        "",
+        "## Formats",
+        "",
+        *(inspect.getdoc(formats) or "").splitlines(),
+        "",
+        *_enum_table(formats.Format),
+        "",
+        "## Microinstructions",
+        "",
+        *(inspect.getdoc(microcode) or "").splitlines(),
+        "",
+        _doc(microcode.Instruction),
+        "",
+        *_layout_table(microcode.Instruction),
+    ]
+    for enum in (microcode.Op, microcode.Source, microcode.Fill):
+        page += ["", f"### {enum.__name__}", "", _doc(enum), "", *_enum_table(enum)]
     page += [
         "",
         "## Registers",

@@ -7,8 +7,10 @@ from weft.cli import main
 from weft.commands import FIELDS, pack
 from weft.disasm import command_text, listing, reference_page
 from weft_hw.control.registers import register_map
+from weft_hw.formats.table import Format
 from weft_hw.isa import Opcode, Status
 from weft_hw.presets import preset
+from weft_hw.vector.microcode import Fill, Op, Source
 
 
 def test_lines():
@@ -19,6 +21,13 @@ def test_lines():
     assert command_text(load) == (
         "LOAD (1,0) memory_address=0x1000 memory_stride=0 row_bytes=16 rows=4 local_row=0 "
         "local_stride=0 endpoint=0 wait[0,2] signal[1]"
+    )
+    store = pack(Opcode.STORE, rows=2, local_row=5, to_tiles=1, x_last=3, remote_signal=4)
+    assert command_text(store).endswith("endpoint=0 to_tiles=1 x_last=3 remote_signal=4")
+    matmul = command_text(pack(Opcode.MATMUL, m=1, format=Format.BF16))
+    assert matmul.endswith("accumulate=0 format=BF16")
+    assert command_text(pack(Opcode.RUN, stream1_row=3, stream1_format=6, scalar2=9, m=1, n=2)) == (
+        "RUN (0,0) stream1_row=3 stream1_format=FP32 m=1 n=2 scalar2=9"
     )
     assert "output=INT32" in command_text(pack(Opcode.VECTOR, output=1))
     assert "output=3?" in command_text(pack(Opcode.VECTOR, output=3))
@@ -46,6 +55,10 @@ def test_reference_page_is_complete():
         assert f"| 0x{register.offset:03x} | {register.name} |" in page
     assert "A memory address that no access window grants." in page
     assert "a store writes exactly" in page
+    for enum in (Format, Op, Source, Fill):
+        for item in enum:
+            assert f"| {item.value} | {item.name} |" in page
+    assert "| `permute_bit` |" in page
 
 
 def test_verb(tmp_path, capsys):
@@ -68,7 +81,7 @@ def test_verb(tmp_path, capsys):
     [
         ([], "file must be given"),
         (["none.bin"], "none.bin: cannot be read: No such file"),
-        (["--reference", "--preset", "huge"], "config must be one of nano, ecp5, base"),
+        (["--reference", "--preset", "huge"], "config must be one of nano, micro, ecp5"),
     ],
 )
 def test_verb_mistakes(arguments, message, capsys):

@@ -142,7 +142,7 @@ def test_configuration_from_a_file(tmp_path):
     from weft_hw import toml_config
 
     path = tmp_path / "mine.toml"
-    mine = preset("nano").replace_tile(command_queue_depth=4)
+    mine = preset("nano").replace_tile(command_queue_depth=4, microprogram_entries=32)
     toml_config.save(mine, path)
     for source in (path, str(path)):
         with Device("model", source, dram=_DRAM) as opened:

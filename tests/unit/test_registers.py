@@ -1,7 +1,7 @@
 """The register map as data: offsets, names, capability words."""
 
 import pytest
-from weft_hw.config import ChipConfig, HostConfig, MeshConfig, TileConfig
+from weft_hw.config import FORMATS, ChipConfig, HostConfig, MeshConfig, TileConfig
 from weft_hw.control.registers import (
     ADDRESS_BITS,
     IDENTITY,
@@ -78,7 +78,10 @@ def test_capability_words_hold_the_configuration(config):
     assert (address_bits, flit_bytes) == (host.address_bits, config.flit_bytes)
     assert (1 << in_flight_log2, 1 << ring_log2) == (host.max_in_flight, host.max_ring_entries)
     assert fields(words["CAP_NETWORK"], 16, 16) == (mesh.max_packet_bytes, mesh.router_fifo_depth)
-    assert words["CAP_FORMATS"] == 1
+    assert words["CAP_VECTOR"] == tile.microprogram_entries
+    names = [name for bit, name in enumerate(FORMATS) if words["CAP_FORMATS"] >> bit & 1]
+    assert sorted(names) == sorted(tile.formats)
+    assert words["CAP_FORMATS"] >> len(FORMATS) == 0
 
 
 def test_constants_are_read_only_and_show_their_value():

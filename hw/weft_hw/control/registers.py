@@ -97,6 +97,7 @@ def capabilities(config: ChipConfig) -> dict[str, int]:
         "CAP_HOST": host.address_bits | (host.max_in_flight.bit_length() - 1) << 8
         | (host.max_ring_entries.bit_length() - 1) << 16 | config.flit_bytes << 24,
         "CAP_NETWORK": mesh.max_packet_bytes | mesh.router_fifo_depth << 16,
+        "CAP_VECTOR": tile.microprogram_entries,
     }
 
 
