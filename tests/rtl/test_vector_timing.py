@@ -137,6 +137,6 @@ async def errors_are_answered_when_they_should(dut):
 
 
 @pytest.mark.rtl
-@pytest.mark.parametrize("name", ["nano", "quad"])
+@pytest.mark.parametrize("name", ["nano", "micro"])
 def test_vector_timing(name: str) -> None:
     run_bench(VectorEngine(preset(name)), f"vector_{name}", __name__, parameters={"preset": name})

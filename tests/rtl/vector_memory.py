@@ -64,9 +64,8 @@ class Memories:
             residual = None
             if f["use_residual"]:
                 at = f["residual_row"] + np.arange(m)[:, None] * f["residual_stride"]
-                residual = (
-                    self.scratchpad[at + np.arange(blocks)].view(np.int8).reshape(m, -1)[:, :n]
-                )
+                units = self.scratchpad.reshape(-1, cols)
+                residual = units[at + np.arange(blocks)].view(np.int8).reshape(m, -1)[:, :n]
             values = np.zeros((m, blocks * cols), np.int8)
             scale = self.vector(f["scale_row"], n, np.float32)
             values[:, :n] = requantise(
@@ -79,10 +78,13 @@ class Memories:
                 residual,
             )
             beats = 1
-        out = values.view(np.uint8).reshape(m, blocks * beats, -1)
+        # rows for int32, int8 units otherwise
+        size = self.scratchpad.shape[1] if beats > 1 else cols
+        out = values.view(np.uint8).reshape(m, blocks * beats, size)
+        units = self.scratchpad.reshape(-1, size)
         for index in range(m):
             row = f["out_row"] + index * f["out_stride"]
-            self.scratchpad[row : row + blocks * beats] = out[index]
+            units[row : row + blocks * beats] = out[index]
 
 
 def command_word(f: dict[str, Any], index: int, signal: int = 0) -> dict[str, Any]:
@@ -111,6 +113,8 @@ def random_command(memories: Memories, rng: np.random.Generator, **fixed: Any) -
     }
     m, n = f["m"], f["n"]
     blocks = -(-n // cols)
+    per_row = memories.scratchpad.shape[1] // cols
+    out_per_row = 1 if f["output"] is VectorOutput.INT32 else per_row
     out_rows = blocks * (memories.beats if f["output"] is VectorOutput.INT32 else 1)
 
     def place(rows: int, base: int, limit: int) -> int:
@@ -119,11 +123,13 @@ def random_command(memories: Memories, rng: np.random.Generator, **fixed: Any) -
 
     slack = int(rng.integers(0, 3))
     f["out_stride"] = out_rows + slack
-    f["out_row"] = place((m - 1) * f["out_stride"] + out_rows, half, pad_rows)
+    f["out_row"] = place(
+        (m - 1) * f["out_stride"] + out_rows, half * out_per_row, pad_rows * out_per_row
+    )
     f["acc_stride"] = m + int(rng.integers(0, 3)) if blocks * (m + 2) < acc_rows else m
     f["acc_row"] = place((blocks - 1) * f["acc_stride"] + m, 0, acc_rows)
     f["residual_stride"] = blocks + slack
-    f["residual_row"] = place((m - 1) * f["residual_stride"] + blocks, 0, half)
+    f["residual_row"] = place((m - 1) * f["residual_stride"] + blocks, 0, half * per_row)
     vector_rows = -(-4 * n // memories.scratchpad.shape[1])
     f["bias_row"] = place(vector_rows, 0, half)
     f["scale_row"] = place(vector_rows, 0, half)
@@ -178,11 +184,16 @@ class WriteMemory(StreamSink):
     def __init__(self, bench: Bench, name: str, config: ChipConfig, rows: np.ndarray, **more: Any):
         self.rows = rows
         tile = config.tile
-        beat = WriteBeat(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)
+        self.parts = tile.write_parts
+        beat = WriteBeat(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes, parts=self.parts)
         super().__init__(bench, f"{name}__request", beat, **more)
 
     def _transfer(self, bits: int) -> None:
         super()._transfer(bits)
         beat = self._unpack(bits)
         raw = int(beat["data"]).to_bytes(self.rows.shape[1], "little")
-        self.rows[beat["row"]] = np.frombuffer(raw, np.uint8)
+        mask = beat["mask"] if self.parts > 1 else 1
+        row = self.rows[beat["row"]].reshape(self.parts, -1)
+        for part, data in enumerate(np.frombuffer(raw, np.uint8).reshape(self.parts, -1)):
+            if mask >> part & 1:
+                row[part] = data

@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..isa import Status
-from .task import RowControl, VectorTask, WriteTag, parameter_beats
+from .task import RowControl, VectorTask, WriteTag, parameter_beats, unit_bits
 
 __all__ = ["RowDrain"]
 
@@ -114,7 +114,8 @@ class RowDrain(wiring.Component):
             m.d.sync += pace.eq(pace - 1)
 
         # --- the walk
-        step = Mux(task.int32, beats, 1)
+        wide = beats << unit_bits(tile)     # int8 units
+        step = Mux(task.int32, wide, 1)
         with m.If(granted):
             m.d.sync += [first.eq(0), alone.eq(0), m_left.eq(m_left - 1),
                          acc_row.eq(acc_row + 1), out_row.eq(out_row + task.out_stride)]
@@ -150,6 +151,6 @@ class RowDrain(wiring.Component):
                 m_left.eq(offered.m_less_one), blocks_left.eq(offered.blocks_less_one),
                 acc_row.eq(offered.acc_row), acc_block.eq(offered.acc_row + offered.acc_stride),
                 out_row.eq(offered.out_row),
-                out_block.eq(offered.out_row + Mux(offered.int32, beats, 1)),
+                out_block.eq(offered.out_row + Mux(offered.int32, wide, 1)),
             ]
         return m

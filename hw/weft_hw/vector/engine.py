@@ -85,7 +85,8 @@ class VectorEngine(wiring.Component):
         super().__init__({
             "engine": In(EnginePort(address_bits=config.host.address_bits)),
             "accumulator": Out(ReadPort(rows=tile.accumulator_rows, row_bits=32 * tile.array_cols)),
-            "read": Out(ReadPort(**pad)), "write": Out(WritePort(**pad)),
+            "read": Out(ReadPort(**pad)),
+            "write": Out(WritePort(**pad, parts=tile.write_parts)),
             "busy": Out(1), "drained": Out(1),
         })
 
@@ -134,6 +135,7 @@ class VectorEngine(wiring.Component):
             parameters.response_tag.eq(fetch.response_tag),
             parameters.response.eq(self.read.response.payload),
             residuals.response_valid.eq(fetch.response_valid & fetch.response_tag.residual),
+            residuals.response_part.eq(fetch.response_tag.part),
             residuals.response.eq(self.read.response.payload),
         ]
 

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..memory.port import READ_LATENCY, ReadPort
-from .task import FetchTag
+from .task import FetchTag, unit_bits
 
 __all__ = ["FetchPort"]
 
@@ -42,7 +42,7 @@ class FetchPort(wiring.Component):
         row, tag = ceil_log2(tile.scratchpad_rows), FetchTag(tile)
         super().__init__({
             "want_parameter": In(1), "parameter_row": In(row), "parameter_tag": In(tag),
-            "want_residual": In(1), "residual_row": In(row),
+            "want_residual": In(1), "residual_row": In(row + unit_bits(tile)),
             "take_parameter": Out(1), "take_residual": Out(1), "granted_residual": Out(1),
             "response_valid": Out(1), "response_tag": Out(tag),
             "idle": Out(1),
@@ -68,7 +68,9 @@ class FetchPort(wiring.Component):
         with m.If(self.take_parameter):
             m.d.sync += [row.eq(self.parameter_row), tag.eq(self.parameter_tag)]
         with m.Elif(self.take_residual):
-            m.d.sync += [row.eq(self.residual_row), tag.as_value().eq(0), tag.residual.eq(1)]
+            bits = unit_bits(self.tile)
+            m.d.sync += [row.eq(self.residual_row[bits:]), tag.as_value().eq(0),
+                         tag.residual.eq(1), tag.part.eq(self.residual_row[:bits])]
 
         # the response comes a fixed time after the grant
         busy = [valid]

@@ -18,7 +18,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..isa import CommandWord, Status, VectorCommand, VectorOutput
-from .task import VectorTask, parameter_beats
+from .task import VectorTask, parameter_beats, unit_bits
 
 __all__ = ["VectorIntake"]
 
@@ -55,7 +55,7 @@ class VectorIntake(wiring.Component):
         tile = self.tile
         column_bits, row_bits = ceil_log2(tile.array_cols), ceil_log2(tile.row_bytes)
         acc_bits, pad_bits = ceil_log2(tile.accumulator_rows), ceil_log2(tile.scratchpad_rows)
-        beat_bits = ceil_log2(parameter_beats(tile))
+        beat_bits, bits = ceil_log2(parameter_beats(tile)), unit_bits(tile)
         word = self.command.payload
         incoming = data.View(VectorCommand, word.bits[:VectorCommand.as_shape().size])
 
@@ -73,23 +73,29 @@ class VectorIntake(wiring.Component):
             use_residual.eq(slot.use_residual & ~int32),
         ]
 
-        # --- s0: first row, steps x stride, further rows of each walk
+        # --- s0: first row, steps x stride, further rows of each walk; then whether it walks
+        # accumulators, and whether it counts int8 units
         walks = [
-            (1, slot.acc_row, blocks_less_one, slot.acc_stride, m_less_one, 1),
-            (1, slot.out_row, m_less_one, slot.out_stride, out_rows_less_one, 0),
-            (slot.use_bias, slot.bias_row, Const(0, 16), Const(0, 16), parameter_rows_less_one, 0),
-            (~int32, slot.scale_row, Const(0, 16), Const(0, 16), parameter_rows_less_one, 0),
-            (use_residual, slot.residual_row, m_less_one, slot.residual_stride, blocks_less_one, 0),
+            (1, slot.acc_row, blocks_less_one, slot.acc_stride, m_less_one, 1, 0),
+            (1, slot.out_row, m_less_one, slot.out_stride, out_rows_less_one, 0, ~int32),
+            (slot.use_bias, slot.bias_row, Const(0, 16), Const(0, 16), parameter_rows_less_one,
+             0, 0),
+            (~int32, slot.scale_row, Const(0, 16), Const(0, 16), parameter_rows_less_one, 0, 0),
+            (use_residual, slot.residual_row, m_less_one, slot.residual_stride, blocks_less_one,
+             0, 1),
         ]
         step = Signal(range(len(walks) + 1))
-        used, first, steps, stride, more, accumulators = (Array(column)[step]
-                                                          for column in zip(*walks, strict=True))
-        s1_valid, s1_accumulators = Signal(), Signal()
+        used, first, steps, stride, more, accumulators, units = (
+            Array(column)[step] for column in zip(*walks, strict=True))
+        s1_valid, s1_accumulators, s1_units = Signal(), Signal(), Signal()
         s1_product, s1_rest = Signal(32), Signal(33)
 
         # --- s1: the last row
-        last = Signal(34)
-        m.d.comb += last.eq(s1_product + s1_rest)
+        last, total = Signal(34), Signal(34)
+        m.d.comb += [
+            total.eq(s1_product + s1_rest),
+            last.eq(Mux(s1_units, total >> bits, total) if bits else total),
+        ]
         beyond = Mux(s1_accumulators, last[acc_bits:] != 0, last[pad_bits:] != 0)
 
         agents = (("drain", Const(1, 1)),
@@ -114,6 +120,7 @@ class VectorIntake(wiring.Component):
                 m.d.sync += [
                     step.eq(step + 1),
                     s1_valid.eq(used & (step != len(walks))), s1_accumulators.eq(accumulators),
+                    s1_units.eq(units),
                     s1_product.eq(steps * stride), s1_rest.eq(first + more),
                 ]
                 with m.If(s1_valid & beyond & (status == Status.OK)):
@@ -145,12 +152,11 @@ class VectorIntake(wiring.Component):
             task.parameter_rows_less_one.eq(parameter_rows_less_one[:pad_bits]),
             task.acc_row.eq(slot.acc_row[:acc_bits]),
             task.acc_stride.eq(slot.acc_stride[:acc_bits]),
-            task.out_row.eq(slot.out_row[:pad_bits]),
-            task.out_stride.eq(slot.out_stride[:pad_bits]),
+            task.out_row.eq(Mux(int32, slot.out_row << bits, slot.out_row)),
+            task.out_stride.eq(Mux(int32, slot.out_stride << bits, slot.out_stride)),
             task.bias_row.eq(slot.bias_row[:pad_bits]),
             task.scale_row.eq(slot.scale_row[:pad_bits]),
-            task.residual_row.eq(slot.residual_row[:pad_bits]),
-            task.residual_stride.eq(slot.residual_stride[:pad_bits]),
+            task.residual_row.eq(slot.residual_row), task.residual_stride.eq(slot.residual_stride),
             task.zero_point.eq(slot.zero_point),
             task.clamp_min.eq(slot.clamp_min), task.clamp_max.eq(slot.clamp_max),
             task.int32.eq(int32), task.use_bias.eq(slot.use_bias),

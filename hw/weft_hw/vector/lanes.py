@@ -19,7 +19,7 @@ from amaranth.lib.wiring import In, Out
 from ..memory.port import READ_LATENCY
 from ..shared import share
 from .lane import VectorLane
-from .task import RowControl, parameter_beats
+from .task import RowControl, parameter_beats, unit_bits
 
 __all__ = ["VectorLanes"]
 
@@ -62,7 +62,7 @@ class VectorLanes(wiring.Component):
             "granted": In(1), "row": In(RowControl(tile)),
             "accumulators": In(32 * lanes),
             "bias": In(32 * lanes), "scale": In(32 * lanes), "scale_free": Out(1),
-            "residual": In(8 * tile.row_bytes), "pop": Out(1),
+            "residual": In(8 * lanes), "pop": Out(1),
             "o_valid": Out(1), "o": Out(8 * tile.row_bytes),
         })
 
@@ -125,7 +125,8 @@ class VectorLanes(wiring.Component):
         m.d.comb += [
             parts_left.eq(part != 0),
             self.o_valid.eq(int8[self.LATENCY] | starts | parts_left),
-            self.o.eq(Cat(results)),
+            # the writer chooses the unit of the row
+            self.o.eq(Cat(results).replicate(1 << unit_bits(tile))),
         ]
         with m.If(starts | parts_left):
             m.d.comb += self.o.eq(words.word_select(part, width))

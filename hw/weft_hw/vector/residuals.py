@@ -10,9 +10,8 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
-from .task import VectorTask
+from .task import VectorTask, unit_bits
 
 __all__ = ["ResidualFetch"]
 
@@ -27,9 +26,9 @@ class ResidualFetch(wiring.Component):
         Ask for nothing more and forget the task; tasks offered meanwhile are dropped.
     clear : In(1)
         Forget the rows fetched.
-    want, row : Out; take, granted : In(1)
+    want, row : Out (an int8 unit); take, granted : In(1)
         To the fetch port.
-    response_valid : In(1), response : In(row data)
+    response_valid, response_part : In, response : In(row data)
         From it.
     ahead : Out(1)
         The residual of the next accumulator row has been granted.
@@ -37,7 +36,7 @@ class ResidualFetch(wiring.Component):
         An accumulator row with residual was granted.
     pop : In(1)
         ``data`` has been used.
-    data : Out(row data)
+    data : Out(8 * C)
     """
 
     #: Rows asked for and not used: more than the cycles from asking to use, so that rows flow.
@@ -49,15 +48,17 @@ class ResidualFetch(wiring.Component):
         super().__init__({
             "task": In(stream.Signature(VectorTask(tile))),
             "stop": In(1), "clear": In(1),
-            "want": Out(1), "row": Out(ceil_log2(tile.scratchpad_rows)),
+            "want": Out(1), "row": Out(VectorTask(tile)["residual_row"].shape),
             "take": In(1), "granted": In(1),
-            "response_valid": In(1), "response": In(8 * tile.row_bytes),
-            "ahead": Out(1), "consume": In(1), "pop": In(1), "data": Out(8 * tile.row_bytes),
+            "response_valid": In(1), "response_part": In(max(unit_bits(tile), 1)),
+            "response": In(8 * tile.row_bytes),
+            "ahead": Out(1), "consume": In(1), "pop": In(1), "data": Out(8 * tile.array_cols),
         })
 
     def elaborate(self, platform):
         m = Module()
-        fifo = SyncFIFOBuffered(width=8 * self.tile.row_bytes, depth=self.DEPTH + 1)
+        width = 8 * self.tile.array_cols
+        fifo = SyncFIFOBuffered(width=width, depth=self.DEPTH + 1)
         m.submodules.fifo = ResetInserter(self.clear)(fifo)
         task = self.task.payload
         active = Signal()
@@ -69,7 +70,8 @@ class ResidualFetch(wiring.Component):
             self.row.eq(row),
             self.task.ready.eq(~active),
             self.ahead.eq(ahead != 0),
-            fifo.w_en.eq(self.response_valid), fifo.w_data.eq(self.response),
+            fifo.w_en.eq(self.response_valid), fifo.w_data.eq(
+                self.response.word_select(self.response_part, width)),
             fifo.r_en.eq(self.pop), self.data.eq(fifo.r_data),
         ]
         m.d.sync += [

@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 from ..isa import Status
 from ..memory.port import WritePort
 from ..tile.engine import Done
-from .task import VectorTask, WriteTag, parameter_beats
+from .task import VectorTask, WriteTag, parameter_beats, unit_bits
 
 __all__ = ["RowWriter"]
 
@@ -52,7 +52,8 @@ class RowWriter(wiring.Component):
             "tag_valid": In(1), "tag": In(WriteTag(tile)),
             "i_valid": In(1), "i": In(8 * tile.row_bytes),
             "written": Out(1),
-            "write": Out(WritePort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)),
+            "write": Out(WritePort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes,
+                                   parts=tile.write_parts)),
             "done": Out(stream.Signature(Done(address_bits=config.host.address_bits))),
         })
 
@@ -75,6 +76,7 @@ class RowWriter(wiring.Component):
         ]
 
         tag, oldest = WriteTag(tile)(tags.r_data), layout(ends.r_data)
+        bits = unit_bits(tile)
         part = Signal(range(parameter_beats(tile)))
         request = self.write.request
         done_valid, done = Signal(), Signal(layout)
@@ -83,7 +85,7 @@ class RowWriter(wiring.Component):
             whole.eq(~tag.int32 | (part == parameter_beats(tile) - 1)),
             request.valid.eq(tags.r_rdy & rows.r_rdy & ~tag.empty
                              & ~(tag.last & whole & done_valid)),
-            request.payload.row.eq(tag.row + part), request.payload.data.eq(rows.r_data),
+            request.payload.row.eq(tag.row[bits:] + part), request.payload.data.eq(rows.r_data),
             self.written.eq(request.valid & request.ready),
             rows.r_en.eq(self.written),
             tags.r_en.eq(Mux(tag.empty, ~done_valid, self.written & whole)),
@@ -91,6 +93,10 @@ class RowWriter(wiring.Component):
             ends.r_en.eq(finish),
             self.done.valid.eq(done_valid), self.done.payload.eq(done),
         ]
+        if tile.write_parts > 1:
+            unit = tile.write_parts >> bits
+            one = ((1 << unit) - 1) << (tag.row[:bits] * unit)
+            m.d.comb += request.payload.mask.eq(Mux(tag.int32, -1, one))
         with m.If(self.written & tag.int32):
             m.d.sync += part.eq(Mux(whole, 0, part + 1))
         with m.If(done_valid & self.done.ready):
