@@ -16,9 +16,10 @@ from weft_sim.bench import run_bench
 WRITE_AFTER = {VectorOutput.INT8: 15, VectorOutput.INT32: 5}
 
 
-def predict(commands: list[dict[str, Any]], columns: int) -> dict[str, list[int]]:
+def predict(commands: list[dict[str, Any]], columns: int, parts: int) -> dict[str, list[int]]:
     """Cycles, from the first command's being taken, in which commands are taken, accumulators read
-    and commands done. Commands without residuals, all offered at once, nothing refused.
+    and commands done. ``parts`` scratchpad rows hold a vector of 32 bits. Commands without
+    residuals, all offered at once, nothing refused.
     """
     taken, reads, ends = [], [], []
     accept = 0  # cycle in which the command is taken
@@ -30,7 +31,7 @@ def predict(commands: list[dict[str, Any]], columns: int) -> dict[str, list[int]
     for f in commands:
         taken.append(accept)
         int32 = f["output"] is VectorOutput.INT32
-        beats = 4 if int32 else 1
+        beats = parts if int32 else 1
         offer = accept + 7
         drain_take = max(offer, reads[-1] if reads else 0)
         next_read = max(next_read, drain_take + 1)
@@ -40,9 +41,9 @@ def predict(commands: list[dict[str, Any]], columns: int) -> dict[str, list[int]
         has_parameters = f["use_bias"] or not int32
         fetch_take = max(offer, fetch_free) if has_parameters else offer
         loaded = fetch_take + 1
-        vector_rows = -(-4 * f["n"] // columns)
+        vector_rows = -(-parts * f["n"] // columns)
         for block in range(-(-f["n"] // columns)):
-            part = min(4, vector_rows - 4 * block)
+            part = min(parts, vector_rows - parts * block)
             if has_parameters:
                 take = max(loaded, consumed + 1)
                 if f["use_bias"]:
@@ -92,7 +93,7 @@ async def a_command_takes_the_cycles_it_should(dut):
     rig = Rig(dut)
     await rig.reset()
     for batch in batches(rig):
-        assert await measure(rig, batch) == predict(batch, rig.columns), batch
+        assert await measure(rig, batch) == predict(batch, rig.columns, rig.memories.beats), batch
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
@@ -103,7 +104,8 @@ async def commands_in_a_row_take_the_cycles_they_should(dut):
     for _ in range(40):
         # no more than may be inside, so that none waits for an end
         batch = limited(rig, 4, use_residual=0, m=int(rig.rng.integers(1, 24)))
-        got, want = await measure(rig, batch), predict(batch, rig.columns)
+        got = await measure(rig, batch)
+        want = predict(batch, rig.columns, rig.memories.beats)
         assert got == want, batch
 
 
@@ -120,7 +122,7 @@ async def residuals_take_the_reads_they_need(dut):
         firsts = reads[::m]
         # a residual for each row and the parameters of the next block; the first has a head start
         periods = [later - earlier for earlier, later in pairwise(firsts)]
-        assert periods[1:] == [m + 4 + 4 * use_bias] * 3, periods
+        assert periods[1:] == [m + rig.memories.beats * (1 + use_bias)] * 3, periods
         assert reads[-1] - firsts[-1] == m - 1
 
 

@@ -17,16 +17,17 @@ needs what an earlier vector command wrote must wait for that command's signal. 
 of one command may be the same rows.
 
 Timing without refusals, from the cycle t in which a command is taken by an idle engine, with ``k``
-scratchpad rows of parameters in the first block (at most 4 for bias and 4 for scale)::
+scratchpad rows of parameters in the first block (at most ``p`` for bias and as many for scale)::
 
     t + 7                        checked (t + 2 if a field is illegal)
     first = t + k + 11           first accumulator read (t + 8 if k = 0)
-    + rows - 1                   last accumulator read: a row a cycle, INT32 a row every 4
-    + 15                         its write accepted (INT32: the first of its 4 parts 5 later)
+    + rows - 1                   last accumulator read: a row a cycle, INT32 a row every p
+    + 15                         its write accepted (INT32: the first of its p parts 5 later)
     + 1                          done (an error: 3 after the check)
 
-A block of m rows takes max(m, 12) cycles (INT8 with bias), max(m, 10) (INT8), max(4 m, 8) (INT32
-with bias) or 4 m. With residuals its reads of the scratchpad take m + 8 (with bias) or m + 4
+where ``p`` scratchpad rows (``parameter_beats``, 4 or 2) hold a vector of 32 bits. A block of m
+rows takes max(m, 2 p + 4) cycles (INT8 with bias), max(m, p + 6) (INT8), max(p m, p + 4) (INT32
+with bias) or p m. With residuals its reads of the scratchpad take m + 2 p (with bias) or m + p
 cycles. Commands follow each other by the same rule as blocks; INT32 after INT8 waits until that is
 written.
 """
