@@ -56,7 +56,7 @@ class VectorEngine(wiring.Component):
         m.submodules.requantiser = requantiser = Requantiser(self.config)
         m.d.comb += self.drained.eq(self.accumulator.request.valid & self.accumulator.request.ready)
         link(m, wiring.flipped(self.engine), requantiser.engine)
-            for name in ("accumulator", "read", "write"):
+        for name in ("accumulator", "read", "write"):
             link(m, getattr(requantiser, name), wiring.flipped(getattr(self, name)))
         m.d.comb += self.busy.eq(requantiser.busy)
         return m
