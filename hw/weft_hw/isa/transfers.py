@@ -19,16 +19,21 @@ class LoadCommand(data.Struct):
 
     Row ``i`` of repetition ``(i1, i2, i3)``, each counting from 0 to its ``more_*``, lies at
     ``memory_address + i * memory_stride + i1 * memory_stride_1 + i2 * ... + i3 * ...`` (modulo the
-    address space: strides may be two's complement) and goes to scratchpad row ``local_row +
-    i * local_stride + i1 * local_stride_1 + ...``; ``i`` runs fastest, then i1, i2, i3.
+    address space in the outer loops; in the innermost one a row beyond the end of the address
+    space is an error) and goes to scratchpad row ``local_row + i * local_stride +
+    i1 * local_stride_1 + ...``; ``i`` runs fastest, then i1, i2, i3.
 
     With ``padded`` a row has the coordinates ``y = pad_y + i1 * step_y + i3 * dilation_y`` and
     ``x = pad_x + i * step_x + i2 * dilation_x`` and is read only if ``0 <= y < height`` and
-    ``0 <= x < width``; otherwise its scratchpad rows are filled with ``pad_value``. That is im2col
-    of an image in rows of pixels: i and i1 walk the output, i2 and i3 the kernel.
+    ``0 <= x < width``; otherwise it is ``pad_value`` repeated, without an access to memory, for
+    ``row_bytes`` bytes and zeros up to the end of its last scratchpad row, as if read. That is
+    im2col of an image in rows of pixels: i and i1 walk the output, i2 and i3 the kernel.
+    ``memory_address`` is that of the first row, be it inside the image or not: all rows' addresses
+    are modulo the address space then. A height or width of zero is ILLEGAL_FIELD.
 
-    With ``transpose`` (2**(transpose - 1) bytes an element) R rows at a time are exchanged with
-    their elements: see ``dma.transpose``.
+    With ``transpose`` (2**(transpose - 1) bytes an element) the scratchpad gets the transposed
+    matrix, as if that had been loaded: see ``dma.transpose``. It goes with neither loops
+    (``more_*``) nor padding, and only where it is built in; otherwise ILLEGAL_FIELD.
     """
 
     header: CommandHeader
@@ -43,9 +48,9 @@ class LoadCommand(data.Struct):
     more_1: unsigned(10)
     more_2: unsigned(6)
     more_3: unsigned(6)
-    memory_stride_1: unsigned(32)
-    memory_stride_2: unsigned(24)
-    memory_stride_3: unsigned(32)
+    memory_stride_1: signed(32)
+    memory_stride_2: signed(32)
+    memory_stride_3: signed(32)
     local_stride_1: unsigned(16)
     local_stride_2: unsigned(16)
     local_stride_3: unsigned(16)
@@ -58,7 +63,8 @@ class LoadCommand(data.Struct):
     dilation_x: unsigned(4)
     height: unsigned(12)
     width: unsigned(12)
-    pad_value: unsigned(8)
+    pad_value: unsigned(32)
+    """Repeated over a padded row: a byte or a 16-bit number is given four times or twice."""
     transpose: unsigned(2)
 
 
@@ -95,8 +101,9 @@ class GatherCommand(data.Struct):
     """Rows of memory chosen by a list of indices (an embedding lookup) to scratchpad.
 
     Row ``i`` lies at ``memory_address + index[i] * memory_stride``; ``index`` is int32, packed in
-    the scratchpad from ``index_row`` on. An index that is not below ``limit`` ends the command with
-    INDEX before its row is asked for. The rest is as in a load.
+    the scratchpad from ``index_row`` on. An index that, as an unsigned number, is not below
+    ``limit`` ends the command with INDEX (and the scratchpad row where it stands) before its row is
+    asked for. The rest is as in a load. What wrote the indices must be done: a semaphore says so.
     """
 
     header: CommandHeader
@@ -112,7 +119,9 @@ class GatherCommand(data.Struct):
 
 
 class FillCommand(data.Struct):
-    """Fills ``rows`` x ``columns`` scratchpad rows, ``stride`` apart, with a 32-bit ``value``."""
+    """Fills ``rows`` x ``columns`` scratchpad rows with a 32-bit ``value`` repeated: ``columns``
+    that follow each other, then those ``stride`` further on.
+    """
 
     header: CommandHeader
     row: unsigned(32)
