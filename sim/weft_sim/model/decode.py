@@ -2,7 +2,7 @@
 retyped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,29 +12,55 @@ from weft_hw import isa
 
 __all__ = ["Command", "decode", "encode_record"]
 
+#: A field's value, given all bits of the command.
+_Reader = Callable[[int], Any]
 
-def _flatten(layout: Any, base: int = 0) -> Iterator[tuple[str, int, int, bool]]:
-    """(name, offset, width, signed) of every plain field, nested structures opened."""
+
+def _layout(shape: Any) -> data.Layout | None:
+    try:
+        return data.Layout.cast(shape)
+    except TypeError:
+        return None
+
+
+def _flatten(layout: Any, base: int = 0) -> Iterator[tuple[str, int, int]]:
+    """(name, offset, width) of every plain field, nested structures opened."""
     for name, field in data.Layout.cast(layout):
-        try:
-            nested = data.Layout.cast(field.shape)
-        except TypeError:
-            shape = Shape.cast(field.shape)
-            yield name, base + field.offset, shape.width, shape.signed
+        if _layout(field.shape) is not None:
+            yield from _flatten(field.shape, base + field.offset)
         else:
-            yield from _flatten(nested, base + field.offset)
+            yield name, base + field.offset, Shape.cast(field.shape).width
 
 
-_HEADER = {name: (offset, width) for name, offset, width, _ in _flatten(isa.CommandHeader)}
+def _reader(shape: Any, offset: int) -> _Reader:
+    """Reads a value of ``shape`` at bit ``offset``: a structure as a namespace, an array as a
+    tuple.
+    """
+    layout = _layout(shape)
+    if isinstance(layout, data.ArrayLayout):
+        items = [_reader(layout.elem_shape, offset + field.offset) for _, field in layout]
+        return lambda word: tuple(item(word) for item in items)
+    if layout is not None:
+        named = [(name, _reader(field.shape, offset + field.offset)) for name, field in layout]
+        return lambda word: SimpleNamespace(**{name: read(word) for name, read in named})
+    plain = Shape.cast(shape)
+    mask = (1 << plain.width) - 1
+    if not plain.signed:
+        return lambda word: word >> offset & mask
+    sign = 1 << (plain.width - 1)
+    return lambda word: ((word >> offset & mask) ^ sign) - sign
+
+
+_HEADER = {name: (offset, width) for name, offset, width in _flatten(isa.CommandHeader)}
 _BODIES = {
     opcode: [
-        (name, offset, (1 << width) - 1, 1 << (width - 1) if signed else 0)
-        for name, offset, width, signed in _flatten(layout)
-        if name not in _HEADER
+        (name, _reader(field.shape, field.offset))
+        for name, field in data.Layout.cast(layout)
+        if name != "header"
     ]
     for opcode, layout in isa.COMMANDS.items()
 }
-_RECORD = {name: (offset, width) for name, offset, width, _ in _flatten(isa.CompletionRecord)}
+_RECORD = {name: (offset, width) for name, offset, width in _flatten(isa.CompletionRecord)}
 _OPCODES = {opcode.value: opcode for opcode in isa.Opcode}
 
 
@@ -61,9 +87,8 @@ class Command:
         self.engine: isa.Engine | None = None
         if self.opcode is None:
             return
-        for name, offset, mask, sign in _BODIES[self.opcode]:
-            value = word >> offset & mask
-            setattr(self.fields, name, value - 2 * (value & sign))
+        for name, read in _BODIES[self.opcode]:
+            setattr(self.fields, name, read(word))
         if self.opcode is isa.Opcode.NOP:
             self.engine = isa.Engine(self.fields.engine)
         else:

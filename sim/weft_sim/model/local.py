@@ -13,11 +13,20 @@ class LocalMemory:
     ``data`` is (rows, lanes) of ``dtype``.
     """
 
-    def __init__(self, rows: int, lanes: int, dtype: type[np.generic], banks: int) -> None:
-        self.rows = rows
+    def __init__(self, data: np.ndarray, banks: int) -> None:
+        self.rows = len(data)
         self.banks = banks
-        self.bank_rows = rows // banks
-        self.data = np.zeros((rows, lanes), dtype)
+        self.bank_rows = self.rows // banks
+        self.data = data
+        self._units: dict[int, LocalMemory] = {1: self}
+
+    def in_units(self, per_row: int) -> "LocalMemory":
+        """The same bytes as ``per_row`` units a row, each of which counts as a row."""
+        if per_row not in self._units:
+            self._units[per_row] = LocalMemory(
+                self.data.reshape(self.rows * per_row, -1), self.banks
+            )
+        return self._units[per_row]
 
     def last_row(self, row: int, *walks: tuple[int, int]) -> int:
         """Last row of a nest of loops from ``row``; a walk is (steps, stride)."""
@@ -49,6 +58,10 @@ def local_memories(config: ChipConfig) -> tuple[LocalMemory, LocalMemory]:
     """Scratchpad (uint8 bytes) and accumulator (int32 lanes) of one tile."""
     tile = config.tile
     return (
-        LocalMemory(tile.scratchpad_rows, tile.row_bytes, np.uint8, tile.scratchpad_banks),
-        LocalMemory(tile.accumulator_rows, tile.array_cols, np.int32, tile.accumulator_banks),
+        LocalMemory(
+            np.zeros((tile.scratchpad_rows, tile.row_bytes), np.uint8), tile.scratchpad_banks
+        ),
+        LocalMemory(
+            np.zeros((tile.accumulator_rows, tile.array_cols), np.int32), tile.accumulator_banks
+        ),
     )

@@ -29,12 +29,14 @@ class VectorShape:
     """What a command asks of the pipeline.
 
     ``parts`` scratchpad rows hold an accumulator row of int32; ``parameter_rows`` those of a vector
-    of N. The other rows and strides are the command's.
+    of N; ``units`` int8 units, in which residuals are counted, are a scratchpad row. The other rows
+    and strides are the command's.
     """
 
     rows: int
     blocks: int
     parts: int
+    units: int
     parameter_rows: int
     int32: bool
     bias: bool
@@ -105,7 +107,7 @@ class LanePipeline:
             if fetches:
                 first = max(self._next_read, ready)
                 if shape.residual:
-                    take = self._residual(shape.residual_row + block)
+                    take = self._residual((shape.residual_row + block) // shape.units)
                     first = max(first, take + TIMING.vector_residual)
                 first = self.traffic.drain_from(shape.acc_row + block * shape.acc_stride, first)
                 self._next_read = self._consumed = first
@@ -177,7 +179,8 @@ class LanePipeline:
         if shape.residual:
             residual = shape.residual_row + block
             for row in range(begin, end):
-                self._read_with_residual(first + row, residual + row * shape.residual_stride)
+                unit = residual + row * shape.residual_stride
+                self._read_with_residual(first + row, unit // shape.units)
         elif self.traffic.adds_among(first + begin, first + end - 1, self._next_read):
             for row in range(begin, end):
                 self._next_read = self.traffic.drain_from(first + row, self._next_read) + shape.pace

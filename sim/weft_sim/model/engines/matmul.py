@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from weft_hw.formats.table import Format, units_per_row
 from weft_hw.isa import Status
 
 from ..decode import Command
+from ..local import LocalMemory
+from ..operands import SCALE_BLOCK, FormatUse, format_use, operand_values, scaled_values
+from ..products import multiply, multiply_float
 from ..timing import TIMING
 from .base import Engine
 from .pipeline import ArrayPipeline, MatmulShape
@@ -19,26 +22,10 @@ if TYPE_CHECKING:
     from ..tile import Tile
     from .frontend import FrontEnd
 
-__all__ = ["MatmulEngine", "multiply"]
+__all__ = ["MatmulEngine"]
 
-#: Largest K of one exact float32 product: ``K * 2**14 <= 2**24``.
-_EXACT_K = 1024
-#: One thread: threads that wait for each other cost more than these products on a busy machine.
-_POOLS = ThreadpoolController()
 #: array/matmul.py _COMMANDS: commands inside at once.
 _COMMANDS = 4
-
-
-def multiply(a: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """``a @ w`` of int8 (M, K) and (K, N) in int32, exact, through float32 BLAS."""
-    total: np.ndarray | None = None
-    with _POOLS.limit(limits=1, user_api="blas"):
-        for k in range(0, a.shape[1], _EXACT_K):
-            left = a[:, k : k + _EXACT_K].astype(np.float32)
-            part = (left @ w[k : k + _EXACT_K].astype(np.float32)).astype(np.int32)
-            total = part if total is None else total + part
-    assert total is not None
-    return total
 
 
 class MatmulEngine(Engine):
@@ -59,20 +46,29 @@ class MatmulEngine(Engine):
         command = self.front.command
         if self.events.now < max(self.pipeline.accepts_from, self._busy_until):
             return False
-        if command is not None and self._is_empty(command):
+        if command is not None and self._is_illegal(command):
             return not self._running
         return len(self._running) < _COMMANDS and not self._failing()
 
     def _failing(self) -> bool:
         return any(status is not Status.OK for _, status, _, _ in self._running)
 
-    @staticmethod
-    def _is_empty(command: Command) -> bool:
-        return not (command.fields.m and command.fields.k and command.fields.n)
+    def _use(self, command: Command) -> FormatUse | None:
+        f = command.fields
+        return format_use(self.tile.config.tile, f.format, f.scaled)
+
+    def _pad(self, use: FormatUse) -> LocalMemory:
+        """The scratchpad in units of a format."""
+        return self.tile.scratchpad.in_units(use.per_row)
+
+    def _is_illegal(self, command: Command) -> bool:
+        """Empty, or of a format that is not built in."""
+        f = command.fields
+        return not (f.m and f.k and f.n) or self._use(command) is None
 
     def start(self, command: Command) -> None:
         now = self.events.now
-        if self._is_empty(command):
+        if self._is_illegal(command):
             self._enqueue(command, Status.ILLEGAL_FIELD, 0, now + TIMING.matmul_refuse)
             return
         fault = self._fault(command)
@@ -88,7 +84,10 @@ class MatmulEngine(Engine):
 
     def _shape(self, command: Command) -> MatmulShape:
         f = command.fields
+        use = self._use(command)
+        assert use is not None
         return MatmulShape(
+            pad=self._pad(use),
             m=f.m,
             k=f.k,
             n=f.n,
@@ -121,26 +120,30 @@ class MatmulEngine(Engine):
         self.events.after(1, self.front.offer)
 
     def _fault(self, command: Command) -> tuple[int, int] | None:
-        """(array steps before it, row) of the first row that leaves its memory; None if none
-        does.
+        """(array steps before it, row) of the first unit or accumulator row that leaves its memory;
+        None if none does.
         """
         f, tile = command.fields, self.tile
         kb, nb = tile.blocks_k(f.k), tile.blocks_n(f.n)
         rows, faults = tile.config.tile.array_rows, []
         per_block = max(f.m, rows)
-        pad, acc = tile.scratchpad.rows, tile.accumulator.rows
-        if not tile.scratchpad.holds(f.a_row, (f.m, f.a_stride), (kb, 1)):
+        use = self._use(command)
+        assert use is not None
+        units = self._pad(use)
+        pad, acc = units.rows, tile.accumulator.rows
+        if not units.holds(f.a_row, (f.m, f.a_stride), (kb, 1)):
             block = max(0, pad - f.a_row - (f.m - 1) * f.a_stride)
             first = f.a_row + block
             m = 0 if first >= pad else -(-(pad - first) // f.a_stride)
-            faults.append((block * per_block + m, min(first, pad) + m * f.a_stride))
-        if not tile.scratchpad.holds(f.w_row, (f.k, f.w_stride), (nb, 1)):
+            unit = min(first, pad) + m * f.a_stride
+            faults.append((block * per_block + m, unit // use.per_row))
+        if not units.holds(f.w_row, (f.k, f.w_stride), (nb, 1)):
             for block in range(kb * nb):
                 n, k = divmod(block, kb)
-                row = f.w_row + n + (min((k + 1) * rows, f.k) - 1) * f.w_stride
-                if row >= pad:
+                unit = f.w_row + n + (min((k + 1) * rows, f.k) - 1) * f.w_stride
+                if unit >= pad:
                     # found while the array waits for these weights
-                    faults.append((block * per_block - rows - 2, row))
+                    faults.append((block * per_block - rows - 2, unit // use.per_row))
                     break
         if not tile.accumulator.holds(f.acc_row, (nb, f.acc_stride), (f.m, 1)):
             for n in range(nb):
@@ -176,18 +179,53 @@ class MatmulEngine(Engine):
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile
-        kb, nb = tile.blocks_k(f.k), tile.blocks_n(f.n)
-        a = tile.scratchpad.view(f.a_row, (f.m, f.a_stride), (kb, 1)).view(np.int8)
-        a = a.reshape(f.m, -1)[:, : f.k]
-        w = tile.scratchpad.view(f.w_row, (f.k, f.w_stride), (nb, 1)).view(np.int8)
-        w = w.reshape(f.k, -1)
-        if f.n % tile.config.tile.array_cols:
-            w = w.copy()
-            w[:, f.n :] = 0
-        product = multiply(a, w).reshape(f.m, nb, -1).transpose(1, 0, 2)
+        use = self._use(command)
+        assert use is not None
+        nb, rows = tile.blocks_n(f.n), tile.config.tile.array_rows
+        a, w = self._operands(command, use)
         target = tile.accumulator.view(f.acc_row, (nb, f.acc_stride), (f.m, 1))
-        for block in range(nb):
+        if use.is_float:
+            target = target.view(np.float32)
+            before = None
             if f.accumulate:
+                before = np.ascontiguousarray(target.transpose(1, 0, 2)).reshape(f.m, -1)
+            product = multiply_float(a, w, rows, before)
+        else:
+            product = multiply(a, w)
+        product = product.reshape(f.m, nb, -1).transpose(1, 0, 2)
+        for block in range(nb):
+            if f.accumulate and not use.is_float:
                 target[block] += product[block]
             else:
                 target[block] = product[block]
+
+    def _operands(self, command: Command, use: FormatUse) -> tuple[np.ndarray, np.ndarray]:
+        """Activations (M, K) and weights (K, whole blocks of N, zero beyond N)."""
+        f, units = command.fields, self._pad(use)
+        kb, nb = self.tile.blocks_k(f.k), self.tile.blocks_n(f.n)
+        a = units.view(f.a_row, (f.m, f.a_stride), (kb, 1)).reshape(f.m, -1)
+        w = units.view(f.w_row, (f.k, f.w_stride), (nb, 1)).reshape(f.k, -1)
+        a = operand_values(np.ascontiguousarray(a), use.code)[:, : f.k]
+        w = operand_values(np.ascontiguousarray(w), use.code)
+        if use.scaled:
+            a = scaled_values(a, self._a_scales(command))
+            w = scaled_values(w, self._w_scales(command))
+        if f.n % self.tile.config.tile.array_cols:
+            w = w.copy()
+            w[:, f.n :] = 0
+        return a, w
+
+    def _a_scales(self, command: Command) -> np.ndarray:
+        """(M, K) uint8."""
+        f, pad = command.fields, self.tile.scratchpad
+        walks = (-(-f.k // SCALE_BLOCK), f.a_scale_stride), (-(-f.m // pad.data.shape[1]), 1)
+        scales = pad.view(f.a_scale_row, *walks).reshape(walks[0][0], -1)[:, : f.m]
+        return np.repeat(scales.T, SCALE_BLOCK, axis=1)[:, : f.k]
+
+    def _w_scales(self, command: Command) -> np.ndarray:
+        """(K, whole blocks of N) uint8."""
+        f, tile = command.fields, self.tile
+        units = tile.scratchpad.in_units(units_per_row(tile.config.tile, Format.INT8))
+        walks = (-(-f.k // SCALE_BLOCK), f.w_scale_stride), (tile.blocks_n(f.n), 1)
+        scales = units.view(f.w_scale_row, *walks).reshape(walks[0][0], -1)
+        return np.repeat(scales, SCALE_BLOCK, axis=0)[: f.k]

@@ -20,8 +20,9 @@ _BUFFER_ROWS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatmulShape:
-    """The walks of a command."""
+    """The walks of a command; ``pad`` is the scratchpad in units of its operands."""
 
+    pad: LocalMemory
     m: int
     k: int
     n: int
@@ -39,15 +40,15 @@ class MatmulShape:
     def blocks(self) -> int:
         return self.k_blocks * self.n_blocks
 
-    def a_banks(self, pad: LocalMemory) -> int:
+    def a_banks(self) -> int:
         """Banks of its activations, a bit each."""
         last = self.a_row + (self.m - 1) * self.a_stride + self.k_blocks - 1
-        return pad.banks_of(self.a_row, last)
+        return self.pad.banks_of(self.a_row, last)
 
-    def w_banks(self, pad: LocalMemory) -> int:
+    def w_banks(self) -> int:
         """Banks of its weights."""
         last = self.w_row + (self.k - 1) * self.w_stride + self.n_blocks - 1
-        return pad.banks_of(self.w_row, last)
+        return self.pad.banks_of(self.w_row, last)
 
     def acc_banks(self, acc: LocalMemory) -> int:
         """Banks of its sums."""
@@ -59,6 +60,7 @@ class MatmulShape:
     ) -> BlockRun:
         """Its blocks from ``first_block`` on, as traffic in ``banks`` of both memories."""
         return BlockRun(
+            pad=self.pad,
             pad_banks=banks[0],
             acc_banks=banks[1],
             start=start,
@@ -122,8 +124,7 @@ class ArrayPipeline:
         gap = Accumulator.UPDATE_DISTANCE - 1 if shape.accumulate and block != self._block else 0
         self._block = block
         not_before = self._stream_end + gap
-        pad = self.traffic.scratchpad
-        a_banks, w_banks = shape.a_banks(pad), shape.w_banks(pad)
+        a_banks, w_banks = shape.a_banks(), shape.w_banks()
         banks = a_banks | w_banks, shape.acc_banks(self.traffic.accumulator)
         # weights of this command are read while activations of the one before are
         disjoint = not w_banks & (a_banks | self._a_banks)
@@ -177,7 +178,8 @@ class ArrayPipeline:
                     ask = max(ask, shifts[0] + 1)
                 step = k * rows + depth
                 if step < shape.k:
-                    asked, ask = ask, self._weight_row(shape.w_row + n + step * shape.w_stride, ask)
+                    row = shape.w_row + n + step * shape.w_stride
+                    asked, ask = ask, self._free_from(shape.pad.bank(row), ask)
                     self.conflicts += ask - asked
                 load = ask + 1
                 shifted = max(shifted + 1, ask + TIMING.matmul_load_latency, swap)
@@ -190,8 +192,8 @@ class ArrayPipeline:
             self._last_start = start
         self._last_ready = shifted
 
-    def _weight_row(self, row: int, cycle: int) -> int:
-        bank = self.traffic.scratchpad.bank(row)
+    def _free_from(self, bank: int, cycle: int) -> int:
+        """The first cycle from ``cycle`` on without an activation read in a bank."""
         while True:
             until = self.traffic.activations_until(bank, cycle)
             if until is None:

@@ -51,6 +51,8 @@ class BlockRun:
     m: int
     k_blocks: int
     first_block: int
+    pad: LocalMemory
+    """The scratchpad in units of the operands."""
     a_row: int
     a_stride: int
     w_row: int
@@ -115,7 +117,7 @@ class ArrayTraffic:
             where = run.block(cycle)
             if where is None or where[2] >= run.m:
                 continue
-            walk = RowWalk(self.scratchpad, run.a_row + where[1], run.a_stride, run.m)
+            walk = RowWalk(run.pad, run.a_row + where[1], run.a_stride, run.m)
             until = walk.busy_until(bank, where[2])
             if until is not None:
                 return cycle - where[2] + until
@@ -130,7 +132,7 @@ class ArrayTraffic:
                 continue
             n, k = divmod(number + 1 + run.first_block, run.k_blocks)
             top = run.w_row + n + (k * self.rows + self.rows - 1) * run.w_stride
-            walk = RowWalk(self.scratchpad, top, -run.w_stride, self.rows)
+            walk = RowWalk(run.pad, top, -run.w_stride, self.rows)
             until = walk.busy_until(bank, step)
             if until is not None:
                 return cycle - step + until

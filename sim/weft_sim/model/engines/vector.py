@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from weft_hw.formats.table import Format, units_per_row
 from weft_hw.isa import Status, VectorOutput
 
 from ...golden import requantise, vector_int32
@@ -36,6 +37,7 @@ class VectorEngine(Engine):
         config = tile.config.tile
         self.pipeline = LanePipeline(traffic)
         self._parts = config.accumulator_row_bytes // config.row_bytes
+        self._units = units_per_row(config, Format.INT8)
         self._intake: tuple[Command, VectorShape | None, Status, int, int] | None = None
         self._plan: Generator[int, None, int] | None = None
         self._running: deque[tuple[Command, Status, int, int]] = deque()
@@ -75,6 +77,7 @@ class VectorEngine(Engine):
             rows=f.m,
             blocks=self.tile.blocks_n(f.n),
             parts=self._parts,
+            units=self._units,
             parameter_rows=-(-4 * f.n // self.tile.config.tile.row_bytes),
             int32=int32,
             bias=bool(f.use_bias),
@@ -157,28 +160,30 @@ class VectorEngine(Engine):
         int32 = f.output == VectorOutput.INT32.value
         nb = tile.blocks_n(f.n)
         constants = -(-4 * f.n // tile.config.tile.row_bytes)
-        pad = tile.scratchpad
+        pad, units = tile.scratchpad, tile.scratchpad.in_units(self._units)
+        out = pad if int32 else units
         walks = [
             (1, tile.accumulator, f.acc_row, ((nb, f.acc_stride), (f.m, 1))),
-            (1, pad, f.out_row, ((f.m, f.out_stride), (nb * self._rows_out(int32), 1))),
+            (1, out, f.out_row, ((f.m, f.out_stride), (nb * self._rows_out(int32), 1))),
             (f.use_bias, pad, f.bias_row, ((constants, 1),)),
             (not int32, pad, f.scale_row, ((constants, 1),)),
             (
                 f.use_residual and not int32,
-                pad,
+                units,
                 f.residual_row,
                 ((f.m, f.residual_stride), (nb, 1)),
             ),
         ]
         for used, memory, row, loops in walks:
             if used and not memory.holds(row, *loops):
-                return memory.last_row(row, *loops)
+                per_row = self._units if memory is units else 1
+                return memory.last_row(row, *loops) // per_row
         return None
 
     # --- what it computes ---------------------------------------------------------------------
 
     def _rows_out(self, int32: bool) -> int:
-        """Scratchpad rows for each accumulator row."""
+        """Rows (INT32) or int8 units for each accumulator row."""
         return self._parts if int32 else 1
 
     def _constants(self, row: int, n: int, dtype: type[np.generic]) -> np.ndarray:
@@ -189,6 +194,7 @@ class VectorEngine(Engine):
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile
         nb, cols = tile.blocks_n(f.n), tile.config.tile.array_cols
+        units = tile.scratchpad.in_units(self._units)
         acc = tile.accumulator.view(f.acc_row, (nb, f.acc_stride), (f.m, 1))
         acc = np.ascontiguousarray(acc.transpose(1, 0, 2)).reshape(f.m, nb * cols)[:, : f.n]
         bias = self._constants(f.bias_row, f.n, np.int32) if f.use_bias else None
@@ -199,14 +205,15 @@ class VectorEngine(Engine):
             residual = None
             if f.use_residual:
                 walks = ((f.m, f.residual_stride), (nb, 1))
-                residual = tile.scratchpad.view(f.residual_row, *walks).view(np.int8)
+                residual = units.view(f.residual_row, *walks).view(np.int8)
                 residual = residual.reshape(f.m, nb * cols)[:, : f.n]
             scale = self._constants(f.scale_row, f.n, np.float32)
             result = requantise(acc, scale, f.zero_point, f.clamp_min, f.clamp_max, bias, residual)
         whole = np.zeros((f.m, nb * cols), result.dtype)
         whole[:, : f.n] = result
         rows_out = nb * self._rows_out(int32)
-        target = tile.scratchpad.view(f.out_row, (f.m, f.out_stride), (rows_out, 1))
+        memory = tile.scratchpad if int32 else units
+        target = memory.view(f.out_row, (f.m, f.out_stride), (rows_out, 1))
         raw = whole.view(np.uint8).reshape(target.shape)
         if f.out_stride >= rows_out or f.m == 1:
             target[...] = raw
