@@ -1,5 +1,7 @@
 """Plans: every program is safe and complete, for many shapes on every configuration."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from weft.commands import unpack
@@ -8,7 +10,8 @@ from weft.compiler.cost import array_cycles, shape_ceiling, window_cycles
 from weft.compiler.plan import plan_gemm
 from weft.compiler.task import GemmTask, split
 from weft.compiler.walk import chunks
-from weft_hw.isa import Engine, Opcode
+from weft_hw.formats.table import Format, units_per_row
+from weft_hw.isa import Engine, Opcode, VectorOutput
 from weft_hw.presets import PRESETS, preset
 from weft_sim.dram import Dram
 
@@ -23,7 +26,7 @@ def _task(m: int, k: int, n: int, int8: bool = False, full: bool = False) -> Gem
         del extras["residual_address"]
     return GemmTask(
         m=m, k=k, n=n, a_address=0, b_address=1 << 32, out_address=2 << 32,
-        out_bytes=1 if int8 else 4, **extras,
+        out_format=Format.INT8 if int8 else Format.INT32, **extras,
     )  # fmt: skip
 
 
@@ -61,7 +64,7 @@ def test_programs_are_safe_and_complete(name, int8, full):
             if c.opcode is Opcode.MATMUL
         )
         assert macs == task.macs
-        stored = np.zeros(m * n * task.out_bytes, np.uint8)
+        stored = np.zeros(m * n * (1 if int8 else 4), np.uint8)
         for command in commands:
             if command.opcode is Opcode.STORE:
                 fields = command.fields
@@ -75,30 +78,88 @@ def test_programs_are_safe_and_complete(name, int8, full):
         assert len(tiles) == len(plan.parts) <= config.mesh.tiles
 
 
+def _check_local(config, command) -> None:
+    """Everything a command reads or writes lies inside the memories it names."""
+    tile, fields = config.tile, command.fields
+    rows, lanes, width = tile.scratchpad_rows, tile.array_cols, tile.array_rows
+    if command.opcode is Opcode.MATMUL:
+        half = tile.accumulator_rows // 2
+        groups, depth = -(-fields["n"] // lanes), -(-fields["k"] // width)
+        first = fields["acc_row"]
+        last = first + (groups - 1) * fields["acc_stride"] + fields["m"] - 1
+        assert first // half == last // half < 2
+        units = rows * units_per_row(tile, Format(fields["format"]))
+        assert fields["a_row"] + (fields["m"] - 1) * fields["a_stride"] + depth <= units
+        assert fields["w_row"] + (fields["k"] - 1) * fields["w_stride"] + groups <= units
+        if fields["scaled"]:
+            scales = -(-fields["k"] // 32)
+            used = -(-fields["m"] // tile.row_bytes)
+            assert fields["a_scale_row"] + (scales - 1) * fields["a_scale_stride"] + used <= rows
+            last = fields["w_scale_row"] + (scales - 1) * fields["w_scale_stride"] + groups
+            assert last <= rows * units_per_row(tile, Format.INT8)
+    elif command.engine in (Engine.LOAD, Engine.STORE):
+        used = -(-fields["row_bytes"] // tile.row_bytes)
+        last = fields["local_row"] + (fields["rows"] - 1) * fields["local_stride"]
+        assert last + used <= rows
+    elif command.opcode is Opcode.VECTOR:
+        wide = fields["output"] == VectorOutput.INT32.value
+        row_bytes = -(-fields["n"] // lanes) * lanes * (4 if wide else 1)
+        units = 1 if wide else units_per_row(tile, Format.INT8)
+        assert fields["out_row"] % units == fields["out_stride"] % units == 0
+        last = fields["out_row"] + (fields["m"] - 1) * fields["out_stride"]
+        assert last // units + -(-row_bytes // tile.row_bytes) <= rows
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_local_memories_suffice(name):
     """A command reaches beyond a local memory, or a block beyond its half of the accumulator."""
     config = preset(name)
-    rows, half = config.tile.scratchpad_rows, config.tile.accumulator_rows // 2
-    lanes, width = config.tile.array_cols, config.tile.array_rows
     for m, k, n in _sizes(config):
-        for row in plan_gemm(config, _task(m, k, n), _DRAM).commands:
-            command = unpack(row)
-            fields = command.fields
+        for int8 in (False, True):
+            for row in plan_gemm(config, _task(m, k, n, int8, full=int8), _DRAM).commands:
+                _check_local(config, unpack(row))
+
+
+@pytest.mark.parametrize("resident", [False, True])
+@pytest.mark.parametrize(
+    ("code", "scaled"),
+    [(Format.INT4, False), (Format.BF16, False), (Format.FP8E4M3, False), (Format.FP8E5M2, True)],
+)
+def test_formats_are_safe_and_complete(code, scaled, resident):
+    """An operand row is counted in units of another format, or a piece begins inside a group of
+    operands with one scale.
+    """
+    config = preset("micro")
+    for m, k, n in _sizes(config):
+        task = replace(
+            _task(m, k, n),
+            format=code,
+            scaled=scaled,
+            out_format=Format.INT32 if code is Format.INT4 else Format.FP32,
+            **({"a_scales_address": 6 << 30, "b_scales_address": 7 << 30} if scaled else {}),
+        )
+        try:
+            plan = plan_gemm(config, task, _DRAM, resident=resident)
+        except ValueError:
+            assert resident
+            continue
+        check_program(plan.commands, balanced=True)
+        loads = [*plan.prologue, *plan.commands]
+        macs = 0
+        for command in map(unpack, loads):
+            _check_local(config, command)
             if command.opcode is Opcode.MATMUL:
-                groups = -(-fields["n"] // lanes)
-                first = fields["acc_row"]
-                last = first + (groups - 1) * fields["acc_stride"] + fields["m"] - 1
-                assert first // half == last // half < 2
-                depth = -(-fields["k"] // width)
-                assert fields["a_row"] + (fields["m"] - 1) * fields["a_stride"] + depth <= rows
-                assert fields["w_row"] + (fields["k"] - 1) * fields["w_stride"] + groups <= rows
-            elif command.engine in (Engine.LOAD, Engine.STORE):
-                used = -(-fields["row_bytes"] // width)
-                assert (
-                    fields["local_row"] + (fields["rows"] - 1) * fields["local_stride"] + used
-                    <= rows
-                )
+                fields = command.fields
+                assert (fields["format"], fields["scaled"]) == (code.value, scaled)
+                macs += fields["m"] * fields["k"] * fields["n"]
+            if (
+                command.opcode is Opcode.LOAD
+                and scaled
+                and command.fields["memory_address"] >> 30 == 6
+            ):
+                groups = command.fields["memory_address"] - (6 << 30)
+                assert command.fields["row_bytes"] + groups % m <= m
+        assert macs == task.macs
 
 
 def test_operands_and_results_keep_to_their_banks():

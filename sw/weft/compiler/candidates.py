@@ -5,7 +5,10 @@ from __future__ import annotations
 from weft_hw.config import ChipConfig
 
 from .cost import Timing, array_cycles
+from .layout import layout_of
+from .regions import a_rows_of, b_rows_of
 from .task import Blocking, GemmTask, Part, ceil_div, split
+from .walk import k_unit
 
 __all__ = ["blockings"]
 
@@ -39,10 +42,16 @@ def _block_sizes(config: ChipConfig, task: GemmTask, part: Part) -> set[tuple[in
     fits or half.
     """
     lanes, half = config.tile.array_cols, config.tile.accumulator_rows // 2
-    widest = _LARGEST_ROW_BYTES // task.out_bytes // lanes
-    if task.out_bytes == 4:
-        # a row of int32 results must fit the region for results twice
-        widest = min(widest, config.tile.scratchpad_rows // 4 // 2 // 4)
+    widest = min(
+        8 * _LARGEST_ROW_BYTES // layout_of(config, code).bits // lanes
+        for code in (task.out_format, task.format)
+    )
+    if task.wide_results:
+        # a row of results must fit the region for results twice, beside one of residuals
+        rows = config.tile.scratchpad_rows // 4 // 2
+        rows //= 1 if task.residual_address is None else 2
+        wide = config.tile.accumulator_row_bytes // config.tile.row_bytes
+        widest = min(widest, rows // wide)
     sizes = set()
     m = 1
     while m <= half:
@@ -65,22 +74,24 @@ def _depths(
     config: ChipConfig, task: GemmTask, part: Part, m: int, n: int, a_quarters: int
 ) -> set[int]:
     """Operands at a time, so that at least two tiles of ``a`` and of ``b`` fit their regions."""
-    width, lanes = config.tile.array_rows, config.tile.array_cols
+    unit = k_unit(config, task)
     quarter = config.tile.scratchpad_rows // 4
     a_rows = a_quarters * quarter
     b_rows = (3 - a_quarters) * quarter
-    if task.out_bytes == 4 and task.bias_address is not None:
+    if task.wide_results and task.bias_address is not None:
         b_rows -= quarter // 8
+    # rows that a unit of K takes of either region
+    a_unit = a_rows_of(config, task, m, unit)
+    b_unit = b_rows_of(config, task, unit, n)
     fits = []
     for tiles in (1, 2, 3):
-        fits.append(min(a_rows // tiles // m * width, b_rows // tiles // ceil_div(n, lanes)))
+        fits.append(min(a_rows // tiles // a_unit, b_rows // tiles // b_unit) * unit)
     found = set()
     for largest in fits:
-        largest = largest // width * width
         for pieces in _K_PIECES:
-            wanted = min(largest, ceil_div(ceil_div(task.k, pieces), width) * width)
-            if wanted >= width:
-                found.add(min(task.k, split(task.k, wanted, width)[0][1]))
+            wanted = min(largest, ceil_div(ceil_div(task.k, pieces), unit) * unit)
+            if wanted >= unit:
+                found.add(min(task.k, split(task.k, wanted, unit)[0][1]))
     return found
 
 
@@ -92,6 +103,7 @@ def _roofline(
     """
     tile, flit = config.tile, config.flit_bytes
     width, lanes = tile.array_rows, tile.array_cols
+    operands = layout_of(config, task.format)
     down, across = ceil_div(part.m, blocking.m), ceil_div(part.n, blocking.n)
     # every block as the average one; edges are the timed candidates' business
     pieces = [
@@ -105,8 +117,8 @@ def _roofline(
     depth = ceil_div(task.k, blocking.k)
     a_rows = blocking.a_quarters * tile.scratchpad_rows // 4
     b_rows = (3 - blocking.a_quarters) * tile.scratchpad_rows // 4
-    a_tile = blocking.m * ceil_div(blocking.k, width)
-    b_tile = blocking.k * ceil_div(blocking.n, lanes)
+    a_tile = a_rows_of(config, task, blocking.m, blocking.k)
+    b_tile = b_rows_of(config, task, blocking.k, blocking.n)
     a_times, b_times = (
         (1 if depth * a_tile <= a_rows else across, down)
         if blocking.m_outer
@@ -119,13 +131,15 @@ def _roofline(
     a_requests = part.m * depth * a_times
     b_requests = task.k * across * b_times
     stored = part.m * across
-    load = a_requests * _row(blocking.k, config, timing, tile.load_requests)
-    load += b_requests * _row(blocking.n, config, timing, tile.load_requests)
-    store = stored * _row(blocking.n * task.out_bytes, config, timing, tile.store_requests)
+    a_bytes, b_bytes = operands.bytes_of(blocking.k), operands.bytes_of(blocking.n)
+    out_bytes = layout_of(config, task.out_format).bytes_of(blocking.n)
+    load = a_requests * _row(a_bytes, config, timing, tile.load_requests)
+    load += b_requests * _row(b_bytes, config, timing, tile.load_requests)
+    store = stored * _row(out_bytes, config, timing, tile.store_requests)
     bus = (
-        a_requests * (ceil_div(blocking.k, flit) + 1)
-        + b_requests * (ceil_div(blocking.n, flit) + 1)
-        + stored * ceil_div(blocking.n * task.out_bytes, flit)
+        a_requests * (ceil_div(a_bytes, flit) + 1)
+        + b_requests * (ceil_div(b_bytes, flit) + 1)
+        + stored * ceil_div(out_bytes, flit)
     ) * flit / timing.bytes_per_cycle * timing.share  # fmt: skip
     commands = down * across * (3 * depth + 2)
     serial = 0.0
@@ -137,7 +151,7 @@ def _roofline(
         serial = 0.0
     # the array starts when a first piece is there, and cannot outrun the memory in the first block
     early = min(blocking.k, 2 * width)
-    pace = (blocking.m + blocking.n) * timing.share / timing.bytes_per_cycle
+    pace = operands.bytes_of(blocking.m + blocking.n) * timing.share / timing.bytes_per_cycle
     first = array_cycles(blocking.m, task.k, blocking.n, width, lanes)
     head = 0.0 if blocking.resident else early * pace + max(0.0, task.k * pace - first)
     return max(array, load, store, bus) + serial + head + commands * _COMMAND_CYCLES

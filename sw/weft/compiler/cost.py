@@ -80,6 +80,9 @@ class Timing:
                 self.config.tile.accumulator_row_bytes // self.config.tile.row_bytes if wide else 1
             )
             return fields["m"] * groups * rate + 8 * groups, _START_CYCLES, 0
+        if step.opcode is Opcode.RUN:
+            groups = ceil_div(fields["n"], lanes)
+            return fields["m"] * groups * step.row_cycles, _START_CYCLES, 0
         busy, bus = self.transfer_cycles(step)
         return busy, self.latency_cycles, bus
 

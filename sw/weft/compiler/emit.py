@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from weft_hw.config import ChipConfig
-from weft_hw.isa import Opcode, VectorOutput
+from weft_hw.formats.table import Format
+from weft_hw.isa import Opcode
 
+from .drain import Drain, VectorOperands
+from .layout import SCALED_OPERANDS, layout_of
 from .program import Step
-from .regions import Slot, regions_of
-from .task import Blocking, GemmTask, Infeasible, Part, ceil_div, split
+from .regions import Slot, a_rows_of, b_rows_of, regions_of, scale_groups
+from .task import Blocking, GemmTask, Part, ceil_div
 from .walk import Block, Operation, walk
 
 __all__ = ["TileProgram", "tile_program"]
@@ -61,17 +64,14 @@ def tile_program(
 class _Emitter:
     def __init__(self, config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking) -> None:
         self.config, self.task, self.part, self.blocking = config, task, part, blocking
-        self.width, self.lanes = config.tile.array_rows, config.tile.array_cols
-        self.wide_rows = config.tile.accumulator_row_bytes // config.tile.row_bytes
-        self.out_rows_per_lane_group = self.wide_rows if task.out_bytes == 4 else 1
+        self.lanes = config.tile.array_cols
+        self.layout = layout_of(config, task.format)
         self.regions = regions_of(config, task, part, blocking)
         self.blocks, self.operations = walk(config, task, part, blocking)
         self.steps: list[Step] = []
         self.loaded: dict[Slot, Step] = {}
         self.matmuls: dict[int, Step] = {}
-        self.last_vector: dict[int, Step] = {}
-        self.stores: dict[int, Step] = {}
-        self.pieces = 0
+        self.drain = Drain(config, task, part, self.regions.out, self._add)
         # the block that is cut up at the end, its pieces, and the one before
         self.tail = len(self.blocks) - 2 - blocking.tail_m - blocking.tail_n
         # block -> number of its last operation
@@ -111,15 +111,15 @@ class _Emitter:
                 (
                     "a",
                     (row_panel, operation.k0, operation.k),
-                    row_panel[1] * ceil_div(operation.k, self.width),
+                    a_rows_of(self.config, task, row_panel[1], operation.k),
                 ),
                 (
                     "b",
                     (column_panel, operation.k0, operation.k),
-                    operation.k * self._groups(column_panel[1]),
+                    b_rows_of(self.config, task, operation.k, column_panel[1]),
                 ),
             ]
-            rows = sum(self._vector_rows(block))
+            rows = VectorOperands.of(self.config, task, block).rows
             if operation.last and rows:
                 key: tuple[object, ...] = (
                     column_panel,
@@ -137,24 +137,10 @@ class _Emitter:
             slots.append((found[0], found[1], found[2] if len(found) > 2 else None))
         return slots, loads
 
-    def _groups(self, columns: int) -> int:
-        """Lane groups (accumulator rows side by side) that hold so many columns."""
-        return ceil_div(columns, self.lanes)
-
-    def _vector_rows(self, block: Block) -> tuple[int, int, int]:
-        """Scratchpad rows of bias, scale and residual for a block's panels."""
-        columns = block.column_panel[1]
-        packed = ceil_div(4 * columns, self.config.tile.row_bytes)
-        return (
-            packed if self.task.bias_address is not None else 0,
-            packed if self.task.scale_address is not None else 0,
-            block.row_panel[1] * self._groups(columns)
-            if self.task.residual_address is not None
-            else 0,
-        )
-
-    def _add(self, opcode: Opcode, needs: list[Step], **fields: int) -> Step:
-        step = Step(opcode, self.part.tile, fields, tuple(needs))
+    def _add(
+        self, opcode: Opcode, needs: list[Step], cycles_per_row: int = 0, **fields: int
+    ) -> Step:
+        step = Step(opcode, self.part.tile, fields, tuple(needs), cycles_per_row)
         self.steps.append(step)
         return step
 
@@ -175,32 +161,53 @@ class _Emitter:
         )
 
     def _emit_load(self, load: _Load) -> None:
-        task, block, start = self.task, load.block, load.slot.start
-        rows, columns = block.row_panel, block.column_panel
+        block = load.block
         needs: list[Step] = []
         if load.release >= 0:
             vector = load.kind == "vector"
-            needs = [(self.last_vector if vector else self.matmuls)[load.release]]
-        if load.kind == "a":
-            address = task.a_address + rows[0] * task.k + load.k0
-            step = self._transfer(needs, address, task.k, load.k, rows[1], start)
-        elif load.kind == "b":
-            address = task.b_address + load.k0 * task.n + columns[0]
-            step = self._transfer(needs, address, task.n, columns[1], load.k, start)
+            needs = [(self.drain.last_vector if vector else self.matmuls)[load.release]]
+        if load.kind == "vector":
+            self._load_vectors(needs, block, load.slot.start)
         else:
-            bias, scale, _ = self._vector_rows(block)
-            size = 4 * columns[1]
-            if task.bias_address is not None:
-                address = task.bias_address + 4 * columns[0]
-                step = self._transfer(needs, address, size, size, 1, start)
-            if task.scale_address is not None:
-                address = task.scale_address + 4 * columns[0]
-                step = self._transfer(needs, address, size, size, 1, start + bias)
-            if task.residual_address is not None:
-                address = task.residual_address + rows[0] * task.n + columns[0]
-                local = start + bias + scale
-                step = self._transfer(needs, address, task.n, columns[1], rows[1], local)
-        self.loaded[load.slot] = step
+            self._load_operand(needs, load)
+        self.loaded[load.slot] = self.steps[-1]
+
+    def _load_operand(self, needs: list[Step], load: _Load) -> None:
+        """Rows of ``a`` or ``b``, then their scales."""
+        task, start, of = self.task, load.slot.start, self.layout.bytes_of
+        if load.kind == "a":
+            (at, length), rows = load.block.row_panel, load.block.row_panel[1]
+            pitch, row_bytes = task.a_pitch or of(task.k), of(load.k)
+            address = task.a_address + at * pitch + of(load.k0)
+            scales, whole = task.a_scales_address, task.m
+        else:
+            (at, length), rows = load.block.column_panel, load.k
+            pitch, row_bytes = task.b_pitch or of(task.n), of(length)
+            address = task.b_address + load.k0 * pitch + of(at)
+            scales, whole = task.b_scales_address, task.n
+        self._transfer(needs, address, pitch, row_bytes, rows, start)
+        if scales is not None:
+            address = scales + load.k0 // SCALED_OPERANDS * whole + at
+            local = start + rows * ceil_div(row_bytes, self.config.tile.row_bytes)
+            self._transfer(needs, address, whole, length, scale_groups(task, load.k), local)
+
+    def _load_vectors(self, needs: list[Step], block: Block, start: int) -> None:
+        """Bias, scale and residual of a block's panels."""
+        task, rows, columns = self.task, block.row_panel, block.column_panel
+        found = VectorOperands.of(self.config, task, block)
+        size = 4 * columns[1]
+        if task.bias_address is not None:
+            address = task.bias_address + 4 * columns[0]
+            self._transfer(needs, address, size, size, 1, start)
+        if task.scale_address is not None:
+            address = task.scale_address + 4 * columns[0]
+            self._transfer(needs, address, size, size, 1, start + found.bias)
+        if task.residual_address is not None:
+            of = layout_of(self.config, task.residual_format).bytes_of
+            pitch = of(task.n)
+            address = task.residual_address + rows[0] * pitch + of(columns[0])
+            local = start + found.bias + found.scale
+            self._transfer(needs, address, pitch, of(columns[1]), rows[1], local)
 
     def _accumulator(self, block: int) -> int:
         """First accumulator row of a block: halves take turns, so that one drains while the other
@@ -211,86 +218,50 @@ class _Emitter:
     def _emit_matmul(
         self, number: int, operation: Operation, slots: tuple[Slot, Slot, Slot | None]
     ) -> None:
-        block = self.blocks[operation.block]
+        block, layout = self.blocks[operation.block], self.layout
         needs = [self.loaded[slot] for slot in slots[:2] if slot in self.loaded]
         before = operation.block - 2
         if operation.k0 == 0 and before >= 0:
-            needs.append(self.last_vector[self.end_of_block[before]])
-        a_stride = ceil_div(operation.k, self.width)
-        b_stride = self._groups(block.column_panel[1])
-        self.matmuls[number] = self._add(
-            Opcode.MATMUL,
-            needs,
-            m=block.m,
-            k=operation.k,
-            n=block.n,
-            a_row=slots[0].start + (block.m0 - block.row_panel[0]) * a_stride,
-            a_stride=a_stride,
-            w_row=slots[1].start + (block.n0 - block.column_panel[0]) // self.lanes,
-            w_stride=b_stride,
-            acc_row=self._accumulator(operation.block),
-            acc_stride=block.m,
-            accumulate=int(operation.k0 > 0),
-        )
+            needs.append(self.drain.last_vector[self.end_of_block[before]])
+        a_stride = layout.stride_of(operation.k)
+        down = block.m0 - block.row_panel[0]
+        across = (block.n0 - block.column_panel[0]) // self.lanes
+        fields = {
+            "m": block.m,
+            "k": operation.k,
+            "n": block.n,
+            "a_row": layout.unit(slots[0].start) + down * a_stride,
+            "a_stride": a_stride,
+            "w_row": layout.unit(slots[1].start) + across * layout.units_per_vector,
+            "w_stride": layout.stride_of(block.column_panel[1]),
+            "acc_row": self._accumulator(operation.block),
+            "acc_stride": block.m,
+            "accumulate": int(operation.k0 > 0),
+            "format": self.task.format.value,
+        }
+        if self.task.scaled:
+            tile, scales = self.config.tile, layout_of(self.config, Format.INT8)
+            a_scales = slots[0].start + block.row_panel[1] * layout.rows_of(operation.k)
+            w_scales = slots[1].start + operation.k * layout.rows_of(block.column_panel[1])
+            fields |= {
+                "scaled": 1,
+                "a_scale_row": a_scales + down // tile.row_bytes,
+                "a_scale_stride": ceil_div(block.row_panel[1], tile.row_bytes),
+                "w_scale_row": scales.unit(w_scales) + across,
+                "w_scale_stride": scales.stride_of(block.column_panel[1]),
+            }
+        self.matmuls[number] = self._add(Opcode.MATMUL, needs, **fields)
 
     def _emit_results(self, number: int, block_number: int, operands: Slot | None) -> None:
-        block, task, out = self.blocks[block_number], self.task, self.regions.out
-        stride = self._groups(block.n) * self.out_rows_per_lane_group
-        largest = out.rows // (2 * stride) if 2 * stride <= out.rows else out.rows // stride
-        if largest == 0:
-            raise Infeasible
+        block = self.blocks[block_number]
+        pieces = 1
         if block_number >= self.tail:
             # what the array no longer hides is stored while the rest is still being drained
-            pieces = min(self.blocking.tail_pieces, block.m * self._groups(block.n) // _PIECE_ROWS)
-            largest = min(largest, ceil_div(block.m, max(1, pieces)))
-        bias, scale, residual = self._vector_rows(block)
+            groups = ceil_div(block.n, self.lanes)
+            pieces = min(self.blocking.tail_pieces, block.m * groups // _PIECE_ROWS)
+        needs = [self.matmuls[number]]
+        if operands is not None:
+            needs.append(self.loaded[operands])
+        accumulators = self._accumulator(block_number)
         at = operands.start if operands else 0
-        group = (block.n0 - block.column_panel[0]) // self.lanes
-        residual_stride = self._groups(block.column_panel[1])
-        for first, rows in split(block.m, largest):
-            slot, release = out.use(self.pieces, (self.pieces,), rows * stride)
-            needs = [self.matmuls[number]]
-            if operands is not None:
-                needs.append(self.loaded[operands])
-            if release is not None and release >= 0:
-                needs.append(self.stores[release])
-            vector = self._add(
-                Opcode.VECTOR,
-                needs,
-                m=rows,
-                n=block.n,
-                acc_row=self._accumulator(block_number) + first,
-                acc_stride=block.m,
-                out_row=slot.start,
-                out_stride=stride,
-                output=(VectorOutput.INT32 if task.out_bytes == 4 else VectorOutput.INT8).value,
-                use_bias=int(bias > 0),
-                bias_row=at + group * self.wide_rows if bias else 0,
-                scale_row=at + bias + group * self.wide_rows if scale else 0,
-                use_residual=int(residual > 0),
-                residual_row=at
-                + bias
-                + scale
-                + (block.m0 + first - block.row_panel[0]) * residual_stride
-                + group
-                if residual
-                else 0,
-                residual_stride=residual_stride if residual else 0,
-                zero_point=task.zero_point,
-                clamp_min=task.clamp_min,
-                clamp_max=task.clamp_max,
-            )
-            self.stores[self.pieces] = self._add(
-                Opcode.STORE,
-                [vector],
-                memory_address=task.out_address
-                + ((block.m0 + first) * task.n + block.n0) * task.out_bytes,
-                memory_stride=(task.n if rows > 1 else block.n) * task.out_bytes,
-                row_bytes=block.n * task.out_bytes,
-                rows=rows,
-                local_row=slot.start,
-                local_stride=stride,
-                endpoint=self.part.endpoint,
-            )
-            self.pieces += 1
-            self.last_vector[number] = vector
+        self.drain.emit(number, block, accumulators, at, needs, max(1, pieces))

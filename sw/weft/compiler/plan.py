@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 from weft_hw.config import ChipConfig
+from weft_hw.formats.table import Format
 from weft_sim.dram import Dram
 
 from .candidates import blockings
-from .cost import Estimate, Timing, array_cycles, estimate
+from .cost import Estimate, Timing, estimate
 from .emit import TileProgram, tile_program
+from .grid import grid, parts_of
 from .program import Step, encode, link
-from .task import Blocking, GemmTask, Infeasible, Part, ceil_div, check_sizes, split
+from .task import Blocking, GemmTask, Infeasible, Part, ceil_div, check_sizes
+from .walk import k_unit
 
 __all__ = ["GemmPlan", "plan_gemm"]
 
@@ -35,6 +38,8 @@ _NOWHERE: dict[str, Any] = {
     "bias_address": None,
     "scale_address": None,
     "residual_address": None,
+    "a_scales_address": None,
+    "b_scales_address": None,
 }
 
 
@@ -62,7 +67,9 @@ class GemmPlan:
         stays = "rows of a" if blocking.m_outer else "columns of b"
         if blocking.resident:
             stays = "all operands"
-        kind = "int32" if task.out_bytes == 4 else "int8"
+        kind = task.out_format.name.lower()
+        if task.format is not Format.INT8:
+            kind = f"{kind} ({'mx ' if task.scaled else ''}{task.format.name.lower()} operands)"
         lines = [
             f"{task.m} x {task.k} by {task.k} x {task.n} -> {kind} on {len(self.parts)} tile(s), "
             f"each about {self.parts[0].m} x {self.parts[0].n} of the result",
@@ -102,8 +109,8 @@ def plan_gemm(
     check_sizes(task, config)
     if tiles is None:
         tiles = tuple((x, y) for y in range(config.mesh.rows) for x in range(config.mesh.cols))
-    down, across = _grid(config, task.m, task.k, task.n, len(tiles), task.out_bytes)
-    parts = _parts(config, task, tiles, down, across)
+    down, across = grid(config, task.m, task.k, task.n, len(tiles), task.format, task.out_format)
+    parts = parts_of(config, task, tiles, down, across)
     used = {part.endpoint for part in parts}
     share = max(sum(part.endpoint == endpoint for part in parts) for endpoint in used)
     timing = Timing.of(config, dram, share, len(parts))
@@ -155,7 +162,8 @@ def _choose(
             break
         own: tuple[int, Blocking] | None = None
         for vary in (_beginnings, _ends, _drains):
-            for variant in vary(config, own[1] if own else blocking, few=operations > _OPERATIONS):
+            base = own[1] if own else blocking
+            for variant in vary(config, task, base, few=operations > _OPERATIONS):
                 timed = _try(config, task, part, variant, timing)
                 if timed is not None and (own is None or timed.cycles < own[0]):
                     own = (timed.cycles, variant)
@@ -198,12 +206,14 @@ def _fit(
     return tile_program(config, task, part, blocking, _lookahead(tiles))
 
 
-def _beginnings(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]:
+def _beginnings(
+    config: ChipConfig, task: GemmTask, blocking: Blocking, few: bool
+) -> list[Blocking]:
     """The same blocking with early pieces of other sizes, and the smallest end."""
-    rows = config.tile.array_rows
+    unit = k_unit(config, task)
     firsts = {blocking.k}
     if not blocking.resident:
-        firsts |= {size for size in (rows, 2 * rows, 4 * rows) if size < blocking.k}
+        firsts |= {size for size in (unit, 2 * unit, 4 * unit) if size < blocking.k}
     if few:
         firsts = {min(firsts)}
     return [
@@ -213,7 +223,7 @@ def _beginnings(config: ChipConfig, blocking: Blocking, few: bool) -> list[Block
     ]
 
 
-def _ends(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]:
+def _ends(config: ChipConfig, task: GemmTask, blocking: Blocking, few: bool) -> list[Blocking]:
     """The same blocking with a last block cut otherwise."""
     if few:
         return []
@@ -221,50 +231,9 @@ def _ends(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]:
     return [replace(blocking, tail_m=tail_m, tail_n=tail_n) for tail_m, tail_n in tails]
 
 
-def _drains(config: ChipConfig, blocking: Blocking, few: bool) -> list[Blocking]:
+def _drains(config: ChipConfig, task: GemmTask, blocking: Blocking, few: bool) -> list[Blocking]:
     """The same blocking with its last results drained in more or fewer pieces."""
     return [] if few else [replace(blocking, tail_pieces=pieces) for pieces in (1, 4)]
-
-
-@lru_cache(maxsize=256)
-def _grid(
-    config: ChipConfig, m: int, k: int, n: int, tiles: int, out_bytes: int
-) -> tuple[int, int]:
-    """Parts down and across: the least of array cycles and memory cycles of the largest part, as
-    if each operand were moved once; then the least memory cycles.
-    """
-    rows, cols = config.tile.array_rows, config.tile.array_cols
-    best = None
-    for down in range(1, min(tiles, m) + 1):
-        across = min(tiles // down, ceil_div(n, cols))
-        part_m = ceil_div(m, down)
-        part_n = min(n, ceil_div(ceil_div(n, cols), across) * cols)
-        # tiles of a row share its endpoint
-        share = ceil_div(down * across, config.mesh.memory_endpoints)
-        moved = (part_m + part_n) * k + part_m * part_n * out_bytes
-        memory = moved * share // config.flit_bytes
-        # parts of fewer rows than the array cost as much as full ones: use fewer tiles then
-        array = array_cycles(part_m, k, part_n, rows, cols)
-        cost = (max(array, memory), memory, down * across)
-        if best is None or cost < best[0]:
-            best = (cost, (down, across))
-    assert best is not None
-    return best[1]
-
-
-def _parts(
-    config: ChipConfig, task: GemmTask, tiles: tuple[tuple[int, int], ...], down: int, across: int
-) -> tuple[Part, ...]:
-    cols = config.tile.array_cols
-    row_pieces = split(task.m, ceil_div(task.m, down))
-    column_pieces = split(task.n, ceil_div(ceil_div(task.n, cols), across) * cols, cols)
-    found = []
-    for number, (m0, m) in enumerate(row_pieces):
-        for other, (n0, n) in enumerate(column_pieces):
-            tile = tiles[number * len(column_pieces) + other]
-            endpoint = tile[1] % config.mesh.memory_endpoints
-            found.append(Part(tile=tile, endpoint=endpoint, m0=m0, m=m, n0=n0, n=n))
-    return tuple(found)
 
 
 def _interleave(programs: list[TileProgram], timed: list[Estimate]) -> list[Step]:

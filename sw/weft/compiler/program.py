@@ -30,12 +30,15 @@ SEMAPHORE_OF = {
 
 @dataclass(slots=True, eq=False)
 class Step:
-    """One command before it has semaphores. ``needs`` lists earlier steps of the same tile."""
+    """One command before it has semaphores. ``needs`` lists earlier steps of the same tile;
+    ``row_cycles``, of a RUN command, is what a row of a vector is thought to take.
+    """
 
     opcode: Opcode
     tile: tuple[int, int]
     fields: dict[str, int]
     needs: tuple[Step, ...] = ()
+    row_cycles: int = 0
     engine: Engine = field(init=False)
     position: int = field(init=False, default=-1)
     """Place among its engine's steps; set by ``link``."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from weft_hw.config import ChipConfig
 
-from .task import Blocking, GemmTask, Infeasible, Part, ceil_div
+from .layout import SCALED_OPERANDS, layout_of
+from .task import Blocking, GemmTask, Infeasible, Part, ceil_div, split
 
-__all__ = ["Region", "Regions", "Slot", "regions_of"]
+__all__ = ["Region", "Regions", "Slot", "a_rows_of", "b_rows_of", "regions_of", "scale_groups"]
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +84,25 @@ class Regions:
     out: Region
 
 
+def scale_groups(task: GemmTask, k: int) -> int:
+    """Scales along K for ``k`` operands; 0 if there are none."""
+    return ceil_div(k, SCALED_OPERANDS) if task.scaled else 0
+
+
+def a_rows_of(config: ChipConfig, task: GemmTask, m: int, k: int) -> int:
+    """Scratchpad rows of ``m x k`` of ``a``, its scales after it."""
+    layout = layout_of(config, task.format)
+    scales = scale_groups(task, k) * ceil_div(m, config.tile.row_bytes)
+    return m * layout.rows_of(k) + scales
+
+
+def b_rows_of(config: ChipConfig, task: GemmTask, k: int, n: int) -> int:
+    """Scratchpad rows of ``k x n`` of ``b``, its scales after it."""
+    layout = layout_of(config, task.format)
+    scales = scale_groups(task, k) * ceil_div(n, config.tile.row_bytes)
+    return k * layout.rows_of(n) + scales
+
+
 def regions_of(config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking) -> Regions:
     """Empty regions for one tile's program.
 
@@ -96,7 +116,7 @@ def regions_of(config: ChipConfig, task: GemmTask, part: Part, blocking: Blockin
     out_base, out_rows = 3 * quarter, quarter
     vector_base, vector_rows = rows, 0
     limit = out_base
-    if task.out_bytes == 1:
+    if not task.wide_results or task.residual_address is not None:
         out_rows = quarter // 2
         vector_base, vector_rows = out_base + out_rows, quarter - out_rows
     elif task.bias_address is not None:
@@ -106,9 +126,9 @@ def regions_of(config: ChipConfig, task: GemmTask, part: Part, blocking: Blockin
         a_rows = blocking.a_quarters * quarter
         a, b = Region(0, a_rows), Region(a_rows, limit - a_rows)
     else:
-        width, lanes = config.tile.array_rows, config.tile.array_cols
-        a_rows = part.m * ceil_div(task.k, width)
-        b_rows = task.k * ceil_div(part.n, lanes)
+        a_rows = sum(a_rows_of(config, task, m, task.k) for _, m in split(part.m, blocking.m))
+        columns = split(part.n, blocking.n, config.tile.array_cols)
+        b_rows = sum(b_rows_of(config, task, task.k, n) for _, n in columns)
         bank = rows // config.tile.scratchpad_banks
         base = ceil_div(a_rows, bank) * bank
         if base + b_rows > limit:

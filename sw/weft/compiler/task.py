@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from weft_hw.config import ChipConfig
+from weft_hw.formats.table import BITS, Format
 
-__all__ = ["Blocking", "GemmTask", "Infeasible", "Part", "ceil_div", "split"]
+__all__ = ["Blocking", "Epilogue", "GemmTask", "Infeasible", "Part", "ceil_div", "split"]
 
 
 class Infeasible(Exception):
@@ -16,12 +17,33 @@ class Infeasible(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GemmTask:
-    """``out[m, n] = f(sum over k of a[m, k] * b[k, n])``, all row-major and contiguous in device
-    memory.
+class Epilogue:
+    """A microprogram that turns accumulators into results, in place of a VECTOR command.
 
-    ``out_bytes`` 4: int32, ``f`` adds the bias. ``out_bytes`` 1: int8, ``f`` requantises (see
-    ``VectorCommand``). Addresses are bytes; None where there is no such operand.
+    ``start``: its first entry in the vector engine's store, loaded before. Its streams:
+    ``accumulator``, ``out``, and, where there are such operands, ``bias`` (fp32) and ``residual``
+    (``residual_format``); numbers of ``RunCommand.streams``. ``scalars``: as they are, 32 bits.
+    ``row_cycles``: cycles for a row of a vector, to plan with.
+    """
+
+    start: int
+    row_cycles: int
+    accumulator: int = 0
+    out: int = 1
+    bias: int = 2
+    residual: int = 3
+    scalars: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GemmTask:
+    """``out[m, n] = f(sum over k of a[m, k] * b[k, n])``, all row-major in device memory.
+
+    ``a`` and ``b`` have ``format``; with ``scaled`` (MX), their scales lie at ``a_scales_address``,
+    (K/32, M), and ``b_scales_address``, (K/32, N), a byte each. ``f`` is ``epilogue``, or without
+    one a VECTOR command: ``out_format`` INT32 or FP32 adds the int32 bias, if any, to the bits of
+    the sums; INT8 requantises (see ``VectorCommand``). Addresses are bytes; None where there is no
+    such operand. Pitches are bytes from row to row, 0 for rows that touch.
     """
 
     m: int
@@ -30,17 +52,36 @@ class GemmTask:
     a_address: int
     b_address: int
     out_address: int
-    out_bytes: int
+    format: Format = Format.INT8
+    out_format: Format
+    residual_format: Format = Format.INT8
+    scaled: bool = False
+    a_scales_address: int | None = None
+    b_scales_address: int | None = None
     bias_address: int | None = None
     scale_address: int | None = None
     residual_address: int | None = None
+    a_pitch: int = 0
+    b_pitch: int = 0
+    out_pitch: int = 0
     zero_point: int = 0
     clamp_min: int = -128
     clamp_max: int = 127
+    epilogue: Epilogue | None = None
 
     @property
     def macs(self) -> int:
         return self.m * self.k * self.n
+
+    @property
+    def wide_results(self) -> bool:
+        """Whether a result has the 32 bits of an accumulator."""
+        return BITS[self.out_format] == 32
+
+    @property
+    def is_float(self) -> bool:
+        """Whether sums are fp32."""
+        return self.format not in (Format.INT8, Format.INT4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +151,7 @@ def check_sizes(task: GemmTask, config: ChipConfig) -> None:
     ValueError
         if K is above ``max_exact_k``.
     """
-    if task.k > config.tile.max_exact_k:
+    if not task.is_float and task.k > config.tile.max_exact_k:
         raise ValueError(
             f"k must be at most {config.tile.max_exact_k} for exact int32 sums, not {task.k}; "
             "split K and add the results"

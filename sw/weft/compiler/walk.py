@@ -4,13 +4,15 @@ each.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from weft_hw.config import ChipConfig
 
+from .layout import SCALED_OPERANDS, layout_of
 from .task import Blocking, GemmTask, Infeasible, Part, split
 
-__all__ = ["Block", "Operation", "chunks", "walk"]
+__all__ = ["Block", "Operation", "chunks", "k_unit", "walk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,14 @@ class Operation:
     k: int
     last: bool
     """Whether it completes the block."""
+
+
+def k_unit(config: ChipConfig, task: GemmTask) -> int:
+    """What K is cut at multiples of: whole scratchpad rows of operands, and whole groups of a
+    scale.
+    """
+    elements = layout_of(config, task.format).row_elements
+    return math.lcm(elements, SCALED_OPERANDS) if task.scaled else elements
 
 
 def chunks(
@@ -92,7 +102,7 @@ def walk(
     Infeasible
         if a block does not fit half of the accumulator.
     """
-    width, lanes = config.tile.array_rows, config.tile.array_cols
+    unit, lanes = k_unit(config, task), config.tile.array_cols
     if blocking.m * -(-blocking.n // lanes) > config.tile.accumulator_rows // 2:
         raise Infeasible
     row_panels = [(part.m0 + at, size) for at, size in split(part.m, blocking.m)]
@@ -104,12 +114,14 @@ def walk(
         for fast in inner if number % 2 == 0 else reversed(inner):
             rows, columns = (slow, fast) if blocking.m_outer else (fast, slow)
             blocks.append(Block(rows[0], rows[1], columns[0], columns[1], rows, columns))
-    tail = _halve(blocks.pop(), width, blocking.tail_m, rows=True)
+    # a block's own scales must begin a scratchpad row
+    shortest = config.tile.row_bytes if task.scaled else config.tile.array_rows
+    tail = _halve(blocks.pop(), shortest, blocking.tail_m, rows=True)
     tail += _halve(tail.pop(), lanes, blocking.tail_n, rows=False)
     blocks += tail
     first = outer[0]
-    early = chunks(task.k, blocking.k, blocking.first_k, width, blocking.growth)
-    steady = chunks(task.k, blocking.k, blocking.k, width)
+    early = chunks(task.k, blocking.k, blocking.first_k, unit, blocking.growth)
+    steady = chunks(task.k, blocking.k, blocking.k, unit)
     operations = []
     for number, block in enumerate(blocks):
         own = block.row_panel if blocking.m_outer else block.column_panel

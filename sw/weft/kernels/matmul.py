@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from weft_hw.formats.table import Format
 
 from ..compiler.plan import GemmPlan, plan_gemm
 from ..compiler.task import GemmTask
@@ -111,7 +112,7 @@ def plan_matmul(
         a_address=placed["a"].address,
         b_address=placed["b"].address,
         out_address=out.address,
-        out_bytes=out.dtype.itemsize,
+        out_format=Format.INT8 if out_dtype == "int8" else Format.INT32,
         **{f"{name}_address": placed[name].address for name in vectors if name in placed},
         zero_point=small_integer(zero_point, "zero_point"),
         clamp_min=low,
