@@ -16,6 +16,7 @@ CASES = {
     "scaling": "hardware",
     "command": "hardware",
     "memory": "hardware",
+    "shapes": "shapes",
     "model": "tools",
     "build": "tools",
     "fleet": "fleet",
