@@ -21,7 +21,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..axi.queue import Queue
 from ..config import COMMAND_BYTES
-from ..isa import ENGINE_OF, FenceCommand, NopCommand, Opcode, Status
+from ..isa import FenceCommand, NopCommand, Opcode, Status, engine_of
 from ..noc.packet import DataFlit, Headed, NodeAddress, RequestHeader, RequestKind, RouterPort
 from ..streams.link import link
 from .command import CommandInfo, Failure
@@ -123,7 +123,7 @@ class Dispatcher(wiring.Component):
                     m.d.sync += s0_target.engine.eq(nop.engine)
                 with m.Case(Opcode.FENCE):
                     m.d.sync += s0_fault.eq(self.record_fault)
-                for opcode, engine in ENGINE_OF.items():
+                for opcode, engine in engine_of(config).items():
                     with m.Case(opcode):
                         m.d.sync += s0_target.engine.eq(engine)
                 with m.Default():
@@ -182,10 +182,10 @@ class Dispatcher(wiring.Component):
         self._move(m, moves, go, sent)
         return m
 
-    @staticmethod
-    def _known(opcode):
+    def _known(self, opcode):
         """Opcodes that go to a tile."""
-        return (opcode == Opcode.NOP) | Cat(opcode == known for known in ENGINE_OF).any()
+        known = engine_of(self.config)
+        return (opcode == Opcode.NOP) | Cat(opcode == name for name in known).any()
 
     def _move(self, m, moves, go, sent):
         """The bytes of each command behind its header, or away."""

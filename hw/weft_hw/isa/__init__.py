@@ -34,6 +34,7 @@ from .table import (
     SEMAPHORE_MAX,
     CommandWord,
     CompletionRecord,
+    engine_of,
 )
 from .transfers import FillCommand, GatherCommand, LoadCommand, StoreCommand
 
@@ -41,4 +42,4 @@ __all__ = ["COMMANDS", "COMMAND_BITS", "COMMAND_BYTES", "ENGINE_OF", "SEMAPHORE_
            "CommandHeader", "CommandWord", "CompletionRecord", "Engine", "FenceCommand",
            "FillCommand", "GatherCommand", "LoadCommand", "MatmulCommand", "NopCommand", "Opcode",
            "ProgramCommand", "RunCommand", "Status", "StoreCommand", "StreamOperand",
-           "VectorCommand", "VectorOutput"]
+           "VectorCommand", "VectorOutput", "engine_of"]

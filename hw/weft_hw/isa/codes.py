@@ -39,7 +39,7 @@ class Status(enum.Enum, shape=unsigned(4)):
     ABORTED = 1
     """Not run (or cut short) because an earlier command failed or the host reset the queue."""
     ILLEGAL_OPCODE = 2
-    """The opcode names no command."""
+    """The opcode names no command, or one that is not built in."""
     ILLEGAL_FIELD = 3
     """A size is zero, or an endpoint, format or output mode is not built in."""
     ILLEGAL_TILE = 4

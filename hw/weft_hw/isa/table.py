@@ -16,7 +16,7 @@ from .compute import (
 from .transfers import FillCommand, GatherCommand, LoadCommand, StoreCommand
 
 __all__ = ["COMMANDS", "COMMAND_BITS", "ENGINE_OF", "SEMAPHORE_MAX", "CommandWord",
-           "CompletionRecord"]
+           "CompletionRecord", "engine_of"]
 
 COMMAND_BITS = 8 * COMMAND_BYTES
 
@@ -49,6 +49,12 @@ ENGINE_OF = {
     Opcode.PROGRAM: Engine.VECTOR,
     Opcode.RUN: Engine.VECTOR,
 }
+
+
+def engine_of(config) -> dict:
+    """``ENGINE_OF`` of the opcodes that a chip has built in: microprograms need floating point."""
+    absent = () if config.tile.has_float else (Opcode.PROGRAM, Opcode.RUN)
+    return {opcode: engine for opcode, engine in ENGINE_OF.items() if opcode not in absent}
 
 
 class CompletionRecord(data.Struct):
