@@ -3,11 +3,13 @@
 Control flow is static, so a program is a list of segments that ends in END or in an error.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from amaranth.lib import data
+from weft_hw.isa import Status
 from weft_hw.vector.microcode import Instruction, Op, Source
 
 __all__ = ["Decoded", "Program", "Segment", "decode", "follow"]
@@ -79,10 +81,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class Program:
-    """What runs for each strip. ``fault`` is the entry at which it goes wrong, None if it ends."""
+    """What runs for each strip. ``fault`` is the entry at which it goes wrong, None if it ends;
+    ``status`` says how."""
 
     segments: tuple[Segment, ...]
-    fault: int | None
+    fault: int | None = None
+    status: Status = Status.OK
 
 
 def decode(word: int, pc: int) -> Decoded | None:
@@ -95,7 +99,7 @@ def decode(word: int, pc: int) -> Decoded | None:
     return Decoded(pc=pc, op=op, **fields)
 
 
-def follow(store: np.ndarray, start: int, lanes: int) -> Program:
+def follow(store: np.ndarray, start: int, lanes: int, read_only: Collection[int] = ()) -> Program:
     """The program from entry ``start`` on.
 
     Parameters
@@ -104,26 +108,31 @@ def follow(store: np.ndarray, start: int, lanes: int) -> Program:
     start : int
     lanes : int
         C; a permutation may exchange lanes within it only.
+    read_only : collection of int
+        streams that nothing can be stored to: those in the accumulators.
     """
     segments: list[Segment] = []
     body: list[Decoded] = []
     loop = False
-    pc = start
+    pc, status = start, Status.ILLEGAL_INSTRUCTION
     while pc < len(store):
         step = decode(int(store[pc]), pc)
         if step is None or not _legal(step, loop, lanes):
+            break
+        if step.op is Op.STORE and step.stream in read_only:
+            status = Status.ILLEGAL_FIELD
             break
         if step.op in (Op.LOOP, Op.NEXT, Op.END):
             segments.append(Segment(loop, tuple(body)))
             body, loop = [], step.op is Op.LOOP
             if step.op is Op.END:
-                return Program(tuple(segments), None)
+                return Program(tuple(segments))
         else:
             body.append(step)
         pc += 1
     # a loop that goes wrong does so in its first round
     segments.append(Segment(False, tuple(body)))
-    return Program(tuple(segments), pc)
+    return Program(tuple(segments), pc, status)
 
 
 def _legal(step: Decoded, loop: bool, lanes: int) -> bool:

@@ -22,8 +22,8 @@ __all__ = ["EngineState", "RunResult", "run_microprogram"]
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended. ``address`` is the unit (or accumulator row) that is out of range, or the
-    entry of the instruction that is illegal."""
+    """How a run ended. ``address`` is the row (of scratchpad or accumulators) that is out of range,
+    or the entry of the instruction that is illegal or stores to the accumulators."""
 
     status: Status
     address: int = 0
@@ -91,7 +91,8 @@ def run_microprogram(
     if not (m and n) or not all(stream.is_legal(tile) for stream in streams):
         return RunResult(Status.ILLEGAL_FIELD)
     run = _Run(tile, store, scratchpad, accumulator, m, n, streams, scalars)
-    program = follow(store, start, lanes)
+    read_only = [number for number, stream in enumerate(streams) if stream.accumulator]
+    program = follow(store, start, lanes, read_only)
     state = state or EngineState(lanes)
     run.prepare(program.segments)
     with np.errstate(all="ignore"):
@@ -104,7 +105,7 @@ def run_microprogram(
             except OutOfRange as fault:
                 return RunResult(Status.LOCAL_RANGE, fault.address)
             if program.fault is not None:
-                return RunResult(Status.ILLEGAL_INSTRUCTION, program.fault)
+                return RunResult(program.status, program.fault)
     return RunResult(Status.OK)
 
 

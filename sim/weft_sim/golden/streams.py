@@ -25,7 +25,7 @@ _FILL = {
 
 
 class OutOfRange(Exception):
-    """A vector leaves its memory; ``address`` is its first unit, modulo 2**32."""
+    """A vector leaves its memory; ``address`` is the row it begins in, modulo 2**32."""
 
     def __init__(self, address: int) -> None:
         super().__init__(address)
@@ -68,9 +68,9 @@ class _Placed:
         self.stream, self.memory, self.code = stream, memory.reshape(-1).view(np.uint8), stream.code
         self._m = m
         if stream.accumulator:
-            self.unit_bytes = self.vector_bytes = tile.accumulator_row_bytes
+            self.unit_bytes = self.vector_bytes = self.row_bytes = tile.accumulator_row_bytes
         else:
-            code = Format(self.code)
+            code, self.row_bytes = Format(self.code), tile.row_bytes
             self.unit_bytes = tile.row_bytes // units_per_row(tile, code)
             self.vector_bytes = self.unit_bytes * units_per_vector(tile, code)
 
@@ -91,7 +91,7 @@ class _Placed:
             for i in range(first, end):
                 for j in range(block, block_end):
                     if not self.holds(i, j):
-                        raise OutOfRange(self.address(i, j))
+                        raise OutOfRange(self.offset(i, j) // self.row_bytes)
 
     def address(self, i: int, j: int) -> int:
         """Unit at which a vector begins, not checked."""
