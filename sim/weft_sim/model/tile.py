@@ -97,9 +97,7 @@ class Tile:
         elif number == 2:
             self.counters.weight_stalls = self.array.pipeline.stalls
             self.counters.scratchpad_conflicts = (
-                self.array.pipeline.conflicts
-                + self.vector.pipeline.conflicts
-                + self.store.reader.conflicts
+                self.array.pipeline.conflicts + self.vector.conflicts + self.store.reader.conflicts
             )
             words = list(self.counters.words())
         else:

@@ -78,6 +78,15 @@ class Timing:
     vector_refuse: int = 3
     """vector/drain.py, writer.py: task taken to the end of a command with an error."""
 
+    processor_start: int = 4
+    """vector/processor: hand-over of a RUN to its first instruction."""
+    processor_refuse: int = 3
+    """vector/processor: hand-over of an illegal RUN to done."""
+    processor_program: int = 6
+    """vector/processor: beside an entry a cycle, hand-over of a PROGRAM to done."""
+    processor_quit: int = 8
+    """vector/processor: abort to the answer of what runs."""
+
     # --- DMA engines
     dma_decode: int = 2
     """dma/decode.py: command taken to its walk."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from weft_hw.isa import COMMAND_BYTES, Opcode, Status
+from weft_hw.isa import COMMAND_BYTES, Opcode, Status, engine_of
 from weft_hw.isa import Engine as EngineId
 
 from ..decode import Command
@@ -42,6 +42,7 @@ class Dispatcher:
         self._flits = self.chip.network.request_header_flits + -(
             -COMMAND_BYTES // self.chip.config.flit_bytes
         )
+        self._known = engine_of(self.chip.config)
         self.clear()
 
     def clear(self) -> None:
@@ -84,10 +85,10 @@ class Dispatcher:
     def _judge(self, command: Command, failed: bool) -> Status:
         if failed:
             return Status.FETCH_BUS
-        if command.opcode is None:
-            return Status.ILLEGAL_OPCODE
         if command.opcode is Opcode.FENCE:
             return self.queue.records.fault()
+        if command.opcode is not Opcode.NOP and command.opcode not in self._known:
+            return Status.ILLEGAL_OPCODE
         if self.chip.tile_at(command.tile_x, command.tile_y) is None:
             return Status.ILLEGAL_TILE
         return Status.OK

@@ -39,6 +39,9 @@ class Engine:
         """What the command does to the memories."""
         raise NotImplementedError
 
+    def left(self, command: Command) -> None:
+        """A command's end has been taken."""
+
     def abort(self) -> None:
         """Brings every command inside to an end."""
         raise NotImplementedError

@@ -126,6 +126,8 @@ class FrontEnd:
             self._next()
         else:
             self.inside.remove(command)
+            assert self.engine is not None
+            self.engine.left(command)
         self.tile.record_event(self.id, 1, command.index)
         if not self.inside and self.stage in (_ASSEMBLE, _ACQUIRE) and self._busy_from is not None:
             self._busy_cycles += self.events.now + 1 - self._busy_from
