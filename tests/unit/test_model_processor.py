@@ -89,14 +89,15 @@ def test_accumulators_and_registers() -> None:
     ]
     common = {
         **stream(0, row=0, row_stride=1, format=Format.INT32, accumulator=1),
-        **stream(1, row=100, row_stride=1, format=Format.INT32, accumulator=1),
+        **stream(1, row=100, row_stride=2, format=Format.INT32),
     }
     rig.run(
         program(rig, words),
         pack(Opcode.RUN, m=8, n=8, start=3, **common),
         pack(Opcode.RUN, m=8, n=8, start=5, **common),
     )
-    np.testing.assert_array_equal(acc[100:108], np.arange(64).reshape(8, 8) + 7)
+    got = rig.tile.scratchpad.data[100:116].view(np.int32).reshape(8, 8)
+    np.testing.assert_array_equal(got, np.arange(64).reshape(8, 8) + 7)
 
 
 def test_commands_of_both_units_take_turns() -> None:
@@ -121,6 +122,10 @@ FAULTS = {
     "no rows": ({"m": 0}, Status.ILLEGAL_FIELD),
     "no such format": (stream(2, format=9), Status.ILLEGAL_FIELD),
     "bf16 accumulators": (stream(1, format=Format.BF16, accumulator=1), Status.ILLEGAL_FIELD),
+    "sums are read only": (
+        stream(1, format=Format.FP32, accumulator=1),
+        Status.ILLEGAL_FIELD,
+    ),
     "no program": ({"start": 255}, Status.ILLEGAL_INSTRUCTION),
     "beyond the store": ({"start": 256}, Status.ILLEGAL_INSTRUCTION),
     "NEXT without LOOP": ({"start": 4}, Status.ILLEGAL_INSTRUCTION),

@@ -105,7 +105,8 @@ class Processor(Engine):
         config = tile.config.tile
         if not (f.m and f.n) or not all(stream.is_legal(config) for stream in streams):
             return TIMING.processor_refuse
-        program = follow(self.store, f.start, config.array_cols)
+        read_only = [number for number, stream in enumerate(streams) if stream.accumulator]
+        program = follow(self.store, f.start, config.array_cols, read_only)
         schedule = Schedule(config, streams, TIMING.processor_start)
         return schedule.strips(program.segments, f.m, tile.blocks_n(f.n))
 
