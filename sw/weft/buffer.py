@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .packing import is_packed, pack_int4, packed_bytes, unpack_int4
+
 if TYPE_CHECKING:
     from .device import Device
 
-__all__ = ["DeviceBuffer", "check_array"]
+__all__ = ["DeviceBuffer", "bytes_of", "check_array", "write_array"]
 
 
 def check_array(array: object, what: str) -> np.ndarray:
@@ -37,12 +39,28 @@ def check_array(array: object, what: str) -> np.ndarray:
     return array
 
 
+def bytes_of(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Bytes that an array takes in device memory."""
+    if is_packed(dtype):
+        return packed_bytes(shape)
+    return int(np.prod(shape, dtype=object)) * dtype.itemsize
+
+
+def write_array(raw: np.ndarray, array: np.ndarray) -> None:
+    """Writes an array to the bytes of device memory that are its."""
+    if is_packed(array.dtype):
+        raw[...] = pack_int4(array).reshape(-1)
+    else:
+        raw.view(array.dtype).reshape(array.shape)[...] = array
+
+
 class DeviceBuffer:
     """A C-contiguous array in device memory; made by ``Device.empty``, ``zeros`` and ``array``.
 
     ``numpy()`` and numpy's own conversions wait for the device, then give a view of device memory,
     not a copy. A view taken before ``free`` must not be used after it. A buffer that nobody refers
-    to any more is freed by itself.
+    to any more is freed by itself. int4 (``ml_dtypes.int4``) is packed two to a byte in device
+    memory (``weft.packing``), so there ``numpy()`` gives a copy; write with ``copy_from``.
     """
 
     def __init__(
@@ -69,7 +87,8 @@ class DeviceBuffer:
 
     @property
     def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
+        """Bytes of device memory."""
+        return bytes_of(self.shape, self.dtype)
 
     @property
     def is_freed(self) -> bool:
@@ -92,11 +111,16 @@ class DeviceBuffer:
         return self._address
 
     def numpy(self) -> np.ndarray:
-        """A view of device memory, after everything submitted has finished."""
+        """A view of device memory, after everything submitted has finished; of int4, a copy."""
+        raw = self._raw()
+        if is_packed(self.dtype):
+            return unpack_int4(raw, self.shape)
+        return raw.view(self.dtype).reshape(self.shape)
+
+    def _raw(self) -> np.ndarray:
         address = self.address
         self._device.synchronize()
-        raw = self._device.target.memory[address : address + self.nbytes]
-        return raw.view(self.dtype).reshape(self.shape)
+        return self._device.target.memory[address : address + self.nbytes]
 
     def copy_from(self, array: np.ndarray) -> DeviceBuffer:
         """Copies ``array`` (same shape and dtype) into the buffer.
@@ -112,7 +136,7 @@ class DeviceBuffer:
             raise TypeError(f"array must have dtype {self.dtype}, not {array.dtype}")
         if array.shape != self.shape:
             raise ValueError(f"array must have shape {self.shape}, not {array.shape}")
-        self.numpy()[...] = array
+        write_array(self._raw(), array)
         return self
 
     def free(self) -> None:

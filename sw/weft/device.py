@@ -12,7 +12,7 @@ from weft_hw.control.registers import WINDOW_PAGE_BYTES
 from weft_sim.dram import Dram
 from weft_sim.target import Target
 
-from .buffer import DeviceBuffer, check_array
+from .buffer import DeviceBuffer, bytes_of, check_array, write_array
 from .commands import as_array
 from .compiler.check import check_program
 from .event import Event
@@ -148,26 +148,24 @@ class Device:
         dtype = np.dtype(dtype)
         if dtype.hasobject or not dtype.isnative:
             raise TypeError(f"dtype must be of numbers in native byte order, not {dtype}")
-        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-        return DeviceBuffer(self, self.allocator.allocate(size), shape, dtype)
+        return DeviceBuffer(self, self.allocator.allocate(bytes_of(shape, dtype)), shape, dtype)
 
     def zeros(self, shape: int | tuple[int, ...], dtype: Any = np.int8) -> DeviceBuffer:
         """A buffer of zeros."""
         buffer = self.empty(shape, dtype)
-        self._view(buffer)[...] = 0
+        self._raw(buffer)[...] = 0
         return buffer
 
     def array(self, array: np.ndarray) -> DeviceBuffer:
         """A buffer with a copy of ``array``, which must be C-contiguous and not empty."""
         array = check_array(array, "array")
         buffer = self.empty(array.shape, array.dtype)
-        self._view(buffer)[...] = array
+        write_array(self._raw(buffer), array)
         return buffer
 
-    def _view(self, buffer: DeviceBuffer) -> np.ndarray:
+    def _raw(self, buffer: DeviceBuffer) -> np.ndarray:
         """The bytes of a new buffer: nothing in flight knows it, so nobody has to wait."""
-        raw = self.target.memory[buffer.address : buffer.address + buffer.nbytes]
-        return raw.view(buffer.dtype).reshape(buffer.shape)
+        return self.target.memory[buffer.address : buffer.address + buffer.nbytes]
 
     def grant(
         self, window: int, base: int, limit: int, *, read: bool = True, write: bool = False

@@ -14,10 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from weft_sim.golden import matmul_int8, requantise, vector_int32
 
+from .microscaling import MxArray, mx
+
 __all__ = [
+    "MxArray",
     "QuantisedLayer",
     "activation_scale",
     "dequantise",
+    "mx",
     "quantise",
     "quantise_bias",
     "quantise_mlp",

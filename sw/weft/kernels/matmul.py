@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from weft_hw.formats.table import Format
 
 from ..compiler.plan import GemmPlan, plan_gemm
 from ..compiler.task import GemmTask
-from .operands import Operand, check_operand, check_shape, on_device, scale_vector, small_integer
+from ..microscaling import MxArray
+from .finish import Options, finish_floats, finish_integers
+from .formats import OperandType, dtype_of, operand_type, require_format
+from .operands import Operand, check_operand, check_shape, on_device
 
 if TYPE_CHECKING:
     from ..buffer import DeviceBuffer
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from ..event import Event
 
 __all__ = ["Operand", "PlannedMatmul", "matmul_async", "plan_matmul"]
-
-_OUT_DTYPES = {"int32": np.int32, "int8": np.int8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,80 +43,37 @@ class PlannedMatmul:
 
 def plan_matmul(
     device: Device,
-    a: Operand,
-    b: Operand,
+    a: Operand | MxArray,
+    b: Operand | MxArray,
     *,
-    bias: Operand | None = None,
-    scale: Operand | float | None = None,
-    zero_point: int = 0,
-    clamp: tuple[int, int] = (-128, 127),
-    relu: bool = False,
-    residual: Operand | None = None,
-    out_dtype: str | None = None,
     out: DeviceBuffer | None = None,
     tiles: int | None = None,
     resident: bool = False,
     explain: bool = False,
+    **options: Any,
 ) -> PlannedMatmul:
     """Validates a product, copies what is not on the device yet, and plans it. See
     ``matmul_async``.
     """
     device.require_open()
-    a = check_operand(device, a, "a", np.int8, 2)
-    b = check_operand(device, b, "b", np.int8, 2)
-    (m, k), n = a.shape, b.shape[1]
-    if b.shape[0] != k:
-        raise ValueError(
-            f"a and b must agree in K: a is {a.shape}, so b must have {k} rows, not shape {b.shape}"
-        )
-    if out_dtype is None:
-        out_dtype = "int32" if scale is None else "int8"
-    if out_dtype not in _OUT_DTYPES:
-        raise ValueError(f"out_dtype must be one of {', '.join(_OUT_DTYPES)}, not {out_dtype!r}")
-    low, high = _clamp(clamp, zero_point, relu)
-    if bias is not None:
-        bias = check_operand(device, bias, "bias", np.int32, 1)
-        check_shape(bias, "bias", (n,), "one for each column of b")
-    if out_dtype == "int8":
-        if scale is None:
-            raise ValueError("scale must be given for out_dtype int8, not None")
-        scale = scale_vector(device, scale, n)
-        if residual is not None:
-            residual = check_operand(device, residual, "residual", np.int8, 2)
-            check_shape(residual, "residual", (m, n), "that of the result")
-    else:
-        given = {
-            "scale": scale is not None,
-            "residual": residual is not None,
-            "relu": relu,
-            "zero_point": zero_point != 0,
-            "clamp": (low, high) != (-128, 127),
-        }
-        wrong = [name for name, is_given in given.items() if is_given]
-        if wrong:
-            raise ValueError(f"{wrong[0]} must be left out for out_dtype int32; ask for int8")
+    kind, operands = _operands(device, a, b)
+    (m, k), n = operands["a"].shape, operands["b"].shape[1]
+    finish = (finish_floats if kind.is_float else finish_integers)(device, Options(**options), m, n)
+    dtype = dtype_of(finish.out_format)
     if out is not None:
-        check_operand(device, out, "out", _OUT_DTYPES[out_dtype], 2)
+        check_operand(device, out, "out", dtype, 2)
         check_shape(out, "out", (m, n), "that of the result")
     chosen = _tiles(device, tiles)
-    vectors = {"bias": bias, "scale": scale, "residual": residual}
     placed = {
-        name: on_device(device, value)  # type: ignore[arg-type]
-        for name, value in {"a": a, "b": b, **vectors}.items()
-        if value is not None
+        name: on_device(device, value) for name, value in {**operands, **finish.operands}.items()
     }
     if out is None:
-        out = device.empty((m, n), _OUT_DTYPES[out_dtype])
+        out = device.empty((m, n), dtype)
     task = GemmTask(
-        m=m, k=k, n=n,
-        a_address=placed["a"].address,
-        b_address=placed["b"].address,
-        out_address=out.address,
-        out_format=Format.INT8 if out_dtype == "int8" else Format.INT32,
-        **{f"{name}_address": placed[name].address for name in vectors if name in placed},
-        zero_point=small_integer(zero_point, "zero_point"),
-        clamp_min=low,
-        clamp_max=high,
+        m=m, k=k, n=n, format=kind.format, out_format=finish.out_format, out_address=out.address,
+        scaled="a_scales" in placed,
+        **{f"{name}_address": buffer.address for name, buffer in placed.items()},
+        **finish.task,
     )  # fmt: skip
     plan = plan_gemm(device.config, task, device.target.dram, tiles=chosen, resident=resident)
     if explain:
@@ -124,13 +81,50 @@ def plan_matmul(
     return PlannedMatmul(plan, out, tuple(placed.values()))
 
 
-def matmul_async(device: Device, a: Operand, b: Operand, **options: Any) -> Event:
+def _operands(
+    device: Device, a: Operand | MxArray, b: Operand | MxArray
+) -> tuple[OperandType, dict[str, Operand]]:
+    """Elements, and scales of MX operands, checked against each other and the chip."""
+    if isinstance(a, MxArray) != isinstance(b, MxArray):
+        plain = "b" if isinstance(a, MxArray) else "a"
+        raise TypeError(f"{plain} must be an MxArray like the other operand; see weft.quantise.mx")
+    scales: dict[str, Operand] = {}
+    if isinstance(a, MxArray) and isinstance(b, MxArray):
+        require_format(device.config, "mxfp8", "a and b")
+        for what, mx, axis in (("a", a, 1), ("b", b, 0)):
+            if mx.axis != axis:
+                raise ValueError(
+                    f"{what} must have its scales along axis {axis} (K), not {mx.axis}; "
+                    f"quantise it with axis={axis}"
+                )
+            scales[f"{what}_scales"] = check_operand(
+                device, mx.scales, f"scales of {what}", np.uint8, 2
+            )
+        a, b = a.elements, b.elements
+    # dtypes that no chip has are refused before the rest is looked at
+    checked = check_operand(device, a, "a", None, 2)
+    kind = operand_type(device.config, checked.dtype, "a")
+    b = check_operand(device, b, "b", kind.dtype, 2)  # type: ignore[arg-type]
+    if b.shape[0] != checked.shape[1]:
+        raise ValueError(
+            f"a and b must agree in K: a is {checked.shape}, so b must have {checked.shape[1]} "
+            f"rows, not shape {b.shape}"
+        )
+    return kind, {"a": checked, "b": b, **scales}
+
+
+def matmul_async(
+    device: Device, a: Operand | MxArray, b: Operand | MxArray, **options: Any
+) -> Event:
     """``a @ b``; the event's ``wait()`` gives the buffer with the result.
 
     Parameters
     ----------
-    a : (M, K) array or buffer of int8
-    b : (K, N) array or buffer of int8
+    a : (M, K) array or buffer
+        of int8 or ``ml_dtypes``' int4 (int32 sums), bfloat16, float8_e4m3fn or float8_e5m2 (fp32
+        sums, in the order of ``weft_sim.golden.matmul_float``); or an ``MxArray`` with axis 1. The
+        chip must have the format.
+    b : (K, N) array or buffer of the same dtype; or an ``MxArray`` with axis 0
         M, K and N from 1 to 65,535. Arrays are copied to the device, buffers are used where they
         are.
     bias : (N,) of int32, optional
@@ -166,19 +160,6 @@ def matmul_async(device: Device, a: Operand, b: Operand, **options: Any) -> Even
     planned = plan_matmul(device, a, b, **options)
     planned.load(device)
     return planned.run(device)
-
-
-def _clamp(clamp: tuple[int, int], zero_point: int, relu: bool) -> tuple[int, int]:
-    if not isinstance(clamp, tuple | list) or len(clamp) != 2:
-        raise TypeError(f"clamp must be a pair of integers, not {clamp!r}")
-    low, high = (small_integer(value, "clamp") for value in clamp)
-    if relu:
-        low = max(low, small_integer(zero_point, "zero_point"))
-    if low > high:
-        raise ValueError(
-            f"clamp must have its low end first (with relu: above zero_point), not {clamp}"
-        )
-    return low, high
 
 
 def _tiles(device: Device, count: int | None) -> tuple[tuple[int, int], ...] | None:

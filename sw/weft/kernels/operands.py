@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -19,11 +19,9 @@ LARGEST_DIMENSION = 65_535
 Operand: TypeAlias = np.ndarray | DeviceBuffer
 
 
-def check_operand(
-    device: Device, value: object, what: str, dtype: type, dimensions: int
-) -> Operand:
-    """``value`` if it is an array or buffer of that dtype and number of dimensions, in reach of
-    this device.
+def check_operand(device: Device, value: object, what: str, dtype: Any, dimensions: int) -> Operand:
+    """``value`` if it is an array or buffer of that dtype (any, if None) and number of dimensions,
+    in reach of this device.
 
     Raises
     ------
@@ -39,7 +37,7 @@ def check_operand(
             raise ValueError(f"{what} is a buffer that was freed; allocate a new one")
     else:
         value = check_array(value, what)
-    if value.dtype != np.dtype(dtype):
+    if dtype is not None and value.dtype != np.dtype(dtype):
         raise TypeError(
             f"{what} must have dtype {np.dtype(dtype)}, not {value.dtype}; convert it with astype"
         )
