@@ -25,6 +25,8 @@ class CreditLink(wiring.Component):
     flit_bytes : int
     depth : int
         places in the receiving buffer
+    packet_flits : int
+        flits of the largest packet to tiles, 0 if there are none
 
     Members
     -------
@@ -34,12 +36,16 @@ class CreditLink(wiring.Component):
         to the input of the next; always finds it ready
     credit : In(1)
         one place of the receiving buffer has become free
+    room : Out(1)
+        only with ``packet_flits``: there is room for a packet to tiles behind the flit in ``i``
     """
 
-    def __init__(self, *, flit_bytes, depth):
+    def __init__(self, *, flit_bytes, depth, packet_flits=0):
         self.depth = depth
+        self.packet_flits = packet_flits
         flits = stream.Signature(Flit(flit_bytes=flit_bytes))
-        super().__init__({"i": In(flits), "o": Out(flits), "credit": In(1)})
+        room = {"room": Out(1)} if packet_flits else {}
+        super().__init__({"i": In(flits), "o": Out(flits), "credit": In(1), **room})
 
     def elaborate(self, platform):
         m = Module()
@@ -52,6 +58,8 @@ class CreditLink(wiring.Component):
             self.o.payload.eq(self.i.payload),
             spend.eq(self.o.valid),
         ]
+        if self.packet_flits:
+            m.d.comb += self.room.eq(credits >= self.packet_flits + self.i.valid)
         with m.If(spend & ~self.credit):
             m.d.sync += credits.eq(credits - 1)
         with m.Elif(~spend & self.credit):

@@ -8,6 +8,7 @@ from .deadlock import check_network
 from .packet import MeshPort
 from .plane import Plane
 from .routing import dimension_order
+from .tile_packet import tile_packet_flits
 from .topology import NodeKind, nodes
 
 __all__ = ["Mesh"]
@@ -17,8 +18,9 @@ class Mesh(wiring.Component):
     """Request and response plane of ``config``; each member is the far side of a node's
     ``MeshPort``, to be connected by ``link(m, node.mesh, mesh.<member>)``.
 
-    Packets between one source and one destination keep their order on each plane. That no cycle of
-    waiting can arise is checked when the mesh is made (``deadlock``).
+    The request plane carries packets to rectangles of tiles if there is more than one tile. Packets
+    between one source and one destination keep their order on each plane. That no cycle of waiting
+    can arise is checked when the mesh is made (``deadlock``).
 
     Latency: 2 cycles for each router on the way (``hops + 1`` of them), from a flit's acceptance at
     the source to its first offer at the destination.  Throughput: 1 flit a cycle on every link,
@@ -48,7 +50,8 @@ class Mesh(wiring.Component):
     """
 
     def __init__(self, config, *, routing=dimension_order):
-        check_network(config.mesh, routing)
+        self.packet_flits = tile_packet_flits(config) if config.mesh.tiles > 1 else 0
+        check_network(config.mesh, routing, packet_flits=self.packet_flits)
         self.config = config
         self.routing = routing
         port = MeshPort(flit_bytes=config.flit_bytes)
@@ -61,9 +64,10 @@ class Mesh(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         planes = {}
-        for name in ("request", "response"):
+        for name, packet_flits in (("request", self.packet_flits), ("response", 0)):
             m.submodules[name] = planes[name] = Plane(
-                self.config.mesh, flit_bytes=self.config.flit_bytes, routing=self.routing)
+                self.config.mesh, flit_bytes=self.config.flit_bytes, routing=self.routing,
+                packet_flits=packet_flits)
         ports = {
             NodeKind.TILE: self.tile,
             NodeKind.ENDPOINT: self.endpoint,

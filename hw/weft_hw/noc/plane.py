@@ -10,6 +10,7 @@ from .packet import Flit, RouterPort
 from .router import Router
 from .routing import dimension_order
 from .topology import neighbour, nodes
+from .tree_router import TreeRouter
 
 __all__ = ["Plane"]
 
@@ -25,6 +26,9 @@ class Plane(wiring.Component):
     flit_bytes : int
     routing : function
         see ``routing``
+    packet_flits : int
+        flits of the largest packet to tiles; 0: the plane carries none, its routers cannot
+        replicate
 
     Members
     -------
@@ -32,9 +36,10 @@ class Plane(wiring.Component):
         from and to each node, in the order of ``topology.nodes``
     """
 
-    def __init__(self, mesh, *, flit_bytes, routing=dimension_order):
+    def __init__(self, mesh, *, flit_bytes, routing=dimension_order, packet_flits=0):
         self.mesh = mesh
         self.flit_bytes = flit_bytes
+        self.packet_flits = packet_flits
         self.routing = routing
         flits = stream.Signature(Flit(flit_bytes=flit_bytes))
         count = len(nodes(mesh))
@@ -50,8 +55,7 @@ class Plane(wiring.Component):
                 ports = tuple(
                     port for port in RouterPort
                     if (x, y, port) in held or neighbour(self.mesh, x, y, port) is not None)
-                routers[x, y] = router = Router(
-                    flit_bytes=self.flit_bytes, depth=depth, ports=ports, routing=self.routing)
+                routers[x, y] = router = self._router(ports)
                 m.submodules[f"router_{x}_{y}"] = share(router)
                 m.d.comb += [router.x.eq(x), router.y.eq(y)]
 
@@ -61,12 +65,24 @@ class Plane(wiring.Component):
                     index = held[x, y, port]
                     wiring.connect(m, wiring.flipped(self.i[index]), router.input(port))
                     wiring.connect(m, router.output(port), wiring.flipped(self.o[index]))
+                    if self.packet_flits:
+                        m.d.comb += router.room(port).eq(1)
                 else:
                     far_x, far_y, far_port = neighbour(self.mesh, x, y, port)
                     target = routers[far_x, far_y]
                     name = f"link_{x}_{y}_{port.name.lower()}"
-                    m.submodules[name] = way = CreditLink(flit_bytes=self.flit_bytes, depth=depth)
+                    m.submodules[name] = way = CreditLink(
+                        flit_bytes=self.flit_bytes, depth=depth, packet_flits=self.packet_flits)
                     m.d.comb += way.credit.eq(target.credit(far_port))
+                    if self.packet_flits:
+                        m.d.comb += router.room(port).eq(way.room)
                     wiring.connect(m, router.output(port), way.i)
                     wiring.connect(m, way.o, target.input(far_port))
         return m
+
+    def _router(self, ports):
+        parameters = {"flit_bytes": self.flit_bytes, "depth": self.mesh.router_fifo_depth,
+                      "ports": ports, "routing": self.routing}
+        if self.packet_flits:
+            return TreeRouter(packet_flits=self.packet_flits, **parameters)
+        return Router(**parameters)

@@ -40,6 +40,8 @@ class Router(wiring.Component):
         the ports that lead somewhere, at least two; the others are not built
     routing : function
         see ``routing``
+    more : dict
+        further members, of a router that can more
 
     Members
     -------
@@ -52,7 +54,8 @@ class Router(wiring.Component):
         a place in the buffer of that input became free in the cycle before
     """
 
-    def __init__(self, *, flit_bytes, depth, ports=tuple(RouterPort), routing=dimension_order):
+    def __init__(self, *, flit_bytes, depth, ports=tuple(RouterPort), routing=dimension_order,
+                 more=None):
         if len(ports) < 2:
             raise ValueError(f"ports must be at least two, not {len(ports)}")
         self.flit_bytes = flit_bytes
@@ -63,7 +66,7 @@ class Router(wiring.Component):
         members = {"x": In(4), "y": In(4)}
         for port in map(_name, ports):
             members |= {f"i_{port}": In(flits), f"o_{port}": Out(flits), f"credit_{port}": Out(1)}
-        super().__init__(members)
+        super().__init__(members | (more or {}))
 
     @property
     def shared_name(self):

@@ -1,14 +1,15 @@
 """Routing: which port of a router a packet leaves by.
 
 A routing is a function ``(x, y, destination) -> rules``: the router's own position, the destination
-(``x``, ``y``, ``port``), and a list of ``(condition, port)`` of which the first true one counts.
-Conditions are made of comparisons only, so the same function yields hardware from signals
-(``Router``) and answers from integers (``deadlock``): what is checked is what is built.
+(``x``, ``y``, ``port``), and a list of ``(condition, port)`` of which the first true one counts. A
+routing of packets to rectangles of tiles is ``(x, y, came_by, rectangle) -> rules`` of which every
+true one counts. Conditions are made of comparisons only, so the same function yields hardware from
+signals (``Router``) and answers from integers (``deadlock``): what is checked is what is built.
 """
 
 from .packet import RouterPort
 
-__all__ = ["dimension_order"]
+__all__ = ["dimension_order", "row_then_columns"]
 
 
 def dimension_order(x, y, destination):
@@ -20,3 +21,25 @@ def dimension_order(x, y, destination):
         (destination.y < y, RouterPort.NORTH),
         (True, destination.port),
     ]
+
+
+def row_then_columns(x, y, came_by, rectangle):
+    """Along the row of the source as far as the rectangle goes; at each of its columns north and
+    south. The way to each single tile is that of ``dimension_order``.
+    """
+    in_column = (rectangle.x_first <= x) & (rectangle.x_last >= x)
+    rules = [
+        (in_column & (rectangle.y_first <= y) & (rectangle.y_last >= y), RouterPort.LOCAL),
+        (in_column & (rectangle.y_first < y), RouterPort.NORTH),
+        (rectangle.x_last > x, RouterPort.EAST),
+        (in_column & (rectangle.y_last > y), RouterPort.SOUTH),
+        (rectangle.x_first < x, RouterPort.WEST),
+    ]
+    ways = {
+        RouterPort.LOCAL: set(RouterPort),
+        RouterPort.WEST: {RouterPort.LOCAL, RouterPort.NORTH, RouterPort.EAST, RouterPort.SOUTH},
+        RouterPort.EAST: {RouterPort.LOCAL, RouterPort.NORTH, RouterPort.SOUTH, RouterPort.WEST},
+        RouterPort.NORTH: {RouterPort.LOCAL, RouterPort.SOUTH},
+        RouterPort.SOUTH: {RouterPort.LOCAL, RouterPort.NORTH},
+    }[came_by]
+    return [(condition, port) for condition, port in rules if port in ways]
