@@ -1,23 +1,31 @@
-"""The load engine: memory to scratchpad.
+"""The load engine: memory to scratchpad, and fills.
 
 ```
  Transfer --> request (READs)          response_header: tag -> scratchpad row (a table)
-     ^------- complete <-- write <---- response_data: a flit is a scratchpad row
+     |`-----> Filler (padding) --.     response_data: a flit is a scratchpad row
+     |                           v     |
+     ^------- complete <------ write <-`
 ```
 
 Every request's data begins at a scratchpad row, so a data flit is written as it comes; the network
-fills the last one with zeros. Responses of different endpoints may overtake each other.
+fills the last one with zeros. Responses of different endpoints may overtake each other, and fills
+overtake responses: a padded row is filled as soon as its turn to be requested would come.
+
+A row that fills and a response's flit that come in one cycle take turns, the fill first if the row
+before was not one; so nobody waits for more than a row, and no cycle is lost.
 
 Latency: command taken in cycle t, first request offered in t + 4; data flit taken in t, its row
-written in t + 1; the last row of a command written in t, its ``done`` offered in t + 1. Throughput:
-a request a cycle, a row a cycle; a header and the data of the response before it take one cycle
-each, as on the link.
+written in t + 1; the last row of a command written in t, its ``done`` offered in t + 1. A padded
+row whose request would have been accepted in t is written from t + 2 on. Throughput: a request or a
+fill a cycle, a row a cycle; a header and the data of the response before it take one cycle each, as
+on the link.
 """
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from ..isa import Status
 from ..memory.port import WritePort
@@ -32,13 +40,14 @@ from ..noc.packet import (
 )
 from ..streams.link import link
 from ..tile.engine import EnginePort
+from .fill import Filler
 from .transfer import Transfer
 
 __all__ = ["LoadEngine"]
 
 
 class LoadEngine(wiring.Component):
-    """Runs LOAD commands, ``load_requests`` READs in flight.
+    """Runs LOAD and FILL commands, ``load_requests`` READs in flight.
 
     Members
     -------
@@ -73,8 +82,9 @@ class LoadEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        requests = self.config.tile.load_requests
-        m.submodules.transfer = transfer = Transfer(self.config, requests=requests)
+        requests, flit_bits = self.config.tile.load_requests, ceil_log2(self.config.flit_bytes)
+        m.submodules.transfer = transfer = Transfer(self.config, requests=requests, tensor=True)
+        m.submodules.filler = filler = Filler(self.config)
         link(m, wiring.flipped(self.engine), transfer.engine)
         m.d.comb += [self.busy.eq(transfer.busy), self.bytes.eq(transfer.bytes)]
 
@@ -84,8 +94,8 @@ class LoadEngine(wiring.Component):
         row_write, row_read = rows.write_port(), rows.read_port(domain="comb")
         request = self.request.payload
         m.d.comb += [
-            self.request.valid.eq(transfer.access.valid),
-            transfer.access.ready.eq(self.request.ready),
+            self.request.valid.eq(transfer.access.valid & ~access.fill),
+            transfer.access.ready.eq(Mux(access.fill, filler.job.ready, self.request.ready)),
             request.destination.y.eq(access.endpoint),
             request.destination.port.eq(RouterPort.WEST),
             request.source.eq(self.node),
@@ -96,6 +106,12 @@ class LoadEngine(wiring.Component):
             row_write.addr.eq(tag),
             row_write.data.eq(access.row),
             row_write.en.eq(self.request.valid & self.request.ready),
+            filler.job.valid.eq(transfer.access.valid & access.fill),
+            filler.job.payload.tag.eq(tag),
+            filler.job.payload.row.eq(access.row),
+            filler.job.payload.flits_less_one.eq(access.flits_less_one),
+            filler.job.payload.tail_less_one.eq(access.length[:flit_bits] - 1),
+            filler.job.payload.value.eq(access.value),
         ]
 
         # s0: the response whose data comes in
@@ -124,11 +140,16 @@ class LoadEngine(wiring.Component):
         s1_valid, s1_has_data, s1_last = Signal(), Signal(), Signal()
         s1_tag, s1_status = Signal.like(s0_tag), Signal(Status)
         s1_beat = Signal(self.write.request.payload.shape())
-        s1_leaves, s1_free = Signal(), Signal()
+        s1_leaves, s1_free, waits = Signal(), Signal(), Signal()
+        fills, filled_before = Signal(), Signal()
+        local = filler.beat
         m.d.comb += [
             s1_free.eq(~s1_valid | s1_leaves),
-            moves.eq(s0_valid & (self.response_data.valid | ~s0_has_data) & s1_free),
-            self.response_data.ready.eq(s0_valid & s0_has_data & s1_free),
+            waits.eq(s0_valid & (self.response_data.valid | ~s0_has_data)),
+            fills.eq(local.valid & ~(waits & filled_before)),
+            moves.eq(waits & s1_free & ~fills),
+            local.ready.eq(s1_free & fills),
+            self.response_data.ready.eq(s0_valid & s0_has_data & s1_free & ~fills),
             s1_leaves.eq(s1_valid & (self.write.request.ready | ~s1_has_data)),
             self.write.request.valid.eq(s1_valid & s1_has_data),
             self.write.request.payload.eq(s1_beat),
@@ -147,5 +168,16 @@ class LoadEngine(wiring.Component):
                 s1_status.eq(s0_status),
                 s1_beat.row.eq(s0_row),
                 s1_beat.data.eq(self.response_data.payload.data),
+                filled_before.eq(0),
+            ]
+        with m.If(local.valid & local.ready):
+            m.d.sync += [
+                s1_valid.eq(1),
+                s1_has_data.eq(1),
+                s1_last.eq(local.payload.last),
+                s1_tag.eq(local.payload.tag),
+                s1_status.eq(Status.OK),
+                s1_beat.eq(local.payload.beat),
+                filled_before.eq(1),
             ]
         return m

@@ -23,8 +23,9 @@ from ..isa import CommandHeader, Status
 from ..streams.link import link
 from ..tile.engine import EnginePort
 from .decode import Decode
-from .pattern import Access, Pattern
+from .pattern import Pattern
 from .ring import Completed, RequestRing, Ticket
+from .walk import Access
 
 __all__ = ["TaggedAccess", "Transfer"]
 
@@ -32,17 +33,18 @@ __all__ = ["TaggedAccess", "Transfer"]
 class TaggedAccess(data.StructLayout):
     """An access whose status is OK, and its tag."""
 
-    def __init__(self, config):
-        super().__init__({"access": Access(config), "tag": unsigned(8)})
+    def __init__(self, config, *, tensor=False):
+        super().__init__({"access": Access(config, tensor=tensor), "tag": unsigned(8)})
 
 
 class Transfer(wiring.Component):
-    """Runs commands as requests.
+    """Runs commands as requests; with ``tensor`` LOADs of all kinds, and FILLs.
 
     Members
     -------
     engine : In(EnginePort)
     access : Out(stream.Signature(TaggedAccess))
+        a request, or what ``Access`` says of a fill; either is to be completed
     complete : In(stream.Signature(Completed, always_ready=True))
     busy : Out(1)
         a command was taken and is not done
@@ -50,12 +52,13 @@ class Transfer(wiring.Component):
         payload bytes of requests that succeeded, in the cycle in which they leave the ring
     """
 
-    def __init__(self, config, *, requests):
+    def __init__(self, config, *, requests, tensor=False):
         self.config = config
         self.requests = requests
+        self.tensor = tensor
         super().__init__({
             "engine": In(EnginePort(address_bits=config.host.address_bits)),
-            "access": Out(stream.Signature(TaggedAccess(config))),
+            "access": Out(stream.Signature(TaggedAccess(config, tensor=tensor))),
             "complete": In(stream.Signature(Completed(tags=requests), always_ready=True)),
             "busy": Out(1),
             "bytes": Out(13),
@@ -64,8 +67,8 @@ class Transfer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         address_bits, depth = self.config.host.address_bits, self.config.tile.command_queue_depth
-        m.submodules.decode = decode = Decode(self.config)
-        m.submodules.pattern = pattern = Pattern(self.config)
+        m.submodules.decode = decode = Decode(self.config, tensor=self.tensor)
+        m.submodules.pattern = pattern = Pattern(self.config, tensor=self.tensor)
         m.submodules.ring = ring = RequestRing(requests=self.requests, address_bits=address_bits)
         m.submodules.tickets = tickets = fifo.SyncFIFO(width=Ticket.as_shape().size, depth=depth)
         link(m, decode.walk, pattern.walk)
@@ -103,6 +106,10 @@ class Transfer(wiring.Component):
             ring.entry.length.eq(access.length),
             ring.entry.address.eq(access.address),
         ]
+        if self.tensor:
+            # bytes that are not loaded are not counted
+            with m.If(access.fill):
+                m.d.comb += ring.entry.length.eq(0)
 
         # an error stops the walk in progress only if it is the oldest command's; both are counted
         # modulo a power of two above the number of commands that fit between them

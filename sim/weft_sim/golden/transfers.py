@@ -1,0 +1,183 @@
+"""What the load engine does: which memory bytes each command asks for, in what order and for which
+scratchpad rows, how it ends, and the scratchpad afterwards.
+
+A command is a mapping from field names (``weft_hw.isa``) to integers; fields left out are zero.
+Responses of one endpoint come in order and commands with their semaphores do not race, so the
+scratchpad depends on nothing else.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from weft_hw.config import ChipConfig
+from weft_hw.isa import Opcode, Status
+
+__all__ = ["Access", "Fault", "accesses", "run_transfer"]
+
+
+class Access(NamedTuple):
+    """``length`` bytes at memory byte ``address`` to scratchpad rows from ``row`` on, the rest of
+    the last row zeros. With a ``value`` no request: those bytes are its four bytes repeated.
+    """
+
+    address: int
+    length: int
+    row: int
+    value: int | None = None
+
+
+class Fault(NamedTuple):
+    """Why a command ends early, and the ``address`` that its end tells."""
+
+    status: Status
+    address: int
+
+
+def accesses(
+    config: ChipConfig, opcode: Opcode, command: Mapping[str, int], scratchpad: np.ndarray
+) -> Iterator[Access | Fault]:
+    """The requests and fills of a LOAD without ``transpose`` or a FILL, in order. A ``Fault`` is
+    the last item if there is one.
+
+    Parameters
+    ----------
+    config : ChipConfig
+    opcode : Opcode
+    command : mapping
+    scratchpad : (rows, row bytes) ndarray of uint8
+    """
+    field = _Fields(command)
+    if _is_illegal(config, opcode, field):
+        yield Fault(Status.ILLEGAL_FIELD, 0)
+        return
+    rows = {
+        Opcode.LOAD: _load_rows,
+        Opcode.FILL: _fill_rows,
+    }[opcode](config, field, scratchpad)
+    for item in rows:
+        if isinstance(item, Fault):
+            yield item
+            return
+        for access in _packets(config, item):
+            fault = _fault(config, access)
+            yield fault or access
+            if fault:
+                return
+
+
+def run_transfer(
+    config: ChipConfig,
+    opcode: Opcode,
+    command: Mapping[str, int],
+    read: Callable[[int, int], np.ndarray],
+    scratchpad: np.ndarray,
+) -> tuple[np.ndarray, Status, int]:
+    """A command from start to end.
+
+    Parameters
+    ----------
+    config : ChipConfig
+    opcode : Opcode
+    command : mapping
+    read : callable
+        ``read(address, length)`` gives that many bytes of memory, (length,) ndarray of uint8.
+    scratchpad : (rows, row bytes) ndarray of uint8
+
+    Returns
+    -------
+    scratchpad : (rows, row bytes) ndarray of uint8
+        a new one.
+    status : Status
+    address : int
+        what the end tells; 0 if the status is OK.
+    """
+    result, flit = scratchpad.copy(), config.flit_bytes
+    for access in accesses(config, opcode, command, scratchpad):
+        if isinstance(access, Fault):
+            return result, access.status, access.address
+        count = -(-access.length // flit)
+        line = np.zeros(count * flit, np.uint8)
+        if access.value is None:
+            line[: access.length] = read(access.address, access.length)
+        else:
+            word = np.frombuffer(access.value.to_bytes(4, "little"), np.uint8)
+            line[: access.length] = np.resize(word, access.length)
+        result[access.row : access.row + count] = line.reshape(count, flit)
+    return result, Status.OK, 0
+
+
+class _Fields(dict[str, int]):
+    """Fields left out are zero."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
+
+
+def _is_illegal(config: ChipConfig, opcode: Opcode, field: _Fields) -> bool:
+    if opcode is Opcode.FILL:
+        return not field["rows"] or not field["columns"]
+    if not field["rows"] or not field["row_bytes"]:
+        return True
+    if field["endpoint"] >= config.mesh.memory_endpoints or field["transpose"]:
+        return True
+    return bool(field["padded"]) and not (field["height"] and field["width"])
+
+
+def _load_rows(config: ChipConfig, field: _Fields, scratchpad: np.ndarray) -> Iterator[Access]:
+    """Memory rows, whole: those that follow each other without a gap are one."""
+    space, flit = 1 << config.host.address_bits, config.flit_bytes
+    rows, row_bytes, padded = field["rows"], field["row_bytes"], field["padded"]
+    strides = (field["memory_stride"], field["local_stride"] * flit)
+    if not padded and strides == (row_bytes, row_bytes):
+        rows, row_bytes = 1, rows * row_bytes
+    for i3 in range(field["more_3"] + 1):
+        for i2 in range(field["more_2"] + 1):
+            for i1 in range(field["more_1"] + 1):
+                outer = (i1, i2, i3)
+                start = field["memory_address"] + _travel(field, "memory_stride", outer)
+                start = start % space if any(outer) or padded else start
+                local = field["local_row"] + _travel(field, "local_stride", outer)
+                y = field["pad_y"] + i1 * field["step_y"] + i3 * field["dilation_y"]
+                for i in range(rows):
+                    address = start + i * field["memory_stride"]
+                    row = local + i * field["local_stride"]
+                    x = field["pad_x"] + i * field["step_x"] + i2 * field["dilation_x"]
+                    if not padded:
+                        yield Access(address, row_bytes, row)
+                    elif 0 <= y < field["height"] and 0 <= x < field["width"]:
+                        yield Access(address % space, row_bytes, row)
+                    else:
+                        yield Access(0, row_bytes, row, field["pad_value"])
+
+
+def _travel(field: _Fields, name: str, outer: tuple[int, int, int]) -> int:
+    return sum(index * field[f"{name}_{loop}"] for loop, index in enumerate(outer, 1))
+
+
+def _fill_rows(config: ChipConfig, field: _Fields, scratchpad: np.ndarray) -> Iterator[Access]:
+    for i in range(field["rows"]):
+        row = field["row"] + i * field["stride"]
+        yield Access(0, field["columns"] * config.flit_bytes, row, field["value"])
+
+
+def _packets(config: ChipConfig, row: Access) -> Iterator[Access]:
+    """A row cut into pieces of the largest packet."""
+    packet = config.mesh.max_packet_bytes
+    for offset in range(0, row.length, packet):
+        yield Access(
+            row.address + offset,
+            min(packet, row.length - offset),
+            row.row + offset // config.flit_bytes,
+            row.value,
+        )
+
+
+def _fault(config: ChipConfig, access: Access) -> Fault | None:
+    """Why the access cannot be made."""
+    local_rows, space = config.tile.scratchpad_rows, 1 << config.host.address_bits
+    if access.row + -(-access.length // config.flit_bytes) > local_rows:
+        return Fault(Status.LOCAL_RANGE, max(access.row, local_rows))
+    if access.value is None and access.address + access.length > space:
+        return Fault(Status.WINDOW, space - 1)
+    return None

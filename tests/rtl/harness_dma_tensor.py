@@ -1,0 +1,233 @@
+"""Tensor commands for the benches of the load engine: any LOAD, and FILL."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from harness_dma_load import Setup
+from harness_dma_memory import Responder
+from weft_hw.config import ChipConfig
+from weft_hw.isa import COMMANDS, Opcode, Status
+from weft_sim.bench import pack
+from weft_sim.golden.transfers import Access, Fault, accesses, run_transfer
+
+
+@dataclass
+class TensorCommand:
+    """A command of the load engine by its fields."""
+
+    opcode: Opcode
+    fields: dict[str, int]
+    index: int = 0
+    signal: int = 0
+    image: np.ndarray | None = field(default=None, repr=False)
+    """What the goldens take for the scratchpad at its start."""
+
+    def bits(self, opcode: Opcode | None = None) -> dict[str, Any]:
+        """As the front end hands it over; bits beyond its fields are set."""
+        layout = COMMANDS[self.opcode]
+        header = {"opcode": self.opcode, "tile_x": 5, "wait": 0xFFFF, "signal": self.signal}
+        size = layout.as_shape().size
+        word = pack(layout, {**self.fields, "header": header}) | ((1 << 512) - (1 << size))
+        return {"bits": word, "index": self.index}
+
+    @property
+    def endpoint(self) -> int:
+        return self.fields.get("endpoint", 0)
+
+
+def im2col(
+    config: ChipConfig,
+    image: tuple[int, int, int],
+    kernel: tuple[int, int],
+    output: tuple[int, int],
+    *,
+    pad: tuple[int, int] = (0, 0),
+    step: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+    address: int = 0,
+    local_row: int = 0,
+    value: int = 0,
+    endpoint: int = 0,
+) -> TensorCommand:
+    """The LOAD that unrolls an image (height, width, bytes of a pixel) at ``address``: an output
+    position gets ``kernel`` pixels that follow each other, each in scratchpad rows of its own.
+    Pairs are (y, x); ``pad`` is what lies before the image.
+    """
+    height, width, pixel = image
+    flits = -(-pixel // config.flit_bytes)
+    window = kernel[0] * kernel[1] * flits
+    start = address - (pad[0] * width + pad[1]) * pixel
+    fields = {
+        "memory_address": start % (1 << config.host.address_bits),
+        "row_bytes": pixel,
+        "rows": output[1],
+        "memory_stride": step[1] * pixel,
+        "local_row": local_row,
+        "local_stride": window,
+        "endpoint": endpoint,
+        "more_1": output[0] - 1,
+        "memory_stride_1": step[0] * width * pixel,
+        "local_stride_1": output[1] * window,
+        "more_2": kernel[1] - 1,
+        "memory_stride_2": dilation[1] * pixel,
+        "local_stride_2": flits,
+        "more_3": kernel[0] - 1,
+        "memory_stride_3": dilation[0] * width * pixel,
+        "local_stride_3": kernel[1] * flits,
+        "padded": 1,
+        "pad_y": -pad[0],
+        "pad_x": -pad[1],
+        "step_y": step[0],
+        "step_x": step[1],
+        "dilation_y": dilation[0],
+        "dilation_x": dilation[1],
+        "height": height,
+        "width": width,
+        "pad_value": value,
+    }
+    return TensorCommand(Opcode.LOAD, fields)
+
+
+def random_im2col(rng: np.random.Generator, config: ChipConfig, row: int) -> TensorCommand:
+    """Any convolution whose unrolled image begins at scratchpad row ``row``."""
+    flit = config.flit_bytes
+    small = [int(n) for n in rng.integers(1, 5, 8)]
+    pixels = [1, flit - 1, flit, flit + 1, 3 * flit, config.mesh.max_packet_bytes + 3]
+    pixel = int(rng.choice(pixels, p=[0.2, 0.2, 0.2, 0.2, 0.15, 0.05]))
+    return im2col(
+        config,
+        (int(rng.integers(1, 9)), int(rng.integers(1, 9)), pixel),
+        (small[0], small[1]),
+        (small[2], int(rng.integers(1, 9))),
+        pad=(int(rng.integers(0, 4)), int(rng.integers(0, 4))),
+        step=(int(rng.integers(0, 4)), int(rng.integers(0, 4))),
+        dilation=(int(rng.integers(0, 4)), int(rng.integers(0, 4))),
+        # an image at address 0 has its padding at the other end of the address space
+        address=int(rng.choice([0, int(rng.integers(1 << 14))])),
+        local_row=row,
+        value=int(rng.integers(1 << 32)),
+        endpoint=int(rng.integers(config.mesh.memory_endpoints)),
+    )
+
+
+def random_loops(rng: np.random.Generator, config: ChipConfig, row: int) -> TensorCommand:
+    """Four loops over rows nested in the scratchpad in any order, with any strides in memory."""
+    flit, space = config.flit_bytes, 1 << config.host.address_bits
+    row_bytes = int(rng.integers(1, 4 * flit))
+    counts = [int(n) for n in rng.integers(1, 5, 4)]
+    if rng.random() < 0.5:
+        row_bytes = -(-row_bytes // flit) * flit
+    step, strides = -(-row_bytes // flit), [0, 0, 0, 0]
+    order = rng.permutation(4) if rng.random() < 0.7 else np.arange(4)
+    for loop in order:
+        strides[loop] = step
+        step *= counts[loop]
+    inner = row_bytes if rng.random() < 0.5 else int(rng.integers(1 << 18))
+    fields = {
+        "memory_address": int(rng.choice([0, space >> 1, space - (1 << 24)])),
+        "row_bytes": row_bytes,
+        "rows": counts[0],
+        "memory_stride": inner,
+        "local_row": row,
+        "local_stride": strides[0],
+        "endpoint": int(rng.integers(config.mesh.memory_endpoints)),
+    }
+    for loop in (1, 2, 3):
+        fields[f"more_{loop}"] = counts[loop] - 1
+        fields[f"memory_stride_{loop}"] = int(rng.integers(-(1 << 20), 1 << 20))
+        fields[f"local_stride_{loop}"] = strides[loop]
+    if fields["memory_address"] == 0:
+        # stays below the end of the address space before an outer loop wraps
+        fields["memory_stride"] %= 1 << 12
+    return TensorCommand(Opcode.LOAD, fields)
+
+
+def random_fill(rng: np.random.Generator, config: ChipConfig, row: int) -> TensorCommand:
+    """Any rectangle of rows."""
+    packet = config.mesh.max_packet_bytes // config.flit_bytes
+    columns = int(rng.choice([1, 2, packet, packet + 1, int(rng.integers(1, 2 * packet))]))
+    return TensorCommand(
+        Opcode.FILL,
+        {
+            "row": row,
+            "rows": int(rng.integers(1, 9)),
+            "columns": columns,
+            "stride": columns + int(rng.choice([0, 0, 1, 7])),
+            "value": int(rng.integers(1 << 32)),
+        },
+    )
+
+
+MAKERS: list[Callable[[np.random.Generator, ChipConfig, int], TensorCommand]] = [
+    random_im2col,
+    random_loops,
+    random_fill,
+]
+
+
+def rows_written(config: ChipConfig, command: TensorCommand, image: np.ndarray) -> list[int]:
+    """Scratchpad rows that a command writes, in the order of its accesses."""
+    return [
+        item.row + i
+        for item in accesses(config, command.opcode, command.fields, image)
+        if isinstance(item, Access)
+        for i in range(-(-item.length // config.flit_bytes))
+    ]
+
+
+def random_tensors(
+    rng: np.random.Generator, config: ChipConfig, count: int, limit_rows: int
+) -> list[TensorCommand]:
+    """Commands that write disjoint rows, each row once."""
+    batch: list[TensorCommand] = []
+    image = np.zeros((config.tile.scratchpad_rows, config.flit_bytes), np.uint8)
+    row = 0
+    while len(batch) < count:
+        make = MAKERS[int(rng.integers(len(MAKERS)))]
+        command = make(rng, config, row)
+        items = list(islice(accesses(config, command.opcode, command.fields, image), limit_rows))
+        if len(items) == limit_rows or any(isinstance(item, Fault) for item in items):
+            continue
+        written = rows_written(config, command, image)
+        if len(set(written)) != len(written) or max(written) >= row + limit_rows:
+            continue
+        row = max(written) + 1 + int(rng.integers(3))
+        command.index, command.signal = int(rng.integers(1 << 32)), int(rng.integers(1 << 16))
+        batch.append(command)
+    assert row <= config.tile.scratchpad_rows
+    return batch
+
+
+def golden(
+    setup: Setup, commands: list[TensorCommand], image: np.ndarray
+) -> tuple[np.ndarray, list[tuple[Status, int | None]]]:
+    """The scratchpad that ``commands`` leave, and how each ends."""
+    ends: list[tuple[Status, int | None]] = []
+    for command in commands:
+
+        def read(address: int, length: int, endpoint: int = command.endpoint) -> np.ndarray:
+            return setup.content.bytes_at(endpoint, address + np.arange(length))
+
+        image, status, address = run_transfer(
+            setup.config, command.opcode, command.fields, read, image
+        )
+        ends.append((status, None if status is Status.OK else address))
+    return image, ends
+
+
+def check_tensor_requests(
+    config: ChipConfig, memory: Responder, commands: list[TensorCommand], image: np.ndarray
+) -> int:
+    """Exactly the requests of ``commands``, in order, have reached the memory; their bytes."""
+    want = [
+        (item.address, item.length, command.endpoint)
+        for command in commands
+        for item in accesses(config, command.opcode, command.fields, image)
+        if isinstance(item, Access) and item.value is None
+    ]
+    got = [(r.header["address"], r.header["length"], r.endpoint) for r in memory.requests]
+    assert got == want
+    return sum(length for _, length, _ in want)

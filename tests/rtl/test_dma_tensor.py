@@ -1,0 +1,204 @@
+"""The load engine's tensor commands: nested loops, padding, fills; faults, abort, cycles."""
+
+import cocotb
+import numpy as np
+import pytest
+from harness_dma import check_ends
+from harness_dma_load import Setup
+from harness_dma_tensor import (
+    TensorCommand,
+    check_tensor_requests,
+    golden,
+    im2col,
+    random_tensors,
+)
+from weft_hw.dma.load import LoadEngine
+from weft_hw.isa import Opcode, Status
+from weft_hw.presets import preset
+from weft_sim.bench import run_bench
+
+
+async def compare(setup, commands):
+    """Runs commands and compares ends, requests, bytes and scratchpad with the goldens."""
+    start = setup.scratchpad()
+    asked, counted = len(setup.memory.requests), setup.counted_bytes
+    ended = len(setup.done.raw)
+    await setup.run(commands)
+    want, ends = golden(setup, commands, start)
+    setup.done.raw[:ended] = []
+    check_ends(setup.done, commands, ends)
+    setup.memory.requests[:asked] = []
+    size = check_tensor_requests(setup.config, setup.memory, commands, start)
+    np.testing.assert_array_equal(setup.scratchpad(), want)
+    assert setup.counted_bytes - counted == size
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def tensors_match_under_any_stall(dut):
+    """A loop that steps wrongly, a padded row in the wrong place, a fill that loses its turn."""
+    for stall, latency in ((0.0, (5, 5)), (0.4, (1, 60)), (0.7, (10, 300)), (0.2, (1, 1))):
+        setup = Setup(dut, stall, latency)
+        await setup.start()
+        limit = setup.config.tile.scratchpad_rows // 12
+        await compare(setup, random_tensors(setup.bench.rng, setup.config, 10, limit))
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def convolutions_unroll(dut):
+    """A window cut at the wrong side of the image, or its step and dilation exchanged."""
+    setup = Setup(dut)
+    await setup.start()
+    config, flit = setup.config, setup.config.flit_bytes
+    tall = (config.tile.scratchpad_rows // (9 * 5 * 2), 1)
+    cases = [
+        im2col(config, (5, 5, flit), (3, 3), (5, 5), pad=(1, 1)),
+        im2col(config, (6, 4, flit - 1), (3, 2), (3, 4), pad=(2, 0), step=(2, 1), value=0x80808080),
+        im2col(config, (4, 9, 2 * flit + 1), (2, 3), (4, 2), pad=(0, 3), step=(1, 3), value=1),
+        im2col(config, (7, 7, 3), (3, 3), (3, 2), pad=(2, 1), dilation=(2, 3), value=0xFF80FF80),
+        # all of it padding
+        im2col(config, (1, 1, flit), (1, 1), (1, 5), pad=(0, 31), value=0x01020304),
+        im2col(config, (4095, 1, 1), (1, 1), tall, step=(15, 0), value=7),
+    ]
+    for command in cases:
+        await compare(setup, [command])
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def faults_end_their_command_only(dut):
+    """A fault in an outer loop that moves bytes, or is told wrongly, or spoils the next command."""
+    setup = Setup(dut, 0.2, (1, 30))
+    await setup.start()
+    config, flit = setup.config, setup.config.flit_bytes
+    rows, top = config.tile.scratchpad_rows, 1 << config.host.address_bits
+    base = {"row_bytes": flit, "rows": 2, "memory_stride": flit + 1, "local_stride": 1}
+    image = {**base, "padded": 1, "height": 2, "width": 2, "step_x": 1, "step_y": 1}
+    fill = {"row": 3, "rows": 2, "columns": 2, "stride": 4, "value": 5}
+
+    def load(**fields):
+        return TensorCommand(Opcode.LOAD, fields)
+
+    bad = [
+        load(**{**image, "height": 0}),
+        load(**{**image, "width": 0}),
+        load(**{**image, "rows": 0}),
+        load(**{**image, "row_bytes": 0}),
+        load(**image, endpoint=config.mesh.memory_endpoints),
+        load(**base, transpose=1, more_1=1),
+        load(**base, transpose=2, padded=1, width=1, height=1),
+        load(**base, more_1=3, local_stride_1=rows // 2 - 1),
+        load(**base, more_2=3, local_stride_2=rows - 1),
+        load(**base, more_3=1, local_stride_3=rows),
+        load(**base, more_1=1, memory_stride_1=-flit),
+        load(**base, memory_address=top - 3 * flit, more_2=1, memory_stride_2=flit),
+        # a padded row is bound to the scratchpad, not to memory
+        load(**{**image, "pad_x": -1}, local_row=rows),
+        load(**{**image, "pad_x": -1}, local_row=rows - 1),
+        load(**{**image, "pad_x": -1}, memory_address=top - 2 * flit),
+        TensorCommand(Opcode.FILL, {**fill, "rows": 0}),
+        TensorCommand(Opcode.FILL, {**fill, "columns": 0}),
+        TensorCommand(Opcode.FILL, {**fill, "row": rows}),
+        TensorCommand(Opcode.FILL, {**fill, "row": (1 << 32) - 1}),
+        TensorCommand(Opcode.FILL, {**fill, "row": rows - 5}),
+        TensorCommand(Opcode.FILL, {**fill, "columns": 0xFFFF}),
+        TensorCommand(Opcode.FILL, {**fill, "rows": 0xFFFF, "stride": 0xFFFF}),
+    ]
+    good = [
+        load(**{**image, "pad_x": -1}, local_row=8, pad_value=3, more_1=1, local_stride_1=4),
+        TensorCommand(Opcode.FILL, {**fill, "row": 40}),
+    ]
+    for i, command in enumerate(bad):
+        command.index, command.signal = i, i
+        await compare(setup, [command, *good])
+        assert setup.done.items[-3]["status"] is not Status.OK
+        assert setup.done.items[-1]["status"] is Status.OK
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def abort_drains_and_the_engine_goes_on(dut):
+    """An abort that leaves a fill or a request behind, loses an end, or leaves the engine stuck."""
+    setup = Setup(dut, 0.2, (20, 60))
+    await setup.start()
+    config = setup.config
+    padding = im2col(config, (3, 3, 5), (2, 2), (4, 4), pad=(1, 1))
+    fill = TensorCommand(Opcode.FILL, {"row": 100, "rows": 12, "columns": 3, "stride": 3})
+    for delay in (0, 3, 4, 5, 6, 7, 8, 9, 40, 80, 150):
+        ended = len(setup.done.raw)
+        setup.commands.send(*[command.bits() for command in (fill, padding, fill, padding)])
+        await setup.bench.cycles(delay)
+        dut.engine__abort.value = 1
+        await setup.done.take(ended + 4, cycles=1000)
+        await setup.bench.cycles(4)
+        assert not dut.busy.value
+        assert not setup.memory.in_flight
+        written = len(setup.writes.raw)
+        await setup.bench.cycles(20)
+        assert len(setup.writes.raw) == written
+        order = [end["status"] for end in setup.done.items[ended:]]
+        assert order == sorted(order, key=lambda status: status.value)
+        assert set(order) <= {Status.OK, Status.ABORTED}
+        dut.engine__abort.value = 0
+    await compare(setup, [padding, fill])
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def cycles_of_fills_and_padding(dut):
+    """A bubble between fills, or a request that waits for them."""
+    setup = Setup(dut, latency=(40, 40))
+    await setup.start()
+    config, flit = setup.config, setup.config.flit_bytes
+    packet = config.mesh.max_packet_bytes // flit
+    for rows, columns in ((1, 1), (10, 1), (3, packet + 1), (1, 3 * packet)):
+        writes, ends = len(setup.writes.at), len(setup.done.at)
+        fields = {"row": 1, "rows": rows, "columns": columns, "stride": columns, "value": 9}
+        taken = len(setup.commands.at)
+        await setup.run([TensorCommand(Opcode.FILL, fields)])
+        at = setup.writes.at[writes:]
+        assert at[0] - setup.commands.at[taken] == 6
+        assert at[-1] - at[0] == rows * columns - 1 == len(at) - 1
+        assert setup.done.at[ends] - at[-1] == 1
+    # two commands: no bubble between long ones
+    writes = len(setup.writes.at)
+    fields = {"row": 1, "rows": 1, "columns": 20, "stride": 20, "value": 9}
+    await setup.run([TensorCommand(Opcode.FILL, fields)] * 2)
+    assert setup.writes.at[-1] - setup.writes.at[writes] == 39
+    # padding left and right of a line, of one row each: a cycle each, a request or a fill
+    first, writes = len(setup.requests.at), len(setup.writes.at)
+    line = im2col(config, (1, 3, flit), (1, 1), (1, 9), pad=(0, 3))
+    taken = len(setup.commands.at)
+    await setup.run([line])
+    asked = setup.requests.at[first:]
+    assert [t - setup.commands.at[taken] for t in asked] == [7, 8, 9]
+    at = [t - setup.commands.at[taken] for t in setup.writes.at[writes:]]
+    assert at[:6] == [6, 7, 8, 12, 13, 14]
+    assert len(at) == 9
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def fills_and_responses_take_turns(dut):
+    """A fill that keeps a response waiting for long, or the other way round, or wastes a cycle."""
+    setup = Setup(dut, latency=(10, 10))
+    await setup.start()
+    config, flit = setup.config, setup.config.flit_bytes
+    packet = config.mesh.max_packet_bytes // flit
+    load = {"row_bytes": packet * flit, "rows": 2, "memory_stride": packet * flit + 1}
+    fill = {"row": 400, "rows": 1, "columns": 2 * packet, "stride": 1, "value": 9}
+    for gap in range(3):
+        writes = len(setup.writes.at)
+        setup.commands.send(TensorCommand(Opcode.LOAD, {**load, "local_stride": packet}).bits())
+        await setup.bench.cycles(5 + gap)
+        await setup.run([TensorCommand(Opcode.FILL, fill)], cycles=400)
+        await setup.bench.until(lambda: not setup.bench.port("busy").value, cycles=400, what="end")
+        at, beats = setup.writes.at[writes:], setup.writes.items[writes:]
+        assert len(at) == 4 * packet
+        kinds = [beat["row"] >= 400 for beat in beats]
+        both = range(kinds.index(False), len(kinds) - kinds[::-1].index(True))
+        turns = [i for i in both if i and kinds[i] == kinds[i - 1]]
+        # in a cycle with a header there is no response to take turns with
+        assert len(turns) <= 3
+        assert at[-1] - at[0] <= 4 * packet + 4
+
+
+@pytest.mark.parametrize("name", ["nano", "quad"])
+def test_dma_tensor(name):
+    """All of the above."""
+    run_bench(LoadEngine(preset(name)), f"load_{name}", __name__, parameters={"preset": name})
