@@ -113,7 +113,7 @@ class Walk:
                 length = min(packet, self.row_bytes - start)
                 first = local + start // flit
                 if first + -(-length // flit) > self._rows:
-                    self.fault = (Status.LOCAL_RANGE, self._rows)
+                    self.fault = (Status.LOCAL_RANGE, max(first, self._rows))
                     return
                 if address + start + length > self._space:
                     self.fault = (Status.WINDOW, self._space - 1)

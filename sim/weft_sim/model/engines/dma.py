@@ -13,6 +13,7 @@ from ..decode import Command
 from ..network import Way, endpoint_node, tile_node
 from ..requests import Request, Walk
 from ..timing import TIMING
+from ..walks import TensorWalk
 from ..wormhole import Wormhole
 from .base import Engine
 
@@ -41,7 +42,7 @@ class Job:
     def __init__(
         self,
         command: Command,
-        walk: Walk | None,
+        walk: Walk | TensorWalk | None,
         clean: bool,
         decoded: int,
         ways: tuple[Way | Wormhole, Way | Wormhole],
@@ -104,20 +105,25 @@ class DmaEngine(Engine):
         )
 
     def start(self, command: Command) -> None:
-        f = command.fields
         self.tile.chip.dma_begins(self)
-        config, network = self.tile.config, self.tile.chip.network
-        legal = f.rows and f.row_bytes and f.endpoint < config.mesh.memory_endpoints
-        walk = Walk(f, config) if legal else None
+        network = self.tile.chip.network
+        walk = self.walk(command)
         here = tile_node(self.tile.x, self.tile.y)
-        there = endpoint_node(f.endpoint if legal else 0)
+        there = endpoint_node(0 if walk is None else getattr(command.fields, "endpoint", 0))
         ways = network.route("request", here, there), network.route("response", there, here)
         decoded = self.events.now + TIMING.dma_decode
-        clean = walk is not None and self._is_clean(command)
+        clean = walk is not None and self.is_clean(command, walk)
         self._decoding = Job(command, walk, clean, decoded, ways)
         self.events.at(decoded, self._take_walk)
 
-    def _is_clean(self, command: Command) -> bool:
+    def walk(self, command: Command) -> Walk | TensorWalk | None:
+        """What the command asks for; None if it is illegal."""
+        f, config = command.fields, self.tile.config
+        legal = f.rows and f.row_bytes and f.endpoint < config.mesh.memory_endpoints
+        return Walk(f, config) if legal else None
+
+    def is_clean(self, command: Command, walk: Walk | TensorWalk) -> bool:
+        """Whether it is known that no request of a walk will be refused."""
         f = command.fields
         extent = (f.rows - 1) * f.memory_stride + f.row_bytes
         row_flits = -(-f.row_bytes // self._flit)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from weft_hw.isa import Status
+import numpy as np
+from weft_hw.isa import Opcode, Status
 
 from ..decode import Command
 from ..memory import WINDOW_READ
-from ..requests import Request
+from ..requests import Request, Walk
 from ..timing import TIMING
+from ..walks import Fill, RowList, TensorWalk, fill_walk, is_tensor, pattern
 from .dma import DmaEngine, Job
+from .filler import Filler
 from .stream import LoadStream
 
 if TYPE_CHECKING:
@@ -22,7 +25,10 @@ __all__ = ["LoadEngine"]
 
 
 class LoadEngine(DmaEngine):
-    """Read requests out, data into scratchpad rows; the rest of a row's last one becomes zero."""
+    """Read requests out, data into scratchpad rows; the rest of a row's last one becomes zero.
+
+    Rows that are padding, and those of a FILL, it writes itself.
+    """
 
     access = WINDOW_READ
 
@@ -30,8 +36,58 @@ class LoadEngine(DmaEngine):
         super().__init__(tile, front)
         self.depth = tile.config.tile.load_requests
         self.settle_cycles = TIMING.load_settle
+        self._filler = Filler(tile.events, self._filled)
+
+    # --- walks --------------------------------------------------------------------------------
+
+    def walk(self, command: Command) -> Walk | TensorWalk | None:
+        f, config = command.fields, self.tile.config
+        if command.opcode is Opcode.FILL:
+            return fill_walk(f, config) if f.rows and f.columns else None
+        if command.opcode is not Opcode.LOAD or not is_tensor(f):
+            return super().walk(command)
+        legal = f.rows and f.row_bytes and f.endpoint < config.mesh.memory_endpoints
+        if not legal or (f.padded and not (f.height and f.width)):
+            return None
+        return TensorWalk(f, config)
+
+    def is_clean(self, command: Command, walk: Walk | TensorWalk) -> bool:
+        if isinstance(walk, Walk):
+            return super().is_clean(command, walk)
+        rows = walk.row_list()
+        if rows is None:
+            return False
+        read = rows.addresses[rows.read]
+        if not len(read):
+            return True
+        first, end = int(read.min()), int(read.max()) + walk.row_bytes
+        aligned = first - first % self._flit
+        return self.tile.windows.grants(first, end - first, self.access) and not (
+            self.tile.memory.fails(aligned, -(-(end - aligned) // self._flit) * self._flit)
+        )
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def _fill(self, job: Job, fill: Fill) -> None:
+        """An access that writes rows itself."""
+        room = self._filler.room_from()
+        if room > self.events.now:
+            self.wake_offer(room)
+            return
+        self.enter(job, fill)
+        self._filler.take(fill)
+        self.taken_at(self.events.now)
+
+    def _verdict(self, request: Request) -> Status:
+        return Status.OK if isinstance(request, Fill) else super()._verdict(request)
+
+    def _filled(self, fill: Fill) -> None:
+        fill.answered()
 
     def offer(self, job: Job, request: Request) -> None:
+        if isinstance(request, Fill):
+            self._fill(job, request)
+            return
         endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
         send = partial(self._send, job, request)
         self.tile.requests.offer(self.front.id.value, send, endpoint, job.out)
@@ -66,7 +122,10 @@ class LoadEngine(DmaEngine):
     def stream(self, job: Job) -> bool:
         chip = self.tile.chip
         stream: LoadStream | None = chip.stream
-        number = job.command.fields.endpoint
+        if isinstance(job.walk, TensorWalk) and not job.walk.only_reads:
+            chip.settle_stream()
+            return False
+        number = job.command.fields.endpoint if job.walk is not None else 0
         alone = job.clean and not self.tile.aborting and chip.dma_jobs == len(self.front.inside)
         if not job.clean and stream is None:
             return False
@@ -118,6 +177,29 @@ class LoadEngine(DmaEngine):
         super().abort()
 
     def execute(self, command: Command) -> None:
+        walk = self.walk(command)
+        if isinstance(walk, TensorWalk):
+            rows = walk.row_list()
+            assert rows is not None
+            self._load_rows(walk, rows)
+        else:
+            self._load_block(command)
+
+    def _load_rows(self, walk: TensorWalk, rows: RowList) -> None:
+        """Every row of a walk that is known to be in range; later ones go over earlier ones."""
+        tile = self.tile
+        width = tile.config.tile.row_bytes
+        local_rows = -(-walk.row_bytes // width)
+        block = np.zeros((walk.rows, local_rows * width), np.uint8)
+        columns = np.arange(walk.row_bytes)
+        block[:, : walk.row_bytes] = pattern(walk.value, walk.row_bytes)
+        read = rows.addresses[rows.read]
+        block[rows.read, : walk.row_bytes] = tile.memory.data[read[:, None] + columns]
+        target = rows.locals[:, None] + np.arange(local_rows)
+        tile.scratchpad.data[target] = block.reshape(walk.rows, local_rows, width)
+
+    def _load_block(self, command: Command) -> None:
+        """A plain LOAD."""
         f, tile = command.fields, self.tile
         width = tile.config.tile.row_bytes
         local_rows = -(-f.row_bytes // width)
@@ -136,7 +218,9 @@ class LoadEngine(DmaEngine):
             self._put(f.local_row + row * f.local_stride, source[row].tobytes())
 
     def move(self, request: Request) -> None:
-        if request.status is Status.OK:
+        if isinstance(request, Fill):
+            self._put(request.row, pattern(request.value, request.size).tobytes())
+        elif request.status is Status.OK:
             self._put(request.row, self.tile.memory.read(request.address, request.length))
 
     def _put(self, row: int, raw: bytes) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..network import Link
 from ..requests import Request, Walk
 from ..timing import TIMING
+from ..walks import TensorWalk
 from ..wormhole import Channel
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class LoadStream:
                 rest.append((job, requests[issued - gone :]))
         engine.resume(rest, taken)
 
-    def _count(self, walk: Walk, gone: int) -> None:
+    def _count(self, walk: Walk | TensorWalk, gone: int) -> None:
         """Counts the first ``gone`` requests of a walk, which have left."""
         flits = beats = 0
         for data_flits, data_beats, _ in islice(walk.sizes(), gone):
