@@ -152,7 +152,7 @@ class Streams:
         """
         placed = self._streams[step.stream]
         placed.check(first, end, block, block_end)
-        raw = np.array(placed.view(first, end, block, block_end))
+        raw = np.array(placed.view(first, end, block, block_end), order="C")
         lanes = load_lanes(raw, placed.code, integer=step.integer)
         if self._tail and block_end > self._last:
             lanes[:, -1, self._tail :] = _FILL[step.fill]
@@ -169,7 +169,8 @@ class Streams:
             after the rows before.
         """
         placed = self._streams[step.stream]
-        lanes = np.array(np.broadcast_to(value, (end - first, block_end - block, self._lanes)))
+        shape = (end - first, block_end - block, self._lanes)
+        lanes = np.array(np.broadcast_to(value, shape), order="C")
         if self._tail and block_end > self._last:
             lanes[:, -1, self._tail :] = 0
         raw = store_lanes(lanes, placed.code, integer=step.integer, saturate=step.saturate)
