@@ -1,4 +1,4 @@
-"""The store engine: scratchpad to memory.
+"""The store engine: scratchpad to memory and, on a chip with several tiles, to scratchpads.
 
 ```
  Transfer --> RowReader --> data FIFO ----------------> request_data (WRITE packets)
@@ -6,14 +6,18 @@
      ^------- complete <------------------------------- response_header (WRITE_ACKs)
 ```
 
+Stores to tiles have a ``TileTransfer`` beside ``Transfer`` and share the rest; where both have a
+packet to send, memory's goes first. On a chip with one tile they end in ILLEGAL_FIELD.
+
 A packet's header is sent when its data will follow without a pause as far as can be told: its first
 flit is there and reads are granted smoothly, or else the whole packet (or a full FIFO of it) is
 there. So a scratchpad bank that is busy for long does not leave an unfinished packet in the mesh.
 Reads and requests of the next command overlap the acknowledgements of the previous ones.
 
 Latency: command taken in cycle t, first read offered in t + 5, first request header offered in t +
-7 if the read was granted at once; the last WRITE_ACK of a command taken in t, its ``done`` offered
-in t + 1. Throughput: a data flit a cycle; one cycle between packets, for the header.
+7 if the read was granted at once (a packet to tiles without rows: t + 5); the last WRITE_ACK of a
+command taken in t, its ``done`` offered in t + 1. Throughput: a data flit a cycle; one cycle
+between packets, for the header.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
@@ -21,6 +25,7 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..isa import StoreCommand
 from ..memory.port import ReadPort
 from ..noc.packet import (
     DataFlit,
@@ -31,9 +36,12 @@ from ..noc.packet import (
     ResponseHeader,
     RouterPort,
 )
+from ..noc.tile_packet import Rectangle, TileWriteHeader, tile_packet_rows
 from ..streams.link import link
 from ..tile.engine import EnginePort
 from .row_reader import FIFO_FLITS, RowReader
+from .store_paths import StorePaths
+from .tile_transfer import TileTransfer
 from .transfer import Transfer
 
 __all__ = ["StoreEngine"]
@@ -54,8 +62,22 @@ class _Header(data.StructLayout):
         })
 
 
+class _TileHeader(data.StructLayout):
+    """The same of a packet to tiles; ``rows`` are its data flits."""
+
+    def __init__(self, config):
+        super().__init__({
+            "rectangle": Rectangle,
+            "tag": unsigned(8),
+            "signal": unsigned(16),
+            "row": unsigned(24),
+            "rows": range(tile_packet_rows(config) + 1),
+        })
+
+
 class StoreEngine(wiring.Component):
-    """Runs STORE commands, ``store_requests`` WRITEs in flight.
+    """Runs STORE commands, ``store_requests`` WRITEs to memory and ``TILE_REQUESTS`` packets to
+    tiles in flight.
 
     Members
     -------
@@ -90,15 +112,19 @@ class StoreEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        flit_bits = ceil_log2(self.config.flit_bytes)
-        header_shape = _Header(address_bits=self.config.host.address_bits)
-        requests = self.config.tile.store_requests
-        m.submodules.transfer = transfer = Transfer(self.config, requests=requests)
-        m.submodules.reader = reader = RowReader(self.config)
-        m.submodules.headers = headers = fifo.SyncFIFO(width=header_shape.size, depth=_HEADERS)
-        link(m, wiring.flipped(self.engine), transfer.engine)
+        config = self.config
+        flit_bits = ceil_log2(config.flit_bytes)
+        m.submodules.transfer = transfer = Transfer(config, requests=config.tile.store_requests)
+        m.submodules.reader = reader = RowReader(config)
         link(m, reader.read, wiring.flipped(self.read))
-        m.d.comb += [self.busy.eq(transfer.busy), self.bytes.eq(transfer.bytes)]
+        memory_shape = _Header(address_bits=config.host.address_bits)
+        has_tiles = config.mesh.tiles > 1
+        if has_tiles:
+            header_shape = data.StructLayout({"to_tiles": 1, "of": data.UnionLayout({
+                "memory": memory_shape, "tiles": _TileHeader(config)})})
+        else:
+            header_shape = data.StructLayout({"of": data.StructLayout({"memory": memory_shape})})
+        m.submodules.headers = headers = fifo.SyncFIFO(width=header_shape.size, depth=_HEADERS)
 
         # an access goes to the reader and, as a header, to the FIFO
         access, tag = transfer.access.payload.access, transfer.access.payload.tag
@@ -109,31 +135,32 @@ class StoreEngine(wiring.Component):
             reader.job.payload.flits_less_one.eq(access.flits_less_one),
             reader.job.payload.tail_less_one.eq(access.length[:flit_bits] - 1),
             transfer.access.ready.eq(reader.job.ready & headers.w_rdy),
-            header_in.endpoint.eq(access.endpoint),
-            header_in.tag.eq(tag),
-            header_in.length.eq(access.length),
-            header_in.address.eq(access.address),
+            header_in.of.memory.endpoint.eq(access.endpoint),
+            header_in.of.memory.tag.eq(tag),
+            header_in.of.memory.length.eq(access.length),
+            header_in.of.memory.address.eq(access.address),
             headers.w_data.eq(header_in),
             headers.w_en.eq(transfer.access.valid & transfer.access.ready),
         ]
 
         # header, then data
         request = self.request.payload
+        memory_header = header_out.of.memory
         in_data, offered, flows, data_moves = Signal(), Signal(), Signal(), Signal()
         flits = Signal(range((1 << len(access.length)) >> flit_bits))
         enough = Mux(flits > FIFO_FLITS, FIFO_FLITS, flits)
         m.d.comb += [
-            flits.eq((header_out.length + (self.config.flit_bytes - 1)) >> flit_bits),
+            flits.eq((memory_header.length + (config.flit_bytes - 1)) >> flit_bits),
             flows.eq(((reader.waiting != 0) & reader.smooth) | (reader.waiting >= enough)),
             self.request.valid.eq(headers.r_rdy & ~in_data & (flows | offered)),
             request.has_data.eq(1),
-            request.header.destination.y.eq(header_out.endpoint),
+            request.header.destination.y.eq(memory_header.endpoint),
             request.header.destination.port.eq(RouterPort.WEST),
             request.header.source.eq(self.node),
             request.header.kind.eq(RequestKind.WRITE),
-            request.header.tag.eq(header_out.tag),
-            request.header.length.eq(header_out.length),
-            request.header.address.eq(header_out.address),
+            request.header.tag.eq(memory_header.tag),
+            request.header.length.eq(memory_header.length),
+            request.header.address.eq(memory_header.address),
             headers.r_en.eq(self.request.valid & self.request.ready),
             self.request_data.valid.eq(reader.data.valid & in_data),
             self.request_data.payload.eq(reader.data.payload),
@@ -142,7 +169,7 @@ class StoreEngine(wiring.Component):
         ]
         m.d.sync += offered.eq(self.request.valid & ~self.request.ready)
         with m.If(self.request.valid & self.request.ready):
-            m.d.sync += in_data.eq(1)
+            m.d.sync += in_data.eq(request.has_data)
         with m.If(data_moves & self.request_data.payload.last):
             m.d.sync += in_data.eq(0)
 
@@ -154,4 +181,65 @@ class StoreEngine(wiring.Component):
             transfer.complete.payload.tag.eq(answer.tag[:len(transfer.complete.payload.tag)]),
             transfer.complete.payload.status.eq(answer.status),
         ]
+
+        if has_tiles:
+            m.submodules.tiles = tiles = TileTransfer(config)
+            m.submodules.paths = paths = StorePaths(config)
+            link(m, wiring.flipped(self.engine), paths.engine)
+            link(m, paths.memory, transfer.engine)
+            link(m, paths.tiles, tiles.engine)
+            m.d.comb += [self.busy.eq(transfer.busy | tiles.busy),
+                         self.bytes.eq(transfer.bytes + tiles.bytes)]
+            self._send_to_tiles(m, transfer, tiles, reader, headers, header_in)
+            with m.If(header_out.to_tiles):
+                self._address_tiles(m, header_out.of.tiles, flits)
+            from_tile = answer.source.port == RouterPort.LOCAL
+            m.d.comb += [
+                tiles.ack.payload.eq(answer),
+                tiles.ack.valid.eq(self.response_header.valid & from_tile),
+                transfer.complete.valid.eq(self.response_header.valid & ~from_tile),
+            ]
+        else:
+            link(m, wiring.flipped(self.engine), transfer.engine)
+            m.d.comb += [self.busy.eq(transfer.busy), self.bytes.eq(transfer.bytes)]
+            # there are no other tiles: no legal number of rows
+            size = StoreCommand.as_shape().size
+            command = data.View(StoreCommand, transfer.engine.command.payload.bits[:size])
+            with m.If(data.View(StoreCommand, self.engine.command.payload.bits[:size]).to_tiles):
+                m.d.comb += command.rows.eq(0)
         return m
+
+    def _send_to_tiles(self, m, transfer, tiles, reader, headers, header_in):
+        """Packets to tiles, to reader and headers in the cycles in which memory has none."""
+        access, job = tiles.access.payload.access, reader.job.payload
+        header = header_in.of.tiles
+        with m.If(~transfer.access.valid):
+            m.d.comb += [
+                reader.job.valid.eq(tiles.access.valid & headers.w_rdy & (access.rows != 0)),
+                job.row.eq(access.row),
+                job.flits_less_one.eq(access.rows - 1),
+                job.tail_less_one.eq(access.tail_less_one),
+                tiles.access.ready.eq(headers.w_rdy & (reader.job.ready | (access.rows == 0))),
+                header_in.to_tiles.eq(1),
+                header.rectangle.eq(access.rectangle),
+                header.tag.eq(tiles.access.payload.tag),
+                header.signal.eq(access.signal),
+                header.row.eq(access.remote_row),
+                header.rows.eq(access.rows),
+                headers.w_en.eq(tiles.access.valid & tiles.access.ready),
+            ]
+
+    def _address_tiles(self, m, kept, flits):
+        """The header of a packet to tiles."""
+        header = Signal(TileWriteHeader)
+        m.d.comb += [
+            header.rectangle.eq(kept.rectangle),
+            header.source_x.eq(self.node.x),
+            header.source_y.eq(self.node.y),
+            header.tag.eq(kept.tag),
+            header.signal.eq(kept.signal),
+            header.row.eq(kept.row),
+            self.request.payload.header.eq(header.as_value()),
+            self.request.payload.has_data.eq(kept.rows != 0),
+            flits.eq(kept.rows),
+        ]

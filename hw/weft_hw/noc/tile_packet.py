@@ -53,9 +53,10 @@ class TileWriteHeader(data.Struct):
 def tile_packet_rows(config) -> int:
     """Data flits (scratchpad rows) of the largest packet to tiles of a ``ChipConfig``: what leaves
     the buffers of the routers room for the flits of ``CREDIT_LOOP``, or one row if they are too
-    small for that.
+    small for that; always shorter than ``max_packet_bytes``.
     """
-    return max(config.mesh.router_fifo_depth - CREDIT_LOOP - _header_flits(config), 1)
+    longest = (config.mesh.max_packet_bytes - 1) // config.flit_bytes
+    return max(min(config.mesh.router_fifo_depth - CREDIT_LOOP - _header_flits(config), longest), 1)
 
 
 def tile_packet_flits(config) -> int:

@@ -1,7 +1,8 @@
 """The counting semaphores that join a tile's engines.
 
 One acquisition and one signal a cycle; among engines whose whole mask is satisfied the first in
-``isa.Engine`` order wins.
+``isa.Engine`` order wins, and signals of this tile go before those of others (``remote``), which
+find free cycles because a tile's commands take many cycles each.
 
 Latency: a signal in one cycle satisfies a wait in the next.
 """
@@ -16,7 +17,7 @@ __all__ = ["Semaphores"]
 
 
 class Semaphores(wiring.Component):
-    """``count`` counters of 8 bits.
+    """``count`` counters of 8 bits; with ``remote`` other tiles may give them too.
 
     Members
     -------
@@ -26,14 +27,19 @@ class Semaphores(wiring.Component):
         Increments.
     overflow : Out(1)
         A counter in ``signal_mask`` is at its maximum: nothing is changed.
+    remote, remote_mask : In
+        As ``signal``, held until ``remote_taken``. Only with ``remote``.
+    remote_taken, remote_overflow : Out(1)
+        The increments are made in this cycle; or would be, but as in ``overflow``.
     values : Out
         For the status page.
     clear : In(1)
         All to zero.
     """
 
-    def __init__(self, *, count):
+    def __init__(self, *, count, remote=False):
         self.count = count
+        self.has_remote = remote
         engines = len(Engine)
         super().__init__({
             "request": In(engines),
@@ -42,6 +48,8 @@ class Semaphores(wiring.Component):
             "signal": In(1), "signal_mask": In(count), "overflow": Out(1),
             "values": Out(data.ArrayLayout(8, count)),
             "clear": In(1),
+            **({"remote": In(1), "remote_mask": In(count), "remote_taken": Out(1),
+                "remote_overflow": Out(1)} if remote else {}),
         })
 
     def elaborate(self, platform):
@@ -53,6 +61,13 @@ class Semaphores(wiring.Component):
             self.overflow.eq((self.signal_mask & full).any()),
             given.eq(Mux(self.signal & ~self.overflow, self.signal_mask, 0)),
         ]
+        if self.has_remote:
+            m.d.comb += [
+                self.remote_overflow.eq((self.remote_mask & full).any()),
+                self.remote_taken.eq(self.remote & ~self.signal),
+            ]
+            with m.If(self.remote_taken & ~self.remote_overflow):
+                m.d.comb += given.eq(self.remote_mask)
         # last assignment wins: the first engine has priority
         for engine in reversed(range(len(Engine))):
             with m.If(self.request[engine] & ~(self.mask[engine] & ~nonzero).any()):

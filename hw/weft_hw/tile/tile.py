@@ -79,7 +79,9 @@ class Tile(wiring.Component):
         m.submodules.vector = vector = VectorEngine(config)
         m.submodules.store = store = StoreEngine(config)
         m.submodules.ingress = ingress = Ingress(config)
-        m.submodules.semaphores = semaphores = Semaphores(count=config.tile.semaphores)
+        has_remote = config.mesh.tiles > 1
+        m.submodules.semaphores = semaphores = Semaphores(
+            count=config.tile.semaphores, remote=has_remote)
         m.submodules.completions = completions = Completions(config)
         m.submodules.status = status = TileStatus(config)
         engines = {
@@ -159,7 +161,7 @@ class Tile(wiring.Component):
         # --- response plane out: completions and status pages
         link(m, ingress.read, status.read)
         m.submodules.responses = responses = PacketArbiter(
-            ResponseHeader, flit_bytes=config.flit_bytes, count=2)
+            ResponseHeader, flit_bytes=config.flit_bytes, count=3 if has_remote else 2)
         m.submodules.response_sender = response_sender = PacketSender(
             ResponseHeader, config.flit_bytes)
         link(m, completions.header, responses.i_header_0)
@@ -168,6 +170,18 @@ class Tile(wiring.Component):
         link(m, responses.o_header, response_sender.i_header)
         link(m, responses.o_data, response_sender.i_data)
         link(m, response_sender.o, wiring.flipped(self.mesh.response_o))
+
+        # --- writes of other tiles
+        if has_remote:
+            link(m, ingress.remote, scratchpad.write_remote)
+            link(m, ingress.ack, responses.i_header_2)
+            m.d.comb += [
+                ingress.node.eq(self.node),
+                semaphores.remote.eq(ingress.signal),
+                semaphores.remote_mask.eq(ingress.signal_mask),
+                ingress.signal_taken.eq(semaphores.remote_taken),
+                ingress.signal_overflow.eq(semaphores.remote_overflow),
+            ]
 
         # --- response plane in: read data and write acknowledgements
         m.submodules.receiver = receiver = PacketReceiver(ResponseHeader, config.flit_bytes)
