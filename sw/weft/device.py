@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from weft_hw.config import ChipConfig
 from weft_hw.control.registers import WINDOW_PAGE_BYTES
+from weft_hw.isa import Opcode
 from weft_sim.dram import Dram
 from weft_sim.target import Target
 
@@ -18,6 +19,7 @@ from .compiler.check import check_program
 from .event import Event
 from .kernels.matmul import Operand, matmul_async
 from .memory import Allocator
+from .programs import ProgramStore
 from .queue import CommandQueue
 from .registers import Registers, check_capabilities, discover
 from .targets import open_target
@@ -96,6 +98,7 @@ class Device:
             watchdog_cycles=watchdog_cycles,
             ring_entries=ring_entries,
         )
+        self.programs = ProgramStore(self)
         heap = -(-self.queue.ring.limit // WINDOW_PAGE_BYTES) * WINDOW_PAGE_BYTES
         self.allocator = Allocator(heap, len(self.target.memory))
 
@@ -209,6 +212,8 @@ class Device:
         rows = as_array(commands)
         if self.debug:
             check_program(rows)
+        if (rows[:, 0] == Opcode.PROGRAM.value).any():
+            self.programs.forget()
         self.windows.grant_heap(self.allocator.base, self.allocator.high_water)
         self.windows.write()
         return self.queue.submit(rows, self, keep, result)

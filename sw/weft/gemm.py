@@ -5,16 +5,17 @@ gemm``.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Engine
 from weft_sim.dram import Dram
-from weft_sim.golden import matmul_int8
 
 from .compiler.cost import shape_ceiling
 from .device import Device
+from .gemm_operands import GemmOperands, expected, random_operands
 from .kernels.matmul import plan_matmul
 from .targets import resolve_config
 
@@ -26,8 +27,21 @@ _FORMULA = {
     "cycles = R + (ceil(n/C) ceil(k/R) - 1) max(m, R) + m + R + C; "
     "m, n of the largest tile's part of the best even split",
 }
-#: Operand dtypes that ``gemm_report`` can make.
-DTYPES = ("int8",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """One run of a product on a target."""
+
+    out: np.ndarray
+    cycles: int
+    commands: int
+    modelled_cycles: int
+    bytes_read: int
+    bytes_written: int
+    simulated_cycles: int
+    wall_s: float
+    array_window_cycles: int | None
 
 
 def gemm_report(
@@ -45,8 +59,8 @@ def gemm_report(
     explain: bool = False,
     trace: bool = False,
 ) -> dict[str, Any]:
-    """Runs ``(m, k) @ (k, n)`` on random operands once; int32 results are compared with the golden
-    bit by bit.
+    """Runs ``(m, k) @ (k, n)`` on random operands once; the sums (int32, or fp32 of floating-point
+    operands) are compared with the golden bit by bit.
 
     Returns
     -------
@@ -56,6 +70,8 @@ def gemm_report(
         used; ``ceiling``: the largest utilisation that the shape allows
         (``compiler.cost.shape_ceiling``); ``ceiling_fraction``: their ratio; ``bytes_read``,
         ``bytes_written`` at memory; ``commands``, ``modelled_cycles`` of the plan;
+        ``model_cycles``: what the cycle model takes for the same program (on target ``model``:
+        ``cycles``); ``model_error``: ``model_cycles / cycles - 1``, None on target ``model``;
         ``sim_cycles_per_second`` and ``wall_s`` of the simulation of the product; ``preset``,
         ``dtype``, ``target``, ``seed``, ``tiles``, ``resident`` as asked for; ``formula``: the
         definitions of the two ratios; with ``trace``, ``array_window_cycles``: from the first
@@ -64,21 +80,66 @@ def gemm_report(
     Raises
     ------
     TypeError, ValueError
-        for a size, dtype, preset or target that is not there.
+        for a size, dtype, preset or target that is not there, a dtype that the preset lacks.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
     for name, size in (("M", m), ("K", k), ("N", n)):
         if not isinstance(size, int) or isinstance(size, bool):
             raise TypeError(f"{name} must be an integer, not {size!r}")
         if not 1 <= size <= 65_535:
             raise ValueError(f"{name} must be between 1 and 65535, not {size}")
     config = resolve_config(preset)
-    rng = np.random.default_rng(seed)
-    a = rng.integers(-128, 128, (m, k), dtype=np.int8)
-    b = rng.integers(-128, 128, (k, n), dtype=np.int8)
+    operands = random_operands(config, dtype, m, k, n, seed)
+    options: dict[str, Any] = {"tiles": tiles, "resident": resident}
+    run = _measure(target, config, dram, operands, options, explain, trace)
+    model_cycles, model_error = run.cycles, None
+    if target != "model":
+        model_cycles = _measure("model", config, dram, operands, options, False, False).cycles
+        model_error = model_cycles / run.cycles - 1
+    used = config.mesh.tiles if tiles is None else tiles
+    elements = used * config.tile.array_rows * config.tile.array_cols
+    macs = m * k * n
+    utilisation = macs / (elements * run.cycles)
+    ceiling = shape_ceiling(config, m, k, n, used)
+    report = {
+        "bit_exact": _same_bits(run.out, expected(config, *operands)),
+        "cycles": run.cycles,
+        "macs": macs,
+        "utilisation": utilisation,
+        "ceiling": ceiling,
+        "ceiling_fraction": utilisation / ceiling,
+        "bytes_read": run.bytes_read,
+        "bytes_written": run.bytes_written,
+        "commands": run.commands,
+        "modelled_cycles": run.modelled_cycles,
+        "model_cycles": model_cycles,
+        "model_error": model_error,
+        "sim_cycles_per_second": run.simulated_cycles / run.wall_s,
+        "wall_s": run.wall_s,
+        "preset": config.name,
+        "dtype": dtype,
+        "target": target,
+        "seed": seed,
+        "tiles": used,
+        "resident": resident,
+        "formula": _FORMULA,
+    }
+    if run.array_window_cycles is not None:
+        report["array_window_cycles"] = run.array_window_cycles
+    return report
+
+
+def _measure(
+    target: str,
+    config: ChipConfig,
+    dram: Dram | None,
+    operands: GemmOperands,
+    options: dict[str, Any],
+    explain: bool,
+    trace: bool,
+) -> _Measured:
+    """Runs one product on a fresh device; the same operands give the same program everywhere."""
     with Device(target, config, dram=dram) as device:
-        planned = plan_matmul(device, a, b, tiles=tiles, resident=resident, explain=explain)
+        planned = plan_matmul(device, *operands, explain=explain, **options)
         planned.load(device)
         device.synchronize()
         before = device.target.statistics()
@@ -90,36 +151,24 @@ def gemm_report(
         wall_s = time.perf_counter() - start_s
         simulated = device.target.cycle - start_cycle
         after = device.target.statistics()
-        cycles = after["last_write_response_cycle"] - event.doorbell_cycle
-        exact = bool(np.array_equal(planned.out.numpy(), matmul_int8(a, b)))
-        events = device.target.trace() if trace else None
-    used = config.mesh.tiles if tiles is None else tiles
-    elements = used * config.tile.array_rows * config.tile.array_cols
-    macs = m * k * n
-    utilisation = macs / (elements * cycles)
-    ceiling = shape_ceiling(config, m, k, n, used)
-    report = {
-        "bit_exact": exact,
-        "cycles": cycles,
-        "macs": macs,
-        "utilisation": utilisation,
-        "ceiling": ceiling,
-        "ceiling_fraction": utilisation / ceiling,
-        "bytes_read": after["bytes_read"] - before["bytes_read"],
-        "bytes_written": after["bytes_written"] - before["bytes_written"],
-        "commands": len(planned.plan.commands),
-        "modelled_cycles": planned.plan.modelled_cycles,
-        "sim_cycles_per_second": simulated / wall_s,
-        "wall_s": wall_s,
-        "preset": config.name,
-        "dtype": dtype,
-        "target": target,
-        "seed": seed,
-        "tiles": used,
-        "resident": resident,
-        "formula": _FORMULA,
-    }
-    if events is not None:
-        arrays = events[events["engine"] == Engine.MATMUL.value]
-        report["array_window_cycles"] = int(arrays["cycle"].max() - arrays["cycle"].min())
-    return report
+        window = None
+        if trace:
+            events = device.target.trace()
+            arrays = events[events["engine"] == Engine.MATMUL.value]
+            window = int(arrays["cycle"].max() - arrays["cycle"].min())
+        return _Measured(
+            out=planned.out.numpy().copy(),
+            cycles=after["last_write_response_cycle"] - event.doorbell_cycle,
+            commands=len(planned.plan.commands),
+            modelled_cycles=planned.plan.modelled_cycles,
+            bytes_read=after["bytes_read"] - before["bytes_read"],
+            bytes_written=after["bytes_written"] - before["bytes_written"],
+            simulated_cycles=simulated,
+            wall_s=wall_s,
+            array_window_cycles=window,
+        )
+
+
+def _same_bits(found: np.ndarray, wanted: np.ndarray) -> bool:
+    same_kind = found.dtype == wanted.dtype and found.shape == wanted.shape
+    return same_kind and found.tobytes() == wanted.tobytes()

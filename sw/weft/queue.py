@@ -70,6 +70,8 @@ class CommandQueue:
         room = len(target.memory) // 8 // (COMMAND_BYTES + RECORD_BYTES)
         largest = min(config.host.max_ring_entries, 1 << max(1, room.bit_length() - 1))
         self._error: DeviceError | None = None
+        #: How often the queue was reset.
+        self.resets = 0
         self._configure()
         self.ring = CommandRing(
             target, registers, config, base=0, entries=min(ring_entries, largest)
@@ -170,6 +172,7 @@ class CommandQueue:
         """Aborts what is in flight; pending submissions fail with ``error``; starts afresh."""
         if error is None:
             error = DeviceError("queue was reset before this was done", status=Status.ABORTED)
+        self.resets += 1
         for event in self.ring.pending:
             event.fail(error)
         self.registers.write("RESET", 1)

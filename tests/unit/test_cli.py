@@ -32,7 +32,11 @@ def test_all_verbs_are_listed(capsys):
     [
         (["gemm", "0", "4", "4"], "M must be between 1 and 65535, not 0"),
         (["gemm", "4", "70000", "4"], "K must be between 1 and 65535, not 70000"),
-        (["gemm", "4", "4", "4", "--dtype", "fp64"], "dtype must be one of int8, not 'fp64'"),
+        (["gemm", "4", "4", "4", "--dtype", "fp64"], "dtype must be one of int8, int4, bf16"),
+        (
+            ["gemm", "4", "4", "4", "--dtype", "bf16", "--preset", "nano"],
+            "dtype must be among the formats that nano is built with (int8), not bf16",
+        ),
         (["gemm", "4", "4", "4", "--preset", "huge"], "config must be one of nano"),
         (["gemm", "4", "4", "4", "--preset", "no/such.toml"], "no/such.toml"),
         (["gemm", "4", "4", "4", "--target", "moon"], "target must be"),
@@ -83,7 +87,7 @@ def test_gemm_prints_one_json_object(capsys):
     report = json.loads(capsys.readouterr().out)
     wanted = (
         "bit_exact cycles macs utilisation ceiling bytes_read bytes_written sim_cycles_per_second "
-        "wall_s preset dtype target seed"
+        "wall_s preset dtype target seed model_cycles model_error"
     )
     assert set(wanted.split()) <= report.keys()
     assert report["bit_exact"] is True

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from typing import Any
 
 __all__ = ["add_parser", "run"]
 
@@ -12,13 +13,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "gemm",
         help="run one matmul, check it, report cycles and utilisation",
-        description="Multiplies random M x K by K x N operands on the device, compares with numpy "
-        "bit for bit, and reports cycles from the doorbell to the last write's response.",
+        description="Multiplies random M x K by K x N operands on the device, compares the sums "
+        "with numpy bit for bit, and reports cycles from the doorbell to the last write's "
+        "response.",
     )
     parser.add_argument("m", type=int, metavar="M", help="rows of the left operand, 1 to 65535")
     parser.add_argument("k", type=int, metavar="K", help="inner size, 1 to 65535")
     parser.add_argument("n", type=int, metavar="N", help="columns of the right operand, 1 to 65535")
-    parser.add_argument("--dtype", default="int8", help="operand format (default: int8)")
+    parser.add_argument(
+        "--dtype",
+        default="int8",
+        help="operand format: int8, int4, bf16, fp8e4m3, fp8e5m2 or mxfp8, where the preset has it "
+        "(default: int8)",
+    )
     parser.add_argument("--preset", default="base", help="preset or TOML file (default: base)")
     parser.add_argument(
         "--target", default="model", help="model (cycle model) or rtl (compiled RTL); default model"
@@ -84,9 +91,19 @@ def run(options: argparse.Namespace) -> int:
             f"{report['ceiling_fraction']:.2%} of the shape's ceiling ({report['ceiling']:.2%})\n"
             f"  {report['bytes_read']:,} bytes read, {report['bytes_written']:,} written, "
             f"{report['commands']:,} commands\n"
+            f"{_model_line(report)}"
             f"  {report['wall_s']:.2f} s, {report['sim_cycles_per_second']:,.0f} cycles/s"
         )
     if not report["bit_exact"]:
         print("weft: the device's result differs from numpy", file=sys.stderr)
         return 1
     return 0
+
+
+def _model_line(report: dict[str, Any]) -> str:
+    """How far the cycle model is from a target that is not it."""
+    if report["model_error"] is None:
+        return ""
+    return (
+        f"  the cycle model says {report['model_cycles']:,} cycles ({report['model_error']:+.2%})\n"
+    )

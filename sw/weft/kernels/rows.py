@@ -1,0 +1,132 @@
+"""Runs a microprogram over the rows of device buffers, on all tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from weft_hw.formats.table import Format
+
+from ..buffer import DeviceBuffer, bytes_of
+from ..compiler.program import Step, encode, link
+from ..compiler.rowwise import RowStream, RowTask, row_programs
+from .formats import RESULTS
+from .operands import on_device
+
+if TYPE_CHECKING:
+    from ..device import Device
+    from ..event import Event
+    from ..microcode import Program
+    from .operands import Operand
+
+__all__ = ["format_of", "run_rows", "scalar_bits"]
+
+
+def format_of(device: Device, dtype: np.dtype, what: str) -> Format:
+    """The format of a stream with that dtype.
+
+    Raises
+    ------
+    TypeError
+        if the vector engine of this chip does not convert it.
+    """
+    # int8 and the 32-bit formats are always there
+    built = ["int8", "int32", "float32"]
+    names = device.config.tile.formats
+    built += [
+        name
+        for name, key in (
+            ("int4", "int4"),
+            ("bfloat16", "bf16"),
+            ("float8_e4m3fn", "fp8e4m3"),
+            ("float8_e5m2", "fp8e5m2"),
+        )
+        if key in names
+    ]
+    if str(dtype) not in built:
+        raise TypeError(
+            f"{what} must have dtype {' or '.join(built)} on {device.config.name}, not {dtype}; "
+            "convert it with astype"
+        )
+    return RESULTS[str(dtype)]
+
+
+def scalar_bits(value: float | int | np.generic) -> int:
+    """A scalar as a program gets it: the bits of an int32 for an integer, else of a float32."""
+    if isinstance(value, int | np.integer):
+        return int(value) & 0xFFFF_FFFF
+    return int(np.float32(value).view(np.uint32))
+
+
+def run_rows(
+    device: Device,
+    program: Program,
+    operands: Mapping[str, Operand],
+    out: DeviceBuffer,
+    *,
+    m: int,
+    n: int,
+    scalars: Mapping[str, float | int] | None = None,
+) -> Event:
+    """Starts ``program`` over M x N matrices; the event's ``wait()`` gives ``out``.
+
+    ``operands``: what the program's streams read, by name: M x N values each (of any shape), or N
+    that all rows share. ``out``: what its one target writes. ``scalars``: by name; floats become
+    fp32, integers int32.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for names that are not the program's, dtypes that the chip lacks, sizes that do not fit.
+    """
+    given = {**operands, **{name: out for name in program.written}}
+    if set(given) != set(program.streams):
+        raise ValueError(
+            f"{program.name} must get the streams {', '.join(program.streams)}, "
+            f"not {', '.join(given) or 'none'}"
+        )
+    values = dict(scalars or {})
+    if set(values) != set(program.scalars):
+        raise ValueError(
+            f"{program.name} must get the scalars {', '.join(program.scalars) or 'none'}, "
+            f"not {', '.join(values) or 'none'}"
+        )
+    streams, buffers = [], []
+    for number, name in enumerate(program.streams):
+        buffer = on_device(device, given[name])
+        buffers.append(buffer)
+        shared = buffer.size == n and m > 1
+        if not shared and buffer.size != m * n:
+            raise ValueError(
+                f"{name} must have {m} x {n} values or {n} for all rows, not shape {buffer.shape}"
+            )
+        streams.append(
+            RowStream(
+                number=number,
+                format=format_of(device, buffer.dtype, name),
+                address=buffer.address,
+                pitch=bytes_of((n,), buffer.dtype),
+                read=name in operands,
+                written=name in program.written,
+                shared=shared,
+            )
+        )
+    config = device.config
+    tiles = [(x, y) for y in range(config.mesh.rows) for x in range(config.mesh.cols)]
+    (start,) = device.programs.require([program], tiles)
+    task = RowTask(
+        m=m,
+        n=n,
+        start=start,
+        streams=tuple(streams),
+        scalars=tuple(scalar_bits(values[name]) for name in program.scalars),
+        row_cycles=max(1, program.row_cycles(8, n, config.tile.array_cols) // 8),
+    )
+    parts = row_programs(config, task, tiles)
+    # tiles take turns in the ring, so that all begin soon
+    steps = [step for turn in zip_longest(*parts) for step in turn if isinstance(step, Step)]
+    link(steps)
+    keep: tuple[Any, ...] = (*buffers, out)
+    return device.submit(encode(steps), keep=keep, result=out)
