@@ -20,7 +20,9 @@ class Request:
 
     ``status`` is what the endpoint and the memory will say; ``row`` its first scratchpad row;
     ``beats`` and ``bursts`` those of its access; ``settle`` the cycles from the response's last
-    flit to its entry leaving the requester's ring; ``done`` that it may leave.
+    flit to its entry leaving the requester's ring; ``done`` that it may leave. ``arrives`` is told
+    the cycle of that flit where something may hold up the response's data; otherwise ``answered``
+    is called when it is settled.
     """
 
     __slots__ = (
@@ -28,6 +30,7 @@ class Request:
         "address",
         "answered",
         "arrived",
+        "arrives",
         "back",
         "beats",
         "bursts",
@@ -42,6 +45,7 @@ class Request:
     )
 
     answered: Callable[[], None]
+    arrives: Callable[[int], None] | None
     back: Way | Wormhole
     out: Way | Wormhole
 
@@ -55,6 +59,7 @@ class Request:
         self.bursts = 2 if address % PAGE_BYTES + length > PAGE_BYTES else 1
         self.status = Status.OK
         self.settle = 0
+        self.arrives = None
         self.accepted = False
         self.arrived = False
         self.done = False

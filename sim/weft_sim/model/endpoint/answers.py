@@ -48,6 +48,13 @@ class Answers:
         elif len(reads) + len(writes) == 1:
             self.events.at(self.header_free, self._send)
 
+    def _arrives(self, request: Request, last: int) -> None:
+        """The last flit of an answer arrives in cycle ``last``."""
+        if request.arrives is not None and request.status is Status.OK:
+            request.arrives(last)
+        else:
+            self.events.at(last + request.settle, request.answered)
+
     def _send(self) -> None:
         reads, writes = self._waiting
         now = self.events.now
@@ -66,11 +73,7 @@ class Answers:
             flits += request.flits
         start = max(now + 1, way.sender.free)
         self.header_free = start + self.header_flits - 1
-        way.send(
-            start,
-            flits,
-            lambda head: self.events.at(head + flits - 1 + request.settle, request.answered),
-        )
+        way.send(start, flits, lambda head: self._arrives(request, head + flits - 1))
         if kind == READ:
             self._on_read_sent(request, start + flits)
         if reads or writes:

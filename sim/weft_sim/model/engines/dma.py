@@ -244,23 +244,29 @@ class DmaEngine(Engine):
             self._leave()
 
     def _leave(self) -> None:
-        """Entries leave the ring in order; the last of a command ends it."""
+        """Entries leave the ring in order, one a cycle; the last of a command ends it."""
         ring = self._ring
         was_full = len(ring) >= self.depth
-        while ring and (ring[0].request is None or ring[0].request.done):
-            entry = ring.popleft()
-            self._left_at = self.events.now
-            job, request = entry.job, entry.request
-            status = entry.status if request is None else request.status
-            if request is not None:
-                if not job.clean:
-                    self.move(request)
-                if status is Status.OK:
-                    self.count(request.length)
-            if status is not Status.OK and job.status is Status.OK:
-                job.status, job.address = status, entry.address
-            if entry.last:
-                self._end_job(job)
+        if not ring or not (ring[0].request is None or ring[0].request.done):
+            return
+        if self._left_at == self.events.now:
+            self.events.after(1, self._leave)
+            return
+        entry = ring.popleft()
+        self._left_at = self.events.now
+        job, request = entry.job, entry.request
+        status = entry.status if request is None else request.status
+        if request is not None:
+            if not job.clean:
+                self.move(request)
+            if status is Status.OK:
+                self.count(request.length)
+        if status is not Status.OK and job.status is Status.OK:
+            job.status, job.address = status, entry.address
+        if entry.last:
+            self._end_job(job)
+        if ring and (ring[0].request is None or ring[0].request.done):
+            self.events.after(1, self._leave)
         if self._offered is not None and was_full:
             self.wake_offer(self.events.now + 1)
 

@@ -14,7 +14,7 @@ from ..requests import Request, Walk
 from ..timing import TIMING
 from ..walks import Fill, RowList, TensorWalk, fill_walk, is_tensor, pattern
 from .dma import DmaEngine, Job
-from .filler import Filler
+from .filler import WriteRegister
 from .stream import LoadStream
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ class LoadEngine(DmaEngine):
         super().__init__(tile, front)
         self.depth = tile.config.tile.load_requests
         self.settle_cycles = TIMING.load_settle
-        self._filler = Filler(tile.events, self._filled)
+        header = tile.chip.network.response_header_flits
+        self._fills = False
+        self._register = WriteRegister(tile.events, header, self._room_given)
 
     # --- walks --------------------------------------------------------------------------------
 
@@ -50,6 +52,14 @@ class LoadEngine(DmaEngine):
         if not legal or (f.padded and not (f.height and f.width)):
             return None
         return TensorWalk(f, config)
+
+    def start(self, command: Command) -> None:
+        self._fills = (
+            self._fills
+            or command.opcode is Opcode.FILL
+            or bool(getattr(command.fields, "padded", 0))
+        )
+        super().start(command)
 
     def is_clean(self, command: Command, walk: Walk | TensorWalk) -> bool:
         if isinstance(walk, Walk):
@@ -70,19 +80,24 @@ class LoadEngine(DmaEngine):
 
     def _fill(self, job: Job, fill: Fill) -> None:
         """An access that writes rows itself."""
-        room = self._filler.room_from()
-        if room > self.events.now:
-            self.wake_offer(room)
+        if self._register.full:
             return
         self.enter(job, fill)
-        self._filler.take(fill)
+        self._register.fill(fill)
         self.taken_at(self.events.now)
+
+    def _room_given(self) -> None:
+        """The register takes a further fill."""
+        if self._offered is not None:
+            self.wake_offer(self.events.now)
+
+    def enter(self, job: Job, request: Request) -> None:
+        super().enter(job, request)
+        if self._fills:
+            request.arrives = partial(self._register.respond, request)
 
     def _verdict(self, request: Request) -> Status:
         return Status.OK if isinstance(request, Fill) else super()._verdict(request)
-
-    def _filled(self, fill: Fill) -> None:
-        fill.answered()
 
     def offer(self, job: Job, request: Request) -> None:
         if isinstance(request, Fill):
