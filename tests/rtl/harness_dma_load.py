@@ -2,7 +2,7 @@
 
 import numpy as np
 from harness_dma import rows_of
-from harness_dma_memory import Content, Responder, drive_node, response_source
+from harness_dma_memory import Content, Responder, Scratchpad, drive_node, response_source
 from weft_hw.isa import CommandWord, Opcode
 from weft_hw.memory.port import WriteBeat
 from weft_hw.noc.packet import DataFlit, RequestHeader, RequestKind
@@ -36,6 +36,8 @@ class Setup:
         self.headers = response_source(bench, pause())
         self.data = StreamSource(bench, "response_data", shape, pause=pause())
         self.content = Content(bench.rng)
+        self.indices = Scratchpad(bench, config, pause(), port="indices")
+        self.indices.image[:] = 0xA5
         self.memory = Responder(
             bench,
             config,
@@ -79,9 +81,10 @@ class Setup:
         assert not self.headers.pending
 
     def scratchpad(self):
-        """(rows, row bytes) uint8 after the writes so far; what nobody wrote is 0xA5."""
-        rows, flit = self.config.tile.scratchpad_rows, self.config.flit_bytes
-        image = np.full((rows, flit), 0xA5, dtype=np.uint8)
+        """(rows, row bytes) uint8 after the writes so far; what nobody wrote is 0xA5, or what
+        ``indices.image`` says.
+        """
+        flit, image = self.config.flit_bytes, self.indices.image.copy()
         for beat in self.writes.items:
             image[beat["row"]] = np.frombuffer(beat["data"].to_bytes(flit, "little"), np.uint8)
         return image

@@ -1,44 +1,13 @@
 """Around the store engine: a front end, a scratchpad and a memory in Python."""
 
-import numpy as np
 from harness_dma import rows_of
-from harness_dma_memory import Responder, drive_node, response_source
+from harness_dma_memory import Responder, Scratchpad, drive_node, response_source
 from weft_hw.isa import CommandWord, Opcode
-from weft_hw.memory.port import READ_LATENCY
 from weft_hw.noc.packet import DataFlit, Headed, RequestHeader, RequestKind
 from weft_hw.presets import preset
 from weft_hw.tile.engine import Done
 from weft_sim.bench import Bench, StreamSink, StreamSource, unpack
 from weft_sim.bench.pauses import random_pauses
-
-
-class Scratchpad:
-    """Answers granted reads READ_LATENCY cycles later; between, the response is noise."""
-
-    def __init__(self, bench, config, pause):
-        self.reads = StreamSink(bench, "read__request", pause=pause)
-        self.bench = bench
-        shape = (config.tile.scratchpad_rows, config.flit_bytes)
-        self.image = bench.rng.integers(0, 256, shape, dtype=np.uint8)
-        self.noise = int.from_bytes(bench.rng.bytes(config.flit_bytes), "little")
-        bench.add(self)
-
-    def reset(self):
-        self.answered = 0
-        self.pipe = [None] * (READ_LATENCY - 1)
-
-    def step(self):
-        # a read granted in cycle t is seen here at the end of t; what is driven now, in t + 1
-        granted = self.reads.raw[self.answered :]
-        self.answered = len(self.reads.raw)
-        self.pipe.append(granted[0] if granted else None)
-        row = self.pipe.pop(0)
-        self.bench.port("read__response__valid").value = int(row is not None)
-        value = self.noise if row is None else int.from_bytes(self.image[row].tobytes(), "little")
-        self.bench.port("read__response__payload").value = value
-
-    def describe(self):
-        return f"scratchpad: {self.answered} reads"
 
 
 class Setup:

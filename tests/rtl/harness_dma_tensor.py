@@ -1,7 +1,7 @@
-"""Tensor commands for the benches of the load engine: any LOAD, and FILL."""
+"""Tensor commands for the benches of the load engine: any LOAD, GATHER and FILL."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -22,8 +22,6 @@ class TensorCommand:
     fields: dict[str, int]
     index: int = 0
     signal: int = 0
-    image: np.ndarray | None = field(default=None, repr=False)
-    """What the goldens take for the scratchpad at its start."""
 
     def bits(self, opcode: Opcode | None = None) -> dict[str, Any]:
         """As the front end hands it over; bits beyond its fields are set."""
@@ -161,10 +159,43 @@ def random_fill(rng: np.random.Generator, config: ChipConfig, row: int) -> Tenso
     )
 
 
+#: Rows at the scratchpad's end with indices, all below ``INDEX_LIMIT``.
+INDEX_ROWS, INDEX_LIMIT = 64, 1000
+
+
+def place_indices(setup: Setup) -> None:
+    """Fills the rows of indices, before a test begins."""
+    rows = setup.indices.image[-INDEX_ROWS:]
+    rows.view("<u4")[:] = setup.bench.rng.integers(0, INDEX_LIMIT, (INDEX_ROWS, rows.shape[1] // 4))
+
+
+def random_gather(rng: np.random.Generator, config: ChipConfig, row: int) -> TensorCommand:
+    """Rows by indices that lie at the end of the scratchpad."""
+    flit, packet = config.flit_bytes, config.mesh.max_packet_bytes
+    sizes = [1, flit, flit + 1, 3 * flit, packet, packet + 1, int(rng.integers(1, 6 * flit))]
+    row_bytes = int(rng.choice(sizes))
+    rows = int(rng.integers(1, 25))
+    return TensorCommand(
+        Opcode.GATHER,
+        {
+            "memory_address": int(rng.integers(1 << 34)),
+            "memory_stride": int(rng.choice([0, row_bytes, int(rng.integers(1 << 28))])),
+            "row_bytes": row_bytes,
+            "rows": rows,
+            "local_row": row,
+            "local_stride": -(-row_bytes // flit) + int(rng.integers(2)),
+            "endpoint": int(rng.integers(config.mesh.memory_endpoints)),
+            "index_row": config.tile.scratchpad_rows - int(rng.integers(rows, INDEX_ROWS + 1)),
+            "limit": int(rng.choice([INDEX_LIMIT, (1 << 32) - 1])),
+        },
+    )
+
+
 MAKERS: list[Callable[[np.random.Generator, ChipConfig, int], TensorCommand]] = [
     random_im2col,
     random_loops,
     random_fill,
+    random_gather,
 ]
 
 
@@ -178,13 +209,10 @@ def rows_written(config: ChipConfig, command: TensorCommand, image: np.ndarray) 
     ]
 
 
-def random_tensors(
-    rng: np.random.Generator, config: ChipConfig, count: int, limit_rows: int
-) -> list[TensorCommand]:
-    """Commands that write disjoint rows, each row once."""
+def random_tensors(setup: Setup, count: int, limit_rows: int) -> list[TensorCommand]:
+    """Commands that write disjoint rows, each row once, and none with indices."""
     batch: list[TensorCommand] = []
-    image = np.zeros((config.tile.scratchpad_rows, config.flit_bytes), np.uint8)
-    row = 0
+    rng, config, image, row = setup.bench.rng, setup.config, setup.indices.image, 0
     while len(batch) < count:
         make = MAKERS[int(rng.integers(len(MAKERS)))]
         command = make(rng, config, row)
@@ -197,7 +225,7 @@ def random_tensors(
         row = max(written) + 1 + int(rng.integers(3))
         command.index, command.signal = int(rng.integers(1 << 32)), int(rng.integers(1 << 16))
         batch.append(command)
-    assert row <= config.tile.scratchpad_rows
+    assert row <= config.tile.scratchpad_rows - INDEX_ROWS
     return batch
 
 

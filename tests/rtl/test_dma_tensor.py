@@ -1,4 +1,4 @@
-"""The load engine's tensor commands: nested loops, padding, fills; faults, abort, cycles."""
+"""The load engine's tensor commands: loops, padding, fills, gathers; faults, abort, cycles."""
 
 import cocotb
 import numpy as np
@@ -10,6 +10,7 @@ from harness_dma_tensor import (
     check_tensor_requests,
     golden,
     im2col,
+    place_indices,
     random_tensors,
 )
 from weft_hw.dma.load import LoadEngine
@@ -39,8 +40,8 @@ async def tensors_match_under_any_stall(dut):
     for stall, latency in ((0.0, (5, 5)), (0.4, (1, 60)), (0.7, (10, 300)), (0.2, (1, 1))):
         setup = Setup(dut, stall, latency)
         await setup.start()
-        limit = setup.config.tile.scratchpad_rows // 12
-        await compare(setup, random_tensors(setup.bench.rng, setup.config, 10, limit))
+        place_indices(setup)
+        await compare(setup, random_tensors(setup, 12, setup.config.tile.scratchpad_rows // 14))
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -113,6 +114,77 @@ async def faults_end_their_command_only(dut):
         assert setup.done.items[-1]["status"] is Status.OK
 
 
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def indices_are_checked(dut):
+    """An index at or beyond the limit that is read, or told wrongly, or a row without an end."""
+    setup = Setup(dut, 0.2, (1, 30))
+    await setup.start()
+    config, flit = setup.config, setup.config.flit_bytes
+    rows, top = config.tile.scratchpad_rows, 1 << config.host.address_bits
+    per_row = flit // 4
+    where = rows - 16
+    numbers = setup.indices.image[where:].reshape(-1).view("<u4")
+    numbers[:] = 3 + np.arange(len(numbers)) % 2
+    base = {"row_bytes": 5, "rows": 8, "memory_stride": 9, "local_stride": 1, "index_row": where}
+    base |= {"limit": 5}
+
+    def gather(**fields):
+        return TensorCommand(Opcode.GATHER, {**base, **fields})
+
+    good = gather(local_row=30)
+    bad = [
+        (gather(limit=0), Status.INDEX),
+        (gather(limit=4), Status.INDEX),
+        (gather(rows=16 * per_row + 1), Status.LOCAL_RANGE),
+        (gather(index_row=rows), Status.LOCAL_RANGE),
+        (gather(index_row=(1 << 32) - 1), Status.LOCAL_RANGE),
+        (gather(local_row=rows - 3), Status.LOCAL_RANGE),
+        (gather(memory_address=top - 9 * 3 - 5), Status.WINDOW),
+        (gather(memory_address=top), Status.WINDOW),
+        (gather(memory_address=(1 << 64) - 1), Status.WINDOW),
+        (gather(rows=0), Status.ILLEGAL_FIELD),
+        (gather(row_bytes=0), Status.ILLEGAL_FIELD),
+        (gather(endpoint=config.mesh.memory_endpoints), Status.ILLEGAL_FIELD),
+    ]
+    for command, status in bad:
+        await compare(setup, [command, good])
+        assert setup.done.items[-2]["status"] is status
+    # an index in any place of its row, up to the largest, with the largest stride
+    for i in (0, 1, per_row - 1, per_row, 2 * per_row + 1):
+        for index, fault in ((5, Status.INDEX), (1 << 31, Status.INDEX), ((1 << 32) - 1, None)):
+            kept, numbers[i] = int(numbers[i]), index
+            limit = base["limit"] if fault else (1 << 32) - 1
+            await compare(setup, [gather(limit=limit, memory_stride=(1 << 32) - 1), good])
+            numbers[i] = kept
+            assert setup.done.items[-2]["status"] is Status.INDEX
+    numbers[1] = (1 << 32) - 2
+    await compare(setup, [gather(limit=(1 << 32) - 1, memory_stride=200, memory_address=7)])
+    assert setup.done.items[-1]["status"] is Status.OK
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def cycles_of_gathers(dut):
+    """A row that waits for its index longer than the multiplication takes."""
+    setup = Setup(dut, latency=(40, 40))
+    await setup.start()
+    config, flit = setup.config, setup.config.flit_bytes
+    place_indices(setup)
+    rows = min(12, config.tile.load_requests)
+    fields = {"row_bytes": flit, "rows": rows, "memory_stride": 100, "local_stride": 1}
+    fields |= {"index_row": config.tile.scratchpad_rows - 64, "limit": 1000}
+    await setup.run([TensorCommand(Opcode.GATHER, fields)])
+    at = [t - setup.commands.at[0] for t in setup.requests.at]
+    assert at == [14 + 4 * i for i in range(rows)]
+    # rows of several packets: a cycle for the start of each
+    first = len(setup.requests.at)
+    fields |= {"row_bytes": 5 * config.mesh.max_packet_bytes, "rows": 3}
+    fields |= {"local_stride": 5 * config.mesh.max_packet_bytes // flit}
+    await setup.run([TensorCommand(Opcode.GATHER, fields)])
+    asked = setup.requests.at[first:]
+    if config.tile.load_requests >= 15:
+        assert [t - asked[0] for t in asked] == [6 * i + k for i in range(3) for k in range(5)]
+
+
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def abort_drains_and_the_engine_goes_on(dut):
     """An abort that leaves a fill or a request behind, loses an end, or leaves the engine stuck."""
@@ -120,10 +192,15 @@ async def abort_drains_and_the_engine_goes_on(dut):
     await setup.start()
     config = setup.config
     padding = im2col(config, (3, 3, 5), (2, 2), (4, 4), pad=(1, 1))
-    fill = TensorCommand(Opcode.FILL, {"row": 100, "rows": 12, "columns": 3, "stride": 3})
-    for delay in (0, 3, 4, 5, 6, 7, 8, 9, 40, 80, 150):
+    fill = TensorCommand(Opcode.FILL, {"row": 200, "rows": 12, "columns": 3, "stride": 3})
+    place_indices(setup)
+    fields = {"row_bytes": 9, "rows": 10, "memory_stride": 100, "local_stride": 3, "limit": 1000}
+    fields["local_row"] = 300
+    gather = TensorCommand(Opcode.GATHER, {**fields, "index_row": config.tile.scratchpad_rows - 9})
+    for delay in (*range(16), 40, 80, 150, 200):
         ended = len(setup.done.raw)
-        setup.commands.send(*[command.bits() for command in (fill, padding, fill, padding)])
+        first = gather if delay % 2 else fill
+        setup.commands.send(*[command.bits() for command in (first, padding, gather, padding)])
         await setup.bench.cycles(delay)
         dut.engine__abort.value = 1
         await setup.done.take(ended + 4, cycles=1000)
@@ -137,7 +214,7 @@ async def abort_drains_and_the_engine_goes_on(dut):
         assert order == sorted(order, key=lambda status: status.value)
         assert set(order) <= {Status.OK, Status.ABORTED}
         dut.engine__abort.value = 0
-    await compare(setup, [padding, fill])
+    await compare(setup, [gather, padding, fill])
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

@@ -3,8 +3,8 @@
 Rows that follow each other without a gap on both sides (``memory_stride == row_bytes``,
 ``row_bytes`` a multiple of a scratchpad row, ``local_stride == row_bytes / scratchpad row``) become
 one row of ``rows * row_bytes`` bytes: fewer and longer requests, same result. Not so where each row
-counts alone: with padding, in a fill. The product takes two cycles, so that no path is longer than
-a processing element's.
+counts alone: with padding, in a gather, in a fill. The product takes two cycles, so that no path is
+longer than a processing element's.
 
 Latency: command taken in cycle t, walk offered in t + 2. Throughput: a command every 2 cycles (its
 64 bytes take longer to come, and its data much longer).
@@ -15,7 +15,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..isa import CommandHeader, CommandWord, FillCommand, LoadCommand, Opcode
+from ..isa import CommandHeader, CommandWord, FillCommand, GatherCommand, LoadCommand, Opcode
 from .walk import COUNT_BITS, LOCAL_BITS, LOCAL_STRIDE_BITS, STRIDE_BITS, TENSOR_FIELDS, Walk
 
 __all__ = ["Decode"]
@@ -38,7 +38,7 @@ class _Fields(data.StructLayout):
             "illegal": unsigned(1),
         }
         if tensor:
-            names = (*TENSOR_FIELDS, "fill", "value")
+            names = (*TENSOR_FIELDS, "fill", "gather", "value")
             fields |= {name: walk[name].shape for name in names}
         super().__init__(fields)
 
@@ -50,7 +50,7 @@ class Decode(wiring.Component):
     Members
     -------
     command : In(stream.Signature(CommandWord))
-        LOAD or FILL if ``tensor``; otherwise STORE, and the opcode is not looked at
+        LOAD, GATHER or FILL if ``tensor``; otherwise STORE, and the opcode is not looked at
     walk : Out(stream.Signature(Walk))
     """
 
@@ -88,7 +88,7 @@ class Decode(wiring.Component):
         run_flits_less_one = Signal(2 * COUNT_BITS - flit_bits)
         ones = Const((1 << flit_bits) - 1, flit_bits)
         whole_flits = s0.row_bytes_less_one[:flit_bits].all()
-        alone = (s0.padded | s0.fill) if self.tensor else Const(0)
+        alone = (s0.padded | s0.fill | s0.gather) if self.tensor else Const(0)
 
         m.d.comb += [
             self.command.ready.eq(~s0_valid | (s1_valid & self.walk.ready)),
@@ -107,7 +107,8 @@ class Decode(wiring.Component):
             walk.illegal.eq(s1_illegal),
         ]
         if self.tensor:
-            m.d.comb += [walk[name].eq(s0[name]) for name in (*TENSOR_FIELDS, "fill", "value")]
+            names = (*TENSOR_FIELDS, "fill", "gather", "value")
+            m.d.comb += [walk[name].eq(s0[name]) for name in names]
             with m.If(s0.fill):
                 m.d.comb += walk.row_bytes_less_one.eq(Cat(ones, s0.row_bytes_less_one))
 
@@ -147,9 +148,10 @@ class Decode(wiring.Component):
         ]
 
     def _tensor_fields(self, m, fields):
-        """What a LOAD has beyond that, and a FILL."""
+        """What a LOAD or GATHER has beyond that, and a FILL."""
         opcode = self._command(CommandHeader).opcode
         load, fill = self._command(LoadCommand), self._command(FillCommand)
+        gather = self._command(GatherCommand)
         address_bits = self.config.host.address_bits
         with m.If(opcode == Opcode.FILL):
             m.d.comb += [
@@ -161,6 +163,12 @@ class Decode(wiring.Component):
                 fields.local_stride.eq(fill.stride),
                 fields.endpoint.eq(0),
                 fields.illegal.eq((fill.columns == 0) | (fill.rows == 0)),
+            ]
+        with m.Elif(opcode == Opcode.GATHER):
+            m.d.comb += [
+                fields.gather.eq(1),
+                fields.value.eq(gather.index_row),
+                fields.memory_stride_1.eq(gather.limit),
             ]
         with m.Else():
             m.d.comb += [fields[name].eq(load[name]) for name in TENSOR_FIELDS]

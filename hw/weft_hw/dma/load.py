@@ -28,7 +28,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..isa import Status
-from ..memory.port import WritePort
+from ..memory.port import ReadPort, WritePort
 from ..noc.packet import (
     DataFlit,
     Headed,
@@ -47,7 +47,7 @@ __all__ = ["LoadEngine"]
 
 
 class LoadEngine(wiring.Component):
-    """Runs LOAD and FILL commands, ``load_requests`` READs in flight.
+    """Runs LOAD, GATHER and FILL commands, ``load_requests`` READs in flight.
 
     Members
     -------
@@ -60,6 +60,8 @@ class LoadEngine(wiring.Component):
         READ_DATA only; stall for nothing but the scratchpad
     write : Out(WritePort)
         rows of the scratchpad
+    indices : Out(ReadPort)
+        of a gather, from the scratchpad; may be refused for any time
     busy : Out(1)
         a command was taken and is not done
     bytes : Out(13)
@@ -76,6 +78,7 @@ class LoadEngine(wiring.Component):
             "response_header": In(stream.Signature(Headed(ResponseHeader))),
             "response_data": In(stream.Signature(DataFlit(flit_bytes=flit_bytes))),
             "write": Out(WritePort(rows=config.tile.scratchpad_rows, row_bits=8 * flit_bytes)),
+            "indices": Out(ReadPort(rows=config.tile.scratchpad_rows, row_bits=8 * flit_bytes)),
             "busy": Out(1),
             "bytes": Out(13),
         })
@@ -86,6 +89,7 @@ class LoadEngine(wiring.Component):
         m.submodules.transfer = transfer = Transfer(self.config, requests=requests, tensor=True)
         m.submodules.filler = filler = Filler(self.config)
         link(m, wiring.flipped(self.engine), transfer.engine)
+        link(m, transfer.indices, wiring.flipped(self.indices))
         m.d.comb += [self.busy.eq(transfer.busy), self.bytes.eq(transfer.bytes)]
 
         # requests; the table keeps the scratchpad row of each

@@ -14,10 +14,12 @@ fill in place of requests.
 An access that touches anything beyond the address space or the scratchpad is not made: it becomes
 the last access of its walk, with a status in place of a request. So a step always starts inside,
 and addresses with a bit to spare never wrap by accident; memory addresses wrap where an outer loop
-steps, and with each row if the walk is padded.
+steps, and with each row if the walk is padded. The rows of a gather begin where ``gather.py`` says.
 
 Latency: walk taken in cycle t, first access offered in t + 2. Throughput: an access a cycle, across
-the ends of loops and walks too, whether it fills or not.
+the ends of loops and walks too, whether it fills or not. A gather's first access comes in t + 12 if
+its first read of indices is granted at once; each of its rows takes a cycle before its accesses,
+and rows begin at least 4 cycles apart.
 """
 
 from amaranth.hdl import Const, Module, Mux, Signal
@@ -26,6 +28,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..isa import Status
+from ..memory.port import ReadPort
+from ..streams.link import link
+from .gather import GatherRows, RowStart
 from .nest import Axis, Counter, Side
 from .walk import COUNT_BITS, LOCAL_BITS, Access, Walk
 
@@ -45,17 +50,21 @@ class Pattern(wiring.Component):
     ended : Out(1)
         pulse: the last access of a walk has left s0. Walks that ``stop`` concerns are those that
         have not.
+    indices : Out(ReadPort)
+        of a gather; if ``tensor``
     """
 
     def __init__(self, config, *, tensor=False):
         self.config = config
         self.tensor = tensor
-        bits = config.host.address_bits
+        bits, tile = config.host.address_bits, config.tile
+        indices = ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)
         super().__init__({
             "walk": In(stream.Signature(Walk(address_bits=bits, tensor=tensor))),
             "access": Out(stream.Signature(Access(config, tensor=tensor))),
             "stop": In(1),
             "ended": Out(1),
+            **({"indices": Out(indices)} if tensor else {}),
         })
 
     def elaborate(self, platform):
@@ -84,6 +93,7 @@ class Pattern(wiring.Component):
 
         s1_valid, s1_last, s1_stopped, s1_illegal = Signal(), Signal(), Signal(), Signal()
         s1_local_begins, s1_local_ends, s1_memory_ends = Signal(), Signal(), Signal()
+        s1_bad_index = Signal()
         s1_row = Signal(LOCAL_BITS)
         s1_address = Signal(address_bits)
         s1_length_less_one = Signal(packet_bits)
@@ -92,7 +102,7 @@ class Pattern(wiring.Component):
         # s1 to the output
         faulty = Signal()
         m.d.comb += [
-            faulty.eq(s1_stopped | s1_illegal | s1_local_ends | s1_memory_ends),
+            faulty.eq(s1_stopped | s1_illegal | s1_bad_index | s1_local_ends | s1_memory_ends),
             self.access.valid.eq(s1_valid),
             access.last.eq(s1_last | faulty),
             access.endpoint.eq(s1_endpoint),
@@ -105,6 +115,8 @@ class Pattern(wiring.Component):
             m.d.comb += access.status.eq(Status.ABORTED)
         with m.Elif(s1_illegal):
             m.d.comb += access.status.eq(Status.ILLEGAL_FIELD)
+        with m.Elif(s1_bad_index):
+            m.d.comb += [access.status.eq(Status.INDEX), access.address.eq(s1_row)]
         with m.Elif(s1_local_ends):
             m.d.comb += [
                 access.status.eq(Status.LOCAL_RANGE),
@@ -119,14 +131,14 @@ class Pattern(wiring.Component):
             m.d.comb += [access.status.eq(Status.OK), access.address.eq(s1_address)]
 
         # the rest of a walk is dropped when its access in s1 turns out faulty
-        kill, emit, final, enters = Signal(), Signal(), Signal(), Signal()
+        kill, emit, final, enters, waits = Signal(), Signal(), Signal(), Signal(), Signal()
         ends, so_far = [], Const(1)
         for counter in nest:
             so_far = so_far & counter.last
             ends.append(so_far)
         m.d.comb += [
             kill.eq(s1_valid & faulty & ~s1_last),
-            emit.eq(s0_valid & ~kill & (~s1_valid | self.access.ready)),
+            emit.eq(s0_valid & ~kill & ~waits & (~s1_valid | self.access.ready)),
             final.eq(ends[-1]),
             self.ended.eq((emit & final) | kill),
             self.walk.ready.eq(~s0_valid | (emit & final)),
@@ -134,8 +146,11 @@ class Pattern(wiring.Component):
         ]
 
         # s0 to s1
-        fills, wraps = (self._padding(m, nest, ends, emit, enters) if self.tensor
-                        else (Const(0), None))
+        if self.tensor:
+            fills, wraps = self._padding(m, ends, emit, enters)
+            start = self._gather(m, ends, emit, enters, waits, memory.here)
+        else:
+            fills, wraps, start = Const(0), None, RowStart(address_bits=1).const(None)
         length_less_one = Mux(packets.last, s0_tail_less_one, packet_bytes - 1)
         local_begins, local_ends = local.outside(length_less_one[flit_bits:])
         _, memory_ends = memory.outside(length_less_one)
@@ -149,10 +164,11 @@ class Pattern(wiring.Component):
                 s1_last.eq(final),
                 s1_stopped.eq(self.stop),
                 s1_illegal.eq(s0_illegal),
-                s1_local_begins.eq(local_begins),
-                s1_local_ends.eq(local_ends),
+                s1_bad_index.eq(start.bad),
+                s1_local_begins.eq(local_begins | start.outside),
+                s1_local_ends.eq(local_ends | start.outside),
                 s1_memory_ends.eq(memory_ends & ~fills),
-                s1_row.eq(local.here),
+                s1_row.eq(Mux(start.bad | start.outside, start.row, local.here)),
                 s1_address.eq(memory.here[:address_bits]),
                 s1_length_less_one.eq(length_less_one),
                 s1_endpoint.eq(s0_endpoint),
@@ -180,7 +196,7 @@ class Pattern(wiring.Component):
             ]
         return m
 
-    def _padding(self, m, nest, ends, emit, enters):
+    def _padding(self, m, ends, emit, enters):
         """Which accesses fill, and where memory addresses wrap."""
         walk, access = self.walk.payload, self.access.payload
         # loops by level: 1 rows, 2 and 3 and 4 the outer ones
@@ -208,3 +224,39 @@ class Pattern(wiring.Component):
                 y.load(walk.pad_y, walk.step_y, walk.dilation_y, walk.height),
             ]
         return fills, wraps
+
+    def _gather(self, m, ends, emit, enters, waits, here):
+        """Lets each row of a gather begin where its index says; the ``RowStart`` in hand."""
+        walk = self.walk.payload
+        m.submodules.gather = gather = GatherRows(self.config, address_bits=len(walk.address))
+        link(m, gather.indices, wiring.flipped(self.indices))
+        s0_gather, s0_needs, begins = Signal(), Signal(), Signal()
+        s0_start = Signal(gather.o.payload.shape())
+        m.d.comb += [
+            gather.start.eq(enters & walk.gather),
+            gather.clear.eq(self.ended),
+            gather.job.base.eq(walk.address),
+            gather.job.stride.eq(walk.stride),
+            gather.job.rows_less_one.eq(walk.rows_less_one),
+            gather.job.index_row.eq(walk.value),
+            gather.job.limit.eq(walk.memory_stride_1),
+            gather.o.ready.eq(s0_needs),
+            begins.eq(gather.o.valid & gather.o.ready),
+            waits.eq(s0_needs & ~self.stop),
+        ]
+        with m.If(begins):
+            m.d.sync += [
+                s0_needs.eq(0),
+                s0_start.eq(gather.o.payload),
+                here.eq(gather.o.payload.address),
+            ]
+        with m.If(emit):
+            m.d.sync += s0_needs.eq(s0_gather & ends[0])
+        with m.If(enters):
+            m.d.sync += [
+                s0_gather.eq(walk.gather),
+                s0_needs.eq(walk.gather),
+                s0_start.outside.eq(0),
+                s0_start.bad.eq(0),
+            ]
+        return s0_start

@@ -20,6 +20,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..isa import CommandHeader, Status
+from ..memory.port import ReadPort
 from ..streams.link import link
 from ..tile.engine import EnginePort
 from .decode import Decode
@@ -38,7 +39,7 @@ class TaggedAccess(data.StructLayout):
 
 
 class Transfer(wiring.Component):
-    """Runs commands as requests; with ``tensor`` LOADs of all kinds, and FILLs.
+    """Runs commands as requests; with ``tensor`` LOADs of all kinds, GATHERs and FILLs.
 
     Members
     -------
@@ -50,18 +51,23 @@ class Transfer(wiring.Component):
         a command was taken and is not done
     bytes : Out(13)
         payload bytes of requests that succeeded, in the cycle in which they leave the ring
+    indices : Out(ReadPort)
+        of a gather; if ``tensor``
     """
 
     def __init__(self, config, *, requests, tensor=False):
         self.config = config
         self.requests = requests
         self.tensor = tensor
+        tile = config.tile
+        indices = ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)
         super().__init__({
             "engine": In(EnginePort(address_bits=config.host.address_bits)),
             "access": Out(stream.Signature(TaggedAccess(config, tensor=tensor))),
             "complete": In(stream.Signature(Completed(tags=requests), always_ready=True)),
             "busy": Out(1),
             "bytes": Out(13),
+            **({"indices": Out(indices)} if tensor else {}),
         })
 
     def elaborate(self, platform):
@@ -107,6 +113,7 @@ class Transfer(wiring.Component):
             ring.entry.address.eq(access.address),
         ]
         if self.tensor:
+            link(m, pattern.indices, wiring.flipped(self.indices))
             # bytes that are not loaded are not counted
             with m.If(access.fill):
                 m.d.comb += ring.entry.length.eq(0)

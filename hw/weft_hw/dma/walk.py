@@ -30,7 +30,8 @@ class Walk(data.StructLayout):
     ILLEGAL_FIELD.
 
     A ``tensor`` walk has the outer loops and the padding of a LOAD too. ``fill``: no row is read,
-    all are ``value`` repeated; a padded row is that too.
+    all are ``value`` repeated; a padded row is that too. ``gather``: rows begin where indices say,
+    which lie from scratchpad row ``value`` on; the limit is in ``memory_stride_1``.
     """
 
     def __init__(self, *, address_bits, tensor=False):
@@ -47,7 +48,7 @@ class Walk(data.StructLayout):
         if tensor:
             layout = LoadCommand.as_shape()
             fields |= {name: layout[name].shape for name in TENSOR_FIELDS}
-            fields |= {"fill": unsigned(1), "value": unsigned(32)}
+            fields |= {"fill": unsigned(1), "gather": unsigned(1), "value": unsigned(32)}
         super().__init__(fields)
 
 
@@ -57,7 +58,8 @@ class Access(data.StructLayout):
     If ``status`` is OK: ``length`` bytes at memory byte ``address``, ``flits_less_one + 1``
     scratchpad rows from ``row`` on. Otherwise no request is made, ``address`` is the first
     scratchpad row beyond the end (LOCAL_RANGE), the last byte of the address space (WINDOW: beyond
-    it) or 0, and ``last`` is set. ``last`` ends the command.
+    it), the scratchpad row of an index (INDEX) or 0, and ``last`` is set. ``last`` ends the
+    command.
 
     Of a ``tensor`` walk, an access with ``fill`` is no request either: those ``length`` bytes of
     the scratchpad become ``value`` repeated, up to the end of the row zeros.

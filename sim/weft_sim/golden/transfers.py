@@ -37,8 +37,8 @@ class Fault(NamedTuple):
 def accesses(
     config: ChipConfig, opcode: Opcode, command: Mapping[str, int], scratchpad: np.ndarray
 ) -> Iterator[Access | Fault]:
-    """The requests and fills of a LOAD without ``transpose`` or a FILL, in order. A ``Fault`` is
-    the last item if there is one.
+    """The requests and fills of a LOAD without ``transpose``, a GATHER or a FILL, in order. A
+    ``Fault`` is the last item if there is one.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ def accesses(
         return
     rows = {
         Opcode.LOAD: _load_rows,
+        Opcode.GATHER: _gather_rows,
         Opcode.FILL: _fill_rows,
     }[opcode](config, field, scratchpad)
     for item in rows:
@@ -119,7 +120,11 @@ def _is_illegal(config: ChipConfig, opcode: Opcode, field: _Fields) -> bool:
         return not field["rows"] or not field["columns"]
     if not field["rows"] or not field["row_bytes"]:
         return True
-    if field["endpoint"] >= config.mesh.memory_endpoints or field["transpose"]:
+    if field["endpoint"] >= config.mesh.memory_endpoints:
+        return True
+    if opcode is Opcode.GATHER:
+        return False
+    if field["transpose"]:
         return True
     return bool(field["padded"]) and not (field["height"] and field["width"])
 
@@ -159,6 +164,27 @@ def _fill_rows(config: ChipConfig, field: _Fields, scratchpad: np.ndarray) -> It
     for i in range(field["rows"]):
         row = field["row"] + i * field["stride"]
         yield Access(0, field["columns"] * config.flit_bytes, row, field["value"])
+
+
+def _gather_rows(
+    config: ChipConfig, field: _Fields, scratchpad: np.ndarray
+) -> Iterator[Access | Fault]:
+    """Indices are read in front of their rows; so a fault comes after the rows before it."""
+    per_row = config.flit_bytes // 4
+    for i in range(field["rows"]):
+        where = field["index_row"] + i // per_row
+        if where >= config.tile.scratchpad_rows:
+            yield Fault(Status.LOCAL_RANGE, where)
+            return
+        index = int(scratchpad[where].view("<u4")[i % per_row])
+        if index >= field["limit"]:
+            yield Fault(Status.INDEX, where)
+            return
+        yield Access(
+            field["memory_address"] + index * field["memory_stride"],
+            field["row_bytes"],
+            field["local_row"] + i * field["local_stride"],
+        )
 
 
 def _packets(config: ChipConfig, row: Access) -> Iterator[Access]:
