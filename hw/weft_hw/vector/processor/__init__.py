@@ -1,0 +1,1 @@
+"""The programmable half of the vector engine: microprograms over matrices."""

@@ -1,0 +1,149 @@
+"""A processor on its bench: memories, front end, and the golden beside it."""
+
+from typing import Any
+
+import numpy as np
+from vector_memory import Memories, ReadMemory, WriteMemory
+from weft.microcode import Word, encode
+from weft_hw.isa import CommandWord, Opcode, ProgramCommand, RunCommand, Status
+from weft_hw.presets import preset
+from weft_hw.tile.engine import Done
+from weft_sim.bench import Bench, StreamSink, StreamSource, pack
+from weft_sim.bench.pauses import bursts, never, random_pauses
+from weft_sim.golden.microprogram import RunResult, run_microprogram
+from weft_sim.golden.streams import Stream
+
+__all__ = ["Rig", "configuration", "run_word"]
+
+
+def configuration(parameters: dict[str, Any]) -> Any:
+    """The chip that a bench's parameters name: a preset, with other formats or sizes."""
+    return preset(parameters["preset"]).replace_tile(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in parameters.get("tile", {}).items()
+        }
+    )
+
+
+def run_word(f: dict[str, Any], index: int = 0, signal: int = 0) -> dict[str, Any]:
+    """A RUN as it comes from the front end; ``f``: m, n, start, streams, scalars."""
+    streams = [
+        {
+            "row": stream.row,
+            "row_stride": stream.row_stride,
+            "block_stride": stream.block_stride,
+            "format": stream.code,
+            "accumulator": int(stream.accumulator),
+        }
+        for stream in (*f["streams"], *(Stream(),) * (4 - len(f["streams"])))
+    ]
+    header = {"opcode": Opcode.RUN, "signal": signal}
+    fields = {**f, "header": header, "streams": streams}
+    return {"bits": pack(RunCommand, fields), "index": index}
+
+
+class Rig:
+    """A processor, its memories and its front end. ``store`` is what its store must hold."""
+
+    def __init__(self, dut: Any, *, stalls: float = 0.0):
+        self.bench = bench = Bench(dut)
+        self.config = configuration(bench.parameters)
+        self.tile = self.config.tile
+        self.rng = bench.rng
+        self.memories = Memories.garbage(self.config, bench.rng)
+        self.store = np.zeros(self.tile.microprogram_entries, np.uint64)
+        self._sensible()
+
+        def pauses() -> Any:
+            if not stalls:
+                return never()
+            if bench.rng.random() < 0.3:
+                return bursts(bench.rng, 20, 20 * stalls / (1 - stalls) + 1)
+            return random_pauses(bench.rng, stalls)
+
+        self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pauses())
+        self.done = StreamSink(
+            bench,
+            "engine__done",
+            Done(address_bits=self.config.host.address_bits),
+            pause=pauses(),
+        )
+        self.accumulator = ReadMemory(
+            bench, "accumulator", self.memories.accumulator, pause=pauses()
+        )
+        self.read = ReadMemory(bench, "read", self.memories.scratchpad, pause=pauses())
+        self.write = WriteMemory(
+            bench, "write", self.config, self.memories.scratchpad, pause=pauses()
+        )
+
+    def _sensible(self) -> None:
+        """Numbers near one in most of the memories: fp32 in a third of them, bf16 in another."""
+        flat = self.memories.scratchpad.reshape(-1)
+        third = len(flat) // 12 * 4
+        near = self.rng.normal(size=third // 2).astype(np.float32)
+        flat[:third] = near[: third // 4].view(np.uint8)
+        flat[third : 2 * third] = (near.view(np.uint32) >> 16).astype(np.uint16).view(np.uint8)
+        half = len(self.memories.accumulator) // 2
+        floats = self.rng.normal(size=self.memories.accumulator[:half].shape).astype(np.float32)
+        self.memories.accumulator[:half] = floats.view(np.int32)
+
+    async def reset(self) -> None:
+        await self.bench.reset()
+
+    async def end(self, *words: dict[str, Any], cycles: int = 20_000) -> list[dict[str, Any]]:
+        """Sends commands and waits for as many ends."""
+        before = len(self.done.raw)
+        self.commands.send(*words)
+        return (await self.done.take(before + len(words), cycles))[before:]
+
+    def program_word(self, row: int, count: int, start: int, index: int = 0) -> dict[str, Any]:
+        """A PROGRAM as it comes from the front end."""
+        fields = {
+            "header": {"opcode": Opcode.PROGRAM, "signal": 5},
+            "row": row,
+            "count": count,
+            "start": start,
+        }
+        return {"bits": pack(ProgramCommand, fields), "index": index}
+
+    async def fill_store(self) -> None:
+        """Random words in all entries of the store."""
+        await self._load(self.rng.integers(0, 2**64, len(self.store), np.uint64), 0, 0)
+
+    async def load(self, program: list[Word], start: int = 0, row: int | None = None) -> None:
+        """Puts a program into the scratchpad and from there into the store."""
+        await self._load(encode(program), start, row)
+
+    async def _load(self, words: np.ndarray, start: int, row: int | None) -> None:
+        rows = -(-8 * len(words) // self.tile.row_bytes)
+        if row is None:
+            row = int(self.rng.integers(0, self.tile.scratchpad_rows - rows + 1))
+        self.memories.store(row, words)
+        self.store[start : start + len(words)] = words
+        (end,) = await self.end(self.program_word(row, len(words), start, 77))
+        assert (end["index"], end["signal"], end["status"]) == (77, 5, Status.OK)
+
+    def golden(self, f: dict[str, Any]) -> tuple[RunResult, np.ndarray]:
+        """How the command must end, and the scratchpad after it."""
+        scratchpad = self.memories.scratchpad.copy()
+        accumulator = self.memories.accumulator.copy()
+        result = run_microprogram(self.tile, self.store, scratchpad, accumulator, **f)
+        return result, scratchpad
+
+    async def check(self, f: dict[str, Any], *, cycles: int = 200_000) -> None:
+        """Runs one command: the whole scratchpad and its end must be right."""
+        want, scratchpad = self.golden(f)
+        (end,) = await self.end(run_word(f, 9, 3), cycles=cycles)
+        got = (end["index"], end["signal"], end["status"], end["address"])
+        assert got == (9, 3, want.status, want.address), (got, want, f)
+        np.testing.assert_array_equal(self.memories.scratchpad, scratchpad, err_msg=f"{f}")
+
+    async def quiet(self) -> None:
+        """Nothing moves any more."""
+        await self.bench.cycles(2)
+        assert not self.bench.dut.busy.value
+        ports = (self.accumulator, self.read, self.write, self.done)
+        counts = [len(agent.raw) for agent in ports]
+        await self.bench.cycles(30)
+        assert counts == [len(agent.raw) for agent in ports]
