@@ -37,7 +37,7 @@ class OutputPort(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        owner = Signal(range(self.inputs))
+        owner = Signal(range(max(self.inputs, 2)))
         locked = Signal()
         chosen = Signal.like(owner)
         take = Signal()

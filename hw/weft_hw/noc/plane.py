@@ -85,4 +85,5 @@ class Plane(wiring.Component):
                       "ports": ports, "routing": self.routing}
         if self.packet_flits:
             return TreeRouter(packet_flits=self.packet_flits, **parameters)
-        return Router(**parameters)
+        # a tile acknowledges what it has written in itself
+        return Router(to_self=self.mesh.tiles > 1, **parameters)

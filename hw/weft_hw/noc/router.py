@@ -27,8 +27,8 @@ __all__ = ["Router"]
 class Router(wiring.Component):
     """Moves packets between its ports.
 
-    A packet never leaves by the port it came in by, nor by one that is not there: one that would is
-    an error of its sender, stops a simulation by an assertion, and is dropped in hardware so that
+    A packet never leaves by the port it came in by (but see ``to_self``), nor by one that is not
+    there: one that would is an error of its sender, stops a simulation by an assertion, and is dropped in hardware so that
     the network goes on. No combinational path leads from an input of the router to an output.
 
     Parameters
@@ -40,6 +40,8 @@ class Router(wiring.Component):
         the ports that lead somewhere, at least two; the others are not built
     routing : function
         see ``routing``
+    to_self : bool
+        a packet from LOCAL may leave by LOCAL: what a tile sends to itself
     more : dict
         further members, of a router that can more
 
@@ -55,13 +57,14 @@ class Router(wiring.Component):
     """
 
     def __init__(self, *, flit_bytes, depth, ports=tuple(RouterPort), routing=dimension_order,
-                 more=None):
+                 to_self=False, more=None):
         if len(ports) < 2:
             raise ValueError(f"ports must be at least two, not {len(ports)}")
         self.flit_bytes = flit_bytes
         self.depth = depth
         self.ports = ports
         self.routing = routing
+        self.to_self = to_self
         flits = stream.Signature(Flit(flit_bytes=flit_bytes))
         members = {"x": In(4), "y": In(4)}
         for port in map(_name, ports):
@@ -71,7 +74,22 @@ class Router(wiring.Component):
     @property
     def shared_name(self):
         ports = "".join(port.name[0].lower() for port in self.ports)
-        return f"router_{self.routing.__name__}_{8 * self.flit_bytes}_{self.depth}_{ports}"
+        to_self = "_self" if self.to_self else ""
+        return f"router_{self.routing.__name__}_{8 * self.flit_bytes}_{self.depth}_{ports}{to_self}"
+
+    @property
+    def targets(self):
+        """Port -> the ports that a packet which came in by it may leave by."""
+        return {port: tuple(other for other in self.ports if other is not port
+                            or (self.to_self and port is RouterPort.LOCAL))
+                for port in self.ports}
+
+    @property
+    def sources(self):
+        """Port -> the ports by which packets come in that may leave by it."""
+        targets = self.targets
+        return {port: tuple(other for other in self.ports if port in targets[other])
+                for port in self.ports}
 
     def input(self, port):
         """The stream into ``port``."""
@@ -87,13 +105,14 @@ class Router(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        targets, sources = self.targets, self.sources
         buffers, outputs = {}, {}
         for port in self.ports:
-            others = tuple(other for other in self.ports if other is not port)
             m.submodules[f"{_name(port)}_i"] = buffers[port] = buffer = InputBuffer(
-                flit_bytes=self.flit_bytes, depth=self.depth, targets=others, routing=self.routing)
+                flit_bytes=self.flit_bytes, depth=self.depth, targets=targets[port],
+                routing=self.routing)
             m.submodules[f"{_name(port)}_o"] = outputs[port] = output = OutputPort(
-                flit_bytes=self.flit_bytes, inputs=len(others))
+                flit_bytes=self.flit_bytes, inputs=len(sources[port]))
             wiring.connect(m, wiring.flipped(self.input(port)), buffer.i)
             wiring.connect(m, output.o, wiring.flipped(self.output(port)))
             m.d.comb += [
@@ -107,8 +126,7 @@ class Router(wiring.Component):
             head = buffer.o.payload
             taken = []
             for target, wanted in zip(buffer.targets, head.wants, strict=True):
-                inputs = [other for other in self.ports if other is not target]
-                i = outputs[target].i[inputs.index(port)]
+                i = outputs[target].i[sources[target].index(port)]
                 m.d.comb += [i.valid.eq(buffer.o.valid & wanted), i.payload.eq(head.flit)]
                 taken.append(wanted & i.ready)
             m.d.comb += [

@@ -39,8 +39,7 @@ class TreeBuffer(wiring.Component):
     port : RouterPort
         where it sits
     targets : tuple of RouterPort
-        the outputs there are, in the order of the bits of ``wants``; ``port`` itself only for
-        packets to tiles
+        the outputs there are, in the order of the bits of ``wants``
     routing : function
         see ``routing``; packets to tiles go by ``row_then_columns``
 
@@ -113,8 +112,7 @@ class TreeBuffer(wiring.Component):
                                   if choice not in self.targets).any()),
                 ]
             with m.Else():
-                m.d.comb += wants.eq(Cat((port == target) & (target is not self.port)
-                                         for target in self.targets))
+                m.d.comb += wants.eq(Cat(port == target for target in self.targets))
         with m.Else():
             m.d.comb += [wants.eq(wants_kept), tree.eq(tree_kept)]
         with m.If(push):

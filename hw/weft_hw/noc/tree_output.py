@@ -50,7 +50,7 @@ class TreeOutput(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        owner = Signal(range(self.inputs))
+        owner = Signal(range(max(self.inputs, 2)))
         locked = Signal()
         chosen = Signal.like(owner)
         free = Signal()

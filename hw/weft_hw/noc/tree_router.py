@@ -56,7 +56,7 @@ class TreeRouter(Router):
                 f"depth must hold a whole packet to tiles of {packet_flits} flits, not {depth}")
         self.packet_flits = packet_flits
         super().__init__(flit_bytes=flit_bytes, depth=depth, ports=ports, routing=routing,
-                         more={f"room_{port.name.lower()}": In(1) for port in ports})
+                         to_self=True, more={f"room_{port.name.lower()}": In(1) for port in ports})
 
     @property
     def shared_name(self):
@@ -68,11 +68,7 @@ class TreeRouter(Router):
 
     def elaborate(self, platform):
         m = Module()
-        targets = {port: tuple(other for other in self.ports
-                               if other is not port or other is RouterPort.LOCAL)
-                   for port in self.ports}
-        sources = {port: tuple(other for other in self.ports if port in targets[other])
-                   for port in self.ports}
+        targets, sources = self.targets, self.sources
         buffers, forks, outputs = {}, {}, {}
         for port in self.ports:
             name = port.name.lower()
