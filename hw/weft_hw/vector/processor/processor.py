@@ -38,10 +38,9 @@ instruction that *leaves* in cycle p is there in p + 1.
 * LOOKUP: row r's indices pass in cycle p + 1 + r (C + 7), its result C + 6 cycles later; the result
   of the last row counts as the last row above. What follows is there 2 cycles after it passed.
 
-``done`` is offered one cycle after the first cycle in which END of the last strip has left (it left
-in an earlier cycle), the issuer holds no row and no vector is under way. A program that ends with a
-STORE whose last write is accepted in cycle w is done in w + 2; one without: 2 cycles after its last
-row was issued, or after END left. The next command is taken in the cycle after ``done`` is taken.
+``done`` is offered two cycles after the last of: END of the last strip left, the last row was
+issued (the last step of a LOAD with nothing behind it: two more), the last write was accepted. The
+next command is taken in the cycle after ``done`` is taken.
 
 **Timing of PROGRAM**: taken in t; scratchpad row q is asked for in t + 2 + q e (e =
 ``row_bytes / 8`` instructions in a row); the last instruction, number s of its row (from 0), is
@@ -233,19 +232,15 @@ class Processor(wiring.Component):
                 with m.If(stop):
                     m.d.sync += done.status.eq(Status.ABORTED)
             with m.State("RUN"):
-                # for the program to end
-                with m.If(~sequencer.active):
-                    m.next = "DRAIN"
+                # for the program to end, and for what is under way then
+                with m.If(~sequencer.active & issuer.idle & ~lanes.loading):
+                    m.next = "ANSWER"
                 with m.If(sequencer.failed):
                     m.d.sync += [done.status.eq(sequencer.status),
                                  done.address.eq(sequencer.entry_failed)]
                 with m.If(stop & sequencer.active):
                     m.d.comb += [sequencer.stop.eq(1), issuer.stop.eq(1)]
                     m.d.sync += done.status.eq(Status.ABORTED)
-            with m.State("DRAIN"):
-                # for what is under way
-                with m.If(issuer.idle & ~lanes.loading):
-                    m.next = "ANSWER"
             with m.State("ANSWER"):
                 # for its end to be taken
                 m.d.comb += self.engine.done.valid.eq(1)
