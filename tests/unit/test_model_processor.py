@@ -150,7 +150,7 @@ def test_a_run_is_refused(case: str) -> None:
     ("fields", "status"),
     [
         ({"count": 0}, Status.ILLEGAL_FIELD),
-        ({"count": 4, "start": 253}, Status.ILLEGAL_FIELD),
+        ({"count": 4, "start": 253}, Status.ILLEGAL_INSTRUCTION),
         ({"count": 3, "row": 4095}, Status.LOCAL_RANGE),
     ],
 )

@@ -78,12 +78,19 @@ class Timing:
     vector_refuse: int = 3
     """vector/drain.py, writer.py: task taken to the end of a command with an error."""
 
-    processor_start: int = 4
-    """vector/processor: hand-over of a RUN to its first instruction."""
-    processor_refuse: int = 3
-    """vector/processor: hand-over of an illegal RUN to done."""
-    processor_program: int = 6
-    """vector/processor: beside an entry a cycle, hand-over of a PROGRAM to done."""
+    processor_first: int = 2
+    """vector/processor: hand-over of a RUN to its first instruction being there."""
+    processor_lookup: int = 7
+    """vector/processor/table.py: beside C cycles, a row that is looked up to the next."""
+    processor_write: int = 8
+    """vector/processor/writer.py: a row issued to its first write."""
+    processor_refuse: int = 2
+    """vector/processor: hand-over of a command that the checks refuse to done."""
+    processor_program: int = 2
+    """vector/processor/loader.py: hand-over of a PROGRAM to the first row being asked for."""
+    processor_programmed: int = 5
+    """vector/processor/loader.py: beside the number of the last instruction in its row, that row
+    asked for to done."""
     processor_quit: int = 8
     """vector/processor: abort to the answer of what runs."""
 

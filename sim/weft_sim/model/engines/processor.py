@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from ...golden.streams import Stream
 from ..decode import Command
 from ..timing import TIMING
 from .base import Engine
-from .schedule import Schedule
+from .schedule import Place, Schedule
 from .traffic import ArrayTraffic
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Processor"]
 
 _INSTRUCTION_BYTES = 8
+_MASK = (1 << 32) - 1
 
 
 class Processor(Engine):
@@ -36,6 +38,7 @@ class Processor(Engine):
         self.store = np.zeros(config.microprogram_entries, np.uint64)
         self._state = EngineState(config.array_cols)
         self._running: Command | None = None
+        self._answered = False
         self._epoch = 0
 
     def ready(self) -> bool:
@@ -43,28 +46,33 @@ class Processor(Engine):
 
     def start(self, command: Command) -> None:
         self._running = command
-        cycles = self._program(command) if command.opcode is Opcode.PROGRAM else self._run(command)
-        self.events.after(cycles, self._finish, self._epoch)
+        self._answered = False
+        now = self.events.now
+        if command.opcode is Opcode.PROGRAM:
+            self._at(self._program(command, now), self._load)
+        else:
+            self._run(command, now)
+
+    def _at(self, cycle: int, execute: Callable[[Command], tuple[Status, int]]) -> None:
+        """Ends the command in ``cycle`` with what ``execute`` does and says then."""
+        self.events.at(cycle, self._finish, self._epoch, execute)
 
     def left(self, command: Command) -> None:
         self._running = None
         self.events.after(1, self.front.offer)
 
-    def _finish(self, epoch: int) -> None:
-        if epoch != self._epoch:
+    def _finish(self, epoch: int, execute: Callable[[Command], tuple[Status, int]]) -> None:
+        if epoch != self._epoch or self._running is None:
             return
-        command = self._running
-        assert command is not None
-        if command.opcode is Opcode.PROGRAM:
-            status, address = self._load(command)
-        else:
-            status, address = self._compute(command)
-        self.front.done(command, status, address)
+        self._epoch += 1
+        self._answered = True
+        self.front.done(self._running, *execute(self._running))
 
     def abort(self) -> None:
         """What runs ends where it is."""
         self._epoch += 1
-        if self._running is not None:
+        if self._running is not None and not self._answered:
+            self._answered = True
             self.events.after(
                 TIMING.processor_quit, self.front.done, self._running, Status.ABORTED, 0
             )
@@ -76,17 +84,37 @@ class Processor(Engine):
         row_bytes = self.tile.config.tile.row_bytes
         return -(-_INSTRUCTION_BYTES * command.fields.count // row_bytes)
 
-    def _program(self, command: Command) -> int:
-        return TIMING.processor_program + command.fields.count
+    def _program(self, command: Command, cycle: int) -> int:
+        """The cycle in which a PROGRAM taken in ``cycle`` is done."""
+        if self._program_fault(command) is not None:
+            return cycle + TIMING.processor_refuse
+        f = command.fields
+        each = self.tile.config.tile.row_bytes // _INSTRUCTION_BYTES
+        ask = cycle + TIMING.processor_program
+        for number in range(self._rows(command)):
+            granted = self.traffic.read_from(f.row + number, ask)
+            self.conflicts += granted - ask
+            ask = granted + each
+        return granted + (f.count - 1) % each + TIMING.processor_programmed
+
+    def _program_fault(self, command: Command) -> tuple[Status, int] | None:
+        f = command.fields
+        last_entry, last_row = f.start + f.count - 1, f.row + self._rows(command) - 1
+        if not f.count:
+            return Status.ILLEGAL_FIELD, 0
+        if last_entry >= len(self.store):
+            return Status.ILLEGAL_INSTRUCTION, last_entry
+        if last_row >= self.tile.scratchpad.rows:
+            return Status.LOCAL_RANGE, last_row & _MASK
+        return None
 
     def _load(self, command: Command) -> tuple[Status, int]:
+        """Instructions into the store."""
+        fault = self._program_fault(command)
+        if fault is not None:
+            return fault
         f, pad = command.fields, self.tile.scratchpad
-        if not f.count or f.start + f.count > len(self.store):
-            return Status.ILLEGAL_FIELD, 0
-        rows = self._rows(command)
-        if f.row + rows > pad.rows:
-            return Status.LOCAL_RANGE, max(f.row, pad.rows)
-        words = pad.data[f.row : f.row + rows].reshape(-1).view(np.uint64)
+        words = pad.data[f.row : f.row + self._rows(command)].reshape(-1).view(np.uint64)
         self.store[f.start : f.start + f.count] = words[: f.count]
         return Status.OK, 0
 
@@ -99,16 +127,31 @@ class Processor(Engine):
             for s in command.fields.streams
         ]
 
-    def _run(self, command: Command) -> int:
+    def _run(self, command: Command, cycle: int) -> None:
         f, tile = command.fields, self.tile
-        streams = self._streams(command)
-        config = tile.config.tile
+        streams, config = self._streams(command), tile.config.tile
         if not (f.m and f.n) or not all(stream.is_legal(config) for stream in streams):
-            return TIMING.processor_refuse
+            self._at(cycle + TIMING.processor_refuse, self._compute)
+            return
         read_only = [number for number, stream in enumerate(streams) if stream.accumulator]
         program = follow(self.store, f.start, config.array_cols, read_only)
-        schedule = Schedule(config, streams, TIMING.processor_start)
-        return schedule.strips(program.segments, f.m, tile.blocks_n(f.n))
+        places = [Place.of(config, stream) for stream in streams]
+        schedule = Schedule(config, places, self.traffic, cycle)
+        self._go_on(self._epoch, schedule, schedule.run(program, f.m, tile.blocks_n(f.n)))
+
+    def _go_on(self, epoch: int, schedule: Schedule, plan: Generator[int, None, int]) -> None:
+        """Plans the program as far as it is known what the array will do."""
+        if epoch != self._epoch:
+            return
+        try:
+            look = next(plan)
+            while look <= self.events.now:
+                look = next(plan)
+        except StopIteration as end:
+            self._at(end.value, self._compute)
+            self.conflicts += schedule.conflicts
+        else:
+            self.events.at(look, self._go_on, epoch, schedule, plan)
 
     def _compute(self, command: Command) -> tuple[Status, int]:
         f, tile = command.fields, self.tile
