@@ -15,6 +15,7 @@ them.
 """
 
 from .assembler import Assembler, Mask, Scalar, StreamName, Value
+from .emulate import emulate
 from .errors import MicrocodeError
 from .program import Program
 from .words import Word, decode, encode, instruction_text, listing
@@ -29,6 +30,7 @@ __all__ = [
     "Value",
     "Word",
     "decode",
+    "emulate",
     "encode",
     "instruction_text",
     "listing",

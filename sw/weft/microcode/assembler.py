@@ -114,23 +114,18 @@ class Assembler(Operations):
             raise self._error("a loop must end before the program does")
         if all(step.op is not Op.STORE for step in self._steps):
             raise self._error("a program must store something")
-        if len(self._steps) + 1 > self._entries:
+        steps = [*self._constants.values(), *self._steps]
+        shift = len(self._constants)
+        loops = [(begin + shift, end + shift) for begin, end in self._loops]
+        if len(steps) >= self._entries:
             raise self._error(
-                f"a program must have at most {self._entries} instructions, "
-                f"not {len(self._steps) + 1}"
+                f"a program must have at most {self._entries} instructions, not {len(steps) + 1}"
             )
-        uses = [
-            Use(
-                tuple(value.number for value in (step.a, step.b) if value is not None),
-                None if step.d is None else step.d.number,
-            )
-            for step in self._steps
-        ]
         try:
-            places = allocate(uses, self._loops, REGISTERS)
+            places = allocate([_use(step) for step in steps], loops, REGISTERS)
         except MicrocodeError as error:
             raise self._error(str(error)) from None
-        words = [self._word(step, places) for step in self._steps]
+        words = [_word(step, places) for step in steps]
         return Program(
             name=self.name,
             words=encode([*words, Word(op=Op.END)]),
@@ -141,10 +136,15 @@ class Assembler(Operations):
             lanes=self.lanes,
         )
 
-    @staticmethod
-    def _word(step: Step, places: dict[int, int]) -> Word:
-        fields = dict(step.fields)
-        for name, value in (("d", step.d), ("a", step.a), ("b", step.b)):
-            if value is not None:
-                fields[name] = places[value.number]
-        return Word(op=step.op, **fields)
+
+def _use(step: Step) -> Use:
+    reads = tuple(value.number for value in (step.a, step.b) if value is not None)
+    return Use(reads, None if step.d is None else step.d.number)
+
+
+def _word(step: Step, places: dict[int, int]) -> Word:
+    fields = dict(step.fields)
+    for name, value in (("d", step.d), ("a", step.a), ("b", step.b)):
+        if value is not None:
+            fields[name] = places[value.number]
+    return Word(op=step.op, **fields)

@@ -1,4 +1,5 @@
-"""The operations of a microprogram, each one instruction unless a constant needs a register."""
+"""The operations of a microprogram, each one instruction; a constant that must be in a register
+takes one more, before the program's first."""
 
 from __future__ import annotations
 
@@ -40,6 +41,7 @@ class Operations:
     def __init__(self, name: str, lanes: int | None) -> None:
         self.name, self.lanes = name, lanes
         self._steps: list[Step] = []
+        self._constants: dict[tuple[Source, int], Step] = {}
         self._mask: Mask | None = None
         self._values = 0
 
@@ -78,11 +80,18 @@ class Operations:
         return None, {"source": Source.IMMEDIATE, "immediate": bits}
 
     def _in_register(self, op: Op, a: Operand) -> Value:
-        """Operand a, which must be a register: a constant is moved to one."""
+        """Operand a, a register: constants are moved to one, once, before all else."""
         if isinstance(a, Value):
             return self._own(a)
-        value, fields = self._b_fields(op, a)
-        return self._emit(Op.MOVE, b=value, fields=fields)
+        _, fields = self._b_fields(op, a)
+        key = fields["source"], fields.get("immediate", fields.get("b", 0))
+        if key not in self._constants:
+            value = Value(self, self._values)
+            self._values += 1
+            self._constants[key] = Step(Op.MOVE, value, fields=fields)
+        step = self._constants[key]
+        assert step.d is not None
+        return step.d
 
     def _unary(self, op: Op, b: Operand) -> Value:
         value, fields = self._b_fields(op, b)
@@ -106,7 +115,7 @@ class Operations:
     # --- operations ---------------------------------------------------------------------------
 
     def constant(self, number: float) -> Value:
-        """A register with a number in all lanes."""
+        """A register of its own with a number in all lanes, for ``set``."""
         return self.move(number)
 
     def move(self, b: Operand) -> Value:
@@ -211,12 +220,12 @@ class Operations:
 
     # --- lanes --------------------------------------------------------------------------------
 
-    def permuted(self, op: Op, a: Value, bit: int) -> Value:
-        """``a op b`` with b the same register, lane ``l ^ (1 << bit)``."""
-        self._own(a)
+    def permuted(self, op: Op, a: Value | None, b: Value, bit: int) -> Value:
+        """``a op b'`` where b' is lane ``l ^ (1 << bit)`` of b; a is None for MOVE."""
+        self._own(b)
         if self.lanes is None or not 0 < 2 << bit <= self.lanes:
             raise self._error(f"bit {bit} of a lane's number must be below lanes ({self.lanes})")
-        return self._emit(op, a=a, b=a, fields={"source": Source.PERMUTED, "permute_bit": bit})
+        return self._emit(op, a, b, {"source": Source.PERMUTED, "permute_bit": bit})
 
     def across(self, op: Op, value: Value) -> Value:
         """The reduction of all lanes by ADD, MINIMUM, MAXIMUM or such, in every lane: log2(C)
@@ -225,5 +234,5 @@ class Operations:
         if self.lanes is None:
             raise self._error("a reduction needs lanes; give Assembler(lanes=C)")
         for bit in range(self.lanes.bit_length() - 1):
-            value = self.permuted(op, value, bit)
+            value = self.permuted(op, value, value, bit)
         return value
