@@ -101,7 +101,7 @@ class Schedule:
     def _end(self, left: int) -> int:
         """What is under way ends; the program has ended in cycle ``left``."""
         last = max(self._issued + 1, self._loaded + 3, self._writes[-1] + 1)
-        return max(left + 2, last) + 1
+        return max(left + 1, last) + 1
 
     def _step(self, step: Decoded, first: int, rows: int, block: int) -> int | None:
         """An instruction; the cycle of its fault, if it has one."""
