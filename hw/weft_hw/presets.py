@@ -27,17 +27,18 @@ PRESETS = {
         # mesh verification
         ChipConfig(name="quad", tile=TileConfig(
             array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16),
-            mesh=MeshConfig(cols=2, rows=2, memory_endpoints=2)),
+            mesh=MeshConfig(cols=2, rows=2, memory_endpoints=2, router_fifo_depth=16)),
         # scaling on RTL
         ChipConfig(name="mesh16", tile=TileConfig(
             array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16),
-            mesh=MeshConfig(cols=4, rows=4, memory_endpoints=4),
+            mesh=MeshConfig(cols=4, rows=4, memory_endpoints=4, router_fifo_depth=16),
             host=HostConfig(max_in_flight=256)),
         # the ASIC that the fleet study prices; model and elaboration only. Tall, because memory
         # comes in by rows.
         ChipConfig(name="fleet", tile=TileConfig(
             array_rows=128, array_cols=128, scratchpad_kib=4096, accumulator_kib=1024),
-            mesh=MeshConfig(cols=4, rows=16, memory_endpoints=16, max_packet_bytes=2048),
+            mesh=MeshConfig(cols=4, rows=16, memory_endpoints=16, max_packet_bytes=2048,
+                            router_fifo_depth=16),
             host=HostConfig(max_in_flight=1024)),
     )
 }

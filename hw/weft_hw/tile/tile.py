@@ -93,6 +93,7 @@ class Tile(wiring.Component):
         link(m, matmul.weights, scratchpad.read_weights)
         link(m, vector.read, scratchpad.read_vector)
         link(m, store.read, scratchpad.read_store)
+        link(m, load.indices, scratchpad.read_load)
         link(m, load.write, scratchpad.write_load)
         link(m, vector.write, scratchpad.write_vector)
         link(m, vector.accumulator, accumulator.read)
