@@ -64,12 +64,19 @@ class DeviceBuffer:
     """
 
     def __init__(
-        self, device: Device, address: int, shape: tuple[int, ...], dtype: np.dtype
+        self,
+        device: Device,
+        address: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        base: DeviceBuffer | None = None,
     ) -> None:
         self._device = device
         self._address = address
         self.shape = shape
         self.dtype = dtype
+        #: Whose memory this is, if not its own.
+        self._base = base
         self._freed = False
 
     @property
@@ -92,7 +99,7 @@ class DeviceBuffer:
 
     @property
     def is_freed(self) -> bool:
-        return self._freed
+        return self._freed if self._base is None else self._base.is_freed
 
     @property
     def address(self) -> int:
@@ -103,7 +110,7 @@ class DeviceBuffer:
         ValueError
             if the buffer was freed or its device closed.
         """
-        if self._freed:
+        if self.is_freed:
             raise ValueError(
                 f"buffer of shape {self.shape} was freed; allocate a new one with device.empty"
             )
@@ -139,14 +146,36 @@ class DeviceBuffer:
         write_array(self._raw(), array)
         return self
 
+    def reshape(self, *shape: int) -> DeviceBuffer:
+        """The same memory under another shape of as many elements; one length may be -1. Rows of
+        int4 keep their length.
+
+        Raises
+        ------
+        ValueError
+            if the elements are more or fewer.
+        """
+        known = int(np.prod([length for length in shape if length != -1], dtype=np.int64))
+        if shape.count(-1) == 1 and known > 0:
+            shape = tuple(self.size // known if length == -1 else length for length in shape)
+        whole = min(shape, default=0) > 0 and int(np.prod(shape, dtype=np.int64)) == self.size
+        if not whole or (is_packed(self.dtype) and shape[-1] != self.shape[-1]):
+            raise ValueError(
+                f"shape must hold the {self.size} elements of a buffer of shape {self.shape}, "
+                f"not {shape}"
+            )
+        return DeviceBuffer(self._device, self._address, shape, self.dtype, self._base or self)
+
     def free(self) -> None:
         """Gives the memory back, after everything submitted has finished.
 
         Raises
         ------
         ValueError
-            if it was freed before.
+            if it was freed before, or is another buffer's memory.
         """
+        if self._base is not None:
+            raise ValueError("buffer is another one's memory in another shape; free that one")
         if self._freed:
             raise ValueError(f"buffer of shape {self.shape} was freed twice; free a buffer once")
         self._device.require_open()
@@ -177,10 +206,11 @@ class DeviceBuffer:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        state = "freed" if self._freed else f"at 0x{self._address:x}"
+        state = "freed" if self.is_freed else f"at 0x{self._address:x}"
         return f"DeviceBuffer(shape={self.shape}, dtype={self.dtype}, {state})"
 
     def __del__(self) -> None:
         # commands in flight keep their buffers alive, so nothing on the device uses this one
-        if not getattr(self, "_freed", True) and self._device.is_open:
+        mine = not getattr(self, "_freed", True) and self._base is None
+        if mine and self._device.is_open:
             self._release()

@@ -129,9 +129,13 @@ def _roofline(
     if depth * b_tile * across <= b_rows:
         b_times = 1
     a_requests = part.m * depth * a_times
+    a_bytes, b_bytes = operands.bytes_of(blocking.k), operands.bytes_of(blocking.n)
+    if task.image is not None:
+        # a request for each pixel of a window
+        pixels = ceil_div(blocking.k, task.image.depth(operands))
+        a_requests, a_bytes = a_requests * pixels, ceil_div(a_bytes, pixels)
     b_requests = task.k * across * b_times
     stored = part.m * across
-    a_bytes, b_bytes = operands.bytes_of(blocking.k), operands.bytes_of(blocking.n)
     out_bytes = layout_of(config, task.out_format).bytes_of(blocking.n)
     load = a_requests * _row(a_bytes, config, timing, tile.load_requests)
     load += b_requests * _row(b_bytes, config, timing, tile.load_requests)

@@ -50,7 +50,13 @@ class Timing:
         """
         fields, flit = step.fields, self.config.flit_bytes
         rows, row_bytes = fields["rows"], fields["row_bytes"]
-        if fields["memory_stride"] == row_bytes and row_bytes % flit == 0:
+        for loop in ("more_1", "more_2", "more_3"):
+            rows *= 1 + fields.get(loop, 0)
+        if (
+            rows == fields["rows"]
+            and fields["memory_stride"] == row_bytes
+            and row_bytes % flit == 0
+        ):
             rows, row_bytes = 1, rows * row_bytes
         packet = self.config.mesh.max_packet_bytes
         requests = rows * ceil_div(row_bytes, packet)

@@ -9,9 +9,10 @@ from weft_hw.formats.table import Format
 from weft_hw.isa import Opcode
 
 from .drain import Drain, VectorOperands
-from .layout import SCALED_OPERANDS, layout_of
+from .fetch import Fetch
+from .layout import layout_of
 from .program import Step
-from .regions import Slot, a_rows_of, b_rows_of, regions_of, scale_groups
+from .regions import Slot, a_rows_of, b_rows_of, regions_of
 from .task import Blocking, GemmTask, Part, ceil_div
 from .walk import Block, Operation, walk
 
@@ -71,6 +72,7 @@ class _Emitter:
         self.steps: list[Step] = []
         self.loaded: dict[Slot, Step] = {}
         self.matmuls: dict[int, Step] = {}
+        self.fetch = Fetch(config, task, part, self._add)
         self.drain = Drain(config, task, part, self.regions.out, self._add)
         # the block that is cut up at the end, its pieces, and the one before
         self.tail = len(self.blocks) - 2 - blocking.tail_m - blocking.tail_n
@@ -144,22 +146,6 @@ class _Emitter:
         self.steps.append(step)
         return step
 
-    def _transfer(
-        self, needs: list[Step], address: int, stride: int, row_bytes: int, rows: int, local: int
-    ) -> Step:
-        """A load whose rows lie one after the other in the scratchpad."""
-        return self._add(
-            Opcode.LOAD,
-            needs,
-            memory_address=address,
-            memory_stride=stride if rows > 1 else row_bytes,
-            row_bytes=row_bytes,
-            rows=rows,
-            local_row=local,
-            local_stride=ceil_div(row_bytes, self.config.tile.row_bytes),
-            endpoint=self.part.endpoint,
-        )
-
     def _emit_load(self, load: _Load) -> None:
         block = load.block
         needs: list[Step] = []
@@ -167,47 +153,12 @@ class _Emitter:
             vector = load.kind == "vector"
             needs = [(self.drain.last_vector if vector else self.matmuls)[load.release]]
         if load.kind == "vector":
-            self._load_vectors(needs, block, load.slot.start)
+            self.fetch.vectors(needs, block, load.slot.start)
+        elif load.kind == "a":
+            self.fetch.left(needs, block.row_panel, load.k0, load.k, load.slot.start)
         else:
-            self._load_operand(needs, load)
+            self.fetch.right(needs, block.column_panel, load.k0, load.k, load.slot.start)
         self.loaded[load.slot] = self.steps[-1]
-
-    def _load_operand(self, needs: list[Step], load: _Load) -> None:
-        """Rows of ``a`` or ``b``, then their scales."""
-        task, start, of = self.task, load.slot.start, self.layout.bytes_of
-        if load.kind == "a":
-            (at, length), rows = load.block.row_panel, load.block.row_panel[1]
-            pitch, row_bytes = task.a_pitch or of(task.k), of(load.k)
-            address = task.a_address + at * pitch + of(load.k0)
-            scales, whole = task.a_scales_address, task.m
-        else:
-            (at, length), rows = load.block.column_panel, load.k
-            pitch, row_bytes = task.b_pitch or of(task.n), of(length)
-            address = task.b_address + load.k0 * pitch + of(at)
-            scales, whole = task.b_scales_address, task.n
-        self._transfer(needs, address, pitch, row_bytes, rows, start)
-        if scales is not None:
-            address = scales + load.k0 // SCALED_OPERANDS * whole + at
-            local = start + rows * ceil_div(row_bytes, self.config.tile.row_bytes)
-            self._transfer(needs, address, whole, length, scale_groups(task, load.k), local)
-
-    def _load_vectors(self, needs: list[Step], block: Block, start: int) -> None:
-        """Bias, scale and residual of a block's panels."""
-        task, rows, columns = self.task, block.row_panel, block.column_panel
-        found = VectorOperands.of(self.config, task, block)
-        size = 4 * columns[1]
-        if task.bias_address is not None:
-            address = task.bias_address + 4 * columns[0]
-            self._transfer(needs, address, size, size, 1, start)
-        if task.scale_address is not None:
-            address = task.scale_address + 4 * columns[0]
-            self._transfer(needs, address, size, size, 1, start + found.bias)
-        if task.residual_address is not None:
-            of = layout_of(self.config, task.residual_format).bytes_of
-            pitch = of(task.n)
-            address = task.residual_address + rows[0] * pitch + of(columns[0])
-            local = start + found.bias + found.scale
-            self._transfer(needs, address, pitch, of(columns[1]), rows[1], local)
 
     def _accumulator(self, block: int) -> int:
         """First accumulator row of a block: halves take turns, so that one drains while the other

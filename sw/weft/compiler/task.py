@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from weft_hw.config import ChipConfig
 from weft_hw.formats.table import BITS, Format
 
+from .image import Image
+
 __all__ = ["Blocking", "Epilogue", "GemmTask", "Infeasible", "Part", "ceil_div", "split"]
 
 
@@ -43,7 +45,9 @@ class GemmTask:
     (K/32, M), and ``b_scales_address``, (K/32, N), a byte each. ``f`` is ``epilogue``, or without
     one a VECTOR command: ``out_format`` INT32 or FP32 adds the int32 bias, if any, to the bits of
     the sums; INT8 requantises (see ``VectorCommand``). Addresses are bytes; None where there is no
-    such operand. Pitches are bytes from row to row, 0 for rows that touch.
+    such operand. Pitches are bytes from row to row, 0 for rows that touch. With ``image``, ``a``
+    is made of the windows of the images at ``a_address``, and K is ``positions * depth``. With
+    ``b_transposed``, ``b`` lies in memory as (N, K).
     """
 
     m: int
@@ -64,6 +68,9 @@ class GemmTask:
     a_pitch: int = 0
     b_pitch: int = 0
     out_pitch: int = 0
+    residual_pitch: int = 0
+    b_transposed: bool = False
+    image: Image | None = None
     zero_point: int = 0
     clamp_min: int = -128
     clamp_max: int = 127

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..compiler.plan import GemmPlan, plan_gemm
 from ..compiler.task import GemmTask
 from ..microscaling import MxArray
 from .finish import Options, finish_floats, finish_integers
 from .formats import OperandType, dtype_of, operand_type, require_format
-from .operands import Operand, check_operand, check_shape, on_device
+from .operands import Operand, check_operand, check_shape
+from .product import PlannedMatmul, choose_tiles, place, plan_task
 
 if TYPE_CHECKING:
     from ..buffer import DeviceBuffer
@@ -20,25 +19,6 @@ if TYPE_CHECKING:
     from ..event import Event
 
 __all__ = ["Operand", "PlannedMatmul", "matmul_async", "plan_matmul"]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedMatmul:
-    """A product ready to run: its plan, its buffers. ``out`` will hold the result."""
-
-    plan: GemmPlan
-    out: DeviceBuffer
-    buffers: tuple[DeviceBuffer, ...]
-
-    def load(self, device: Device) -> Event | None:
-        """Submits the loads of resident operands; None if there are none."""
-        if len(self.plan.prologue) == 0:
-            return None
-        return device.submit(self.plan.prologue, keep=self.buffers)
-
-    def run(self, device: Device) -> Event:
-        """Submits the product."""
-        return device.submit(self.plan.commands, keep=(*self.buffers, self.out), result=self.out)
 
 
 def plan_matmul(
@@ -59,26 +39,22 @@ def plan_matmul(
     kind, operands = _operands(device, a, b)
     (m, k), n = operands["a"].shape, operands["b"].shape[1]
     finish = (finish_floats if kind.is_float else finish_integers)(device, Options(**options), m, n)
-    dtype = dtype_of(finish.out_format)
+    chosen = choose_tiles(device, tiles)
     if out is not None:
-        check_operand(device, out, "out", dtype, 2)
+        check_operand(device, out, "out", dtype_of(finish.out_format), 2)
         check_shape(out, "out", (m, n), "that of the result")
-    chosen = _tiles(device, tiles)
-    placed = {
-        name: on_device(device, value) for name, value in {**operands, **finish.operands}.items()
-    }
+    placed = place(device, {**operands, **finish.operands})
     if out is None:
-        out = device.empty((m, n), dtype)
+        out = device.empty((m, n), dtype_of(finish.out_format))
     task = GemmTask(
         m=m, k=k, n=n, format=kind.format, out_format=finish.out_format, out_address=out.address,
         scaled="a_scales" in placed,
         **{f"{name}_address": buffer.address for name, buffer in placed.items()},
         **finish.task,
     )  # fmt: skip
-    plan = plan_gemm(device.config, task, device.target.dram, tiles=chosen, resident=resident)
-    if explain:
-        print(plan.explain())
-    return PlannedMatmul(plan, out, tuple(placed.values()))
+    return plan_task(
+        device, task, out, tuple(placed.values()), chosen, resident=resident, explain=explain
+    )
 
 
 def _operands(
@@ -160,15 +136,3 @@ def matmul_async(
     planned = plan_matmul(device, a, b, **options)
     planned.load(device)
     return planned.run(device)
-
-
-def _tiles(device: Device, count: int | None) -> tuple[tuple[int, int], ...] | None:
-    if count is None:
-        return None
-    mesh = device.config.mesh
-    if isinstance(count, bool) or not isinstance(count, int | np.integer):
-        raise TypeError(f"tiles must be an integer, not {count!r}")
-    if not 1 <= count <= mesh.tiles:
-        raise ValueError(f"tiles must be between 1 and {mesh.tiles}, not {count}")
-    everywhere = [(x, y) for y in range(mesh.rows) for x in range(mesh.cols)]
-    return tuple(everywhere[:count])

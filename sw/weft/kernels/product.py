@@ -1,0 +1,80 @@
+"""Products ready to run: from a task in device memory to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..compiler.plan import GemmPlan, plan_gemm
+from ..compiler.task import GemmTask
+from .operands import Operand, on_device
+
+if TYPE_CHECKING:
+    from ..buffer import DeviceBuffer
+    from ..device import Device
+    from ..event import Event
+
+__all__ = ["PlannedMatmul", "choose_tiles", "place", "plan_task"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMatmul:
+    """A product ready to run: its plan, its buffers. ``out`` will hold the result."""
+
+    plan: GemmPlan
+    out: DeviceBuffer
+    buffers: tuple[DeviceBuffer, ...]
+
+    def load(self, device: Device) -> Event | None:
+        """Submits the loads of resident operands; None if there are none."""
+        if len(self.plan.prologue) == 0:
+            return None
+        return device.submit(self.plan.prologue, keep=self.buffers)
+
+    def run(self, device: Device) -> Event:
+        """Submits the product."""
+        return device.submit(self.plan.commands, keep=(*self.buffers, self.out), result=self.out)
+
+
+def plan_task(
+    device: Device,
+    task: GemmTask,
+    out: DeviceBuffer,
+    buffers: tuple[DeviceBuffer, ...],
+    tiles: tuple[tuple[int, int], ...] | None,
+    *,
+    resident: bool = False,
+    explain: bool = False,
+) -> PlannedMatmul:
+    """Plans a task whose operands are ``buffers`` and whose results go to ``out``."""
+    plan = plan_gemm(device.config, task, device.target.dram, tiles=tiles, resident=resident)
+    if explain:
+        print(plan.explain())
+    return PlannedMatmul(plan, out, buffers)
+
+
+def place(device: Device, operands: Mapping[str, Operand]) -> dict[str, DeviceBuffer]:
+    """Operands on the device; arrays are copied."""
+    return {name: on_device(device, value) for name, value in operands.items()}
+
+
+def choose_tiles(device: Device, count: int | None) -> tuple[tuple[int, int], ...] | None:
+    """The first ``count`` tiles; None for all.
+
+    Raises
+    ------
+    TypeError, ValueError
+        if ``count`` is no integer, or the mesh has fewer.
+    """
+    if count is None:
+        return None
+    mesh = device.config.mesh
+    if isinstance(count, bool) or not isinstance(count, int | np.integer):
+        raise TypeError(f"tiles must be an integer, not {count!r}")
+    if not 1 <= count <= mesh.tiles:
+        raise ValueError(f"tiles must be between 1 and {mesh.tiles}, not {count}")
+    everywhere = [(x, y) for y in range(mesh.rows) for x in range(mesh.cols)]
+    return tuple(everywhere[:count])
