@@ -63,6 +63,29 @@ def test_fill(seed: int) -> None:
     check(rig, Opcode.FILL, fields)
 
 
+@pytest.mark.parametrize("name", ["nano", "micro"])
+@pytest.mark.parametrize("seed", range(20))
+def test_gather(name: str, seed: int) -> None:
+    rig, rng = rig_with_data(name, seed)
+    rows = int(rng.choice([1, 2, 9, 30]))
+    limit = int(rng.choice([1, 20, 300]))
+    row_bytes = int(rng.choice([1, 16, 30, 300]))
+    indices = rng.integers(0, limit, rows, np.uint32)
+    if seed % 4 == 3:
+        indices[int(rng.integers(0, rows))] = rng.choice([limit, 2**32 - 1])
+    pad = rig.tile.scratchpad.data
+    index_row = 900 if seed % 5 else len(pad) - max(1, rows // 3)
+    place = pad[index_row:].reshape(-1)
+    place[: 4 * rows] = indices.view(np.uint8)[: len(place)]
+    local = -(-row_bytes // rig.config.flit_bytes)
+    fields = {
+        "memory_address": int(rng.integers(0, 999)), "memory_stride": int(rng.integers(0, 90)),
+        "row_bytes": row_bytes, "rows": rows, "local_row": 3, "index_row": index_row,
+        "local_stride": min(local, 800 // rows), "limit": limit,
+    }  # fmt: skip
+    check(rig, Opcode.GATHER, fields)
+
+
 def check(rig: ModelRig, opcode: Opcode, fields: dict[str, int]) -> None:
     pad = rig.tile.scratchpad.data
     want, status, address = run_transfer(

@@ -97,6 +97,12 @@ class Timing:
     # --- DMA engines
     dma_decode: int = 2
     """dma/decode.py: command taken to its walk."""
+    gather_first: int = 2
+    """dma/gather.py: a walk taken to its first indices being asked for."""
+    gather_index: int = 3
+    """dma/gather.py: a row of indices granted to the first of them being taken."""
+    gather_product: int = 4
+    """dma/gather.py: an index taken to the end of its multiplication."""
     store_header: int = 3
     """dma/row_reader.py, store.py: an access taken to its header, its first row being granted."""
     load_settle: int = 2

@@ -62,13 +62,21 @@ class TensorWalk:
     padded. A walk ends early, with ``fault``, as ``requests.Walk`` does.
     """
 
-    def __init__(self, fields: SimpleNamespace, config: ChipConfig, *, fills: bool = False) -> None:
+    def __init__(
+        self,
+        fields: SimpleNamespace,
+        config: ChipConfig,
+        *,
+        fills: bool = False,
+        gathers: bool = False,
+    ) -> None:
         self._f = fields
         self._flit = config.flit_bytes
         self._packet = config.mesh.max_packet_bytes
         self._pad_rows = config.tile.scratchpad_rows
         self._space = 1 << config.host.address_bits
         self._fills = fills
+        self._gathers = gathers
         self.value = fields.pad_value
         row_flits = -(-fields.row_bytes // self._flit)
         linear = (
@@ -76,19 +84,21 @@ class TensorWalk:
             and fields.local_stride == row_flits
             and fields.row_bytes % self._flit == 0
             and not fields.padded
-            and not fills
+            and not (fills or gathers)
         )
         self.row_bytes = fields.rows * fields.row_bytes if linear else fields.row_bytes
         self._inner = 1 if linear else fields.rows
         self._more = (fields.more_1 + 1, fields.more_2 + 1, fields.more_3 + 1)
         self.rows = self._inner * self._more[0] * self._more[1] * self._more[2]
         self.fault: tuple[Status, int] | None = None
+        #: all rows, once they are known to be in range
+        self.known: RowList | None = None
         self._per_row = -(-self.row_bytes // self._packet)
 
     @property
     def only_reads(self) -> bool:
-        """Whether every row is read."""
-        return not (self._fills or self._f.padded)
+        """Whether every row is read, as soon as it can be asked for."""
+        return not (self._fills or self._gathers or self._f.padded)
 
     # --- rows ---------------------------------------------------------------------------------
 
@@ -142,6 +152,10 @@ class TensorWalk:
             return None
         return RowList(address, local, read)
 
+    def row_fault(self, number: int) -> tuple[Status, int] | None:
+        """Why a row cannot be asked for, whatever its address."""
+        return None
+
     # --- requests -----------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[Request]:
@@ -152,6 +166,9 @@ class TensorWalk:
         packet, flit = self._packet, self._flit
         begin, skip = divmod(number, self._per_row)
         for row in range(begin, self.rows):
+            self.fault = self.row_fault(row)
+            if self.fault is not None:
+                return
             address, local, read = self._row(row)
             for start in range(skip * packet, self.row_bytes, packet):
                 length = min(packet, self.row_bytes - start)

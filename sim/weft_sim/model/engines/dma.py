@@ -273,8 +273,12 @@ class DmaEngine(Engine):
     def _end_job(self, job: Job) -> None:
         self.tile.chip.dma_ends()
         if job.status is Status.OK and job.clean:
-            self.execute(job.command)
+            self.carry_out(job)
         self.front.done(job.command, job.status, job.address)
+
+    def carry_out(self, job: Job) -> None:
+        """Moves the bytes of a transfer that has succeeded."""
+        self.execute(job.command)
 
     def move(self, request: Request) -> None:
         """Moves the bytes of one request of a transfer of which some are refused."""

@@ -15,7 +15,9 @@ from ..timing import TIMING
 from ..walks import Fill, RowList, TensorWalk, fill_walk, is_tensor, pattern
 from .dma import DmaEngine, Job
 from .filler import WriteRegister
+from .gather import GatherWalk
 from .stream import LoadStream
+from .traffic import ArrayTraffic
 
 if TYPE_CHECKING:
     from ..tile import Tile
@@ -32,8 +34,9 @@ class LoadEngine(DmaEngine):
 
     access = WINDOW_READ
 
-    def __init__(self, tile: Tile, front: FrontEnd) -> None:
+    def __init__(self, tile: Tile, front: FrontEnd, traffic: ArrayTraffic) -> None:
         super().__init__(tile, front)
+        self._traffic = traffic
         self.depth = tile.config.tile.load_requests
         self.settle_cycles = TIMING.load_settle
         header = tile.chip.network.response_header_flits
@@ -46,12 +49,13 @@ class LoadEngine(DmaEngine):
         f, config = command.fields, self.tile.config
         if command.opcode is Opcode.FILL:
             return fill_walk(f, config) if f.rows and f.columns else None
-        if command.opcode is not Opcode.LOAD or not is_tensor(f):
-            return super().walk(command)
-        legal = f.rows and f.row_bytes and f.endpoint < config.mesh.memory_endpoints
-        if not legal or (f.padded and not (f.height and f.width)):
+        if not f.rows or not f.row_bytes or f.endpoint >= config.mesh.memory_endpoints:
             return None
-        return TensorWalk(f, config)
+        if command.opcode is Opcode.GATHER:
+            return GatherWalk(f, config, self.tile.scratchpad, self._traffic)
+        if not is_tensor(f):
+            return super().walk(command)
+        return TensorWalk(f, config) if (f.height and f.width) or not f.padded else None
 
     def start(self, command: Command) -> None:
         self._fills = (
@@ -64,7 +68,7 @@ class LoadEngine(DmaEngine):
     def is_clean(self, command: Command, walk: Walk | TensorWalk) -> bool:
         if isinstance(walk, Walk):
             return super().is_clean(command, walk)
-        rows = walk.row_list()
+        rows = walk.known = walk.row_list()
         if rows is None:
             return False
         read = rows.addresses[rows.read]
@@ -77,6 +81,23 @@ class LoadEngine(DmaEngine):
         )
 
     # --- requests -----------------------------------------------------------------------------
+
+    def _make_ready(self) -> None:
+        job = self._walking
+        if job is not None and isinstance(job.walk, GatherWalk) and self._offered is None:
+            begins = job.walk.made_from(self.events.now)
+            if begins > self.events.now and not self.tile.aborting and job.status is Status.OK:
+                self.events.at(begins, self._make_ready)
+                return
+            job.walk.make(self.events.now)
+        super()._make_ready()
+
+    def _take_walk(self) -> None:
+        before = self._walking
+        super()._take_walk()
+        job = self._walking
+        if job is not None and job is not before and isinstance(job.walk, GatherWalk):
+            job.walk.take(self.events.now)
 
     def _fill(self, job: Job, fill: Fill) -> None:
         """An access that writes rows itself."""
@@ -191,14 +212,13 @@ class LoadEngine(DmaEngine):
             self.tile.chip.settle_stream()
         super().abort()
 
-    def execute(self, command: Command) -> None:
-        walk = self.walk(command)
+    def carry_out(self, job: Job) -> None:
+        walk = job.walk
         if isinstance(walk, TensorWalk):
-            rows = walk.row_list()
-            assert rows is not None
-            self._load_rows(walk, rows)
+            assert walk.known is not None
+            self._load_rows(walk, walk.known)
         else:
-            self._load_block(command)
+            self.execute(job.command)
 
     def _load_rows(self, walk: TensorWalk, rows: RowList) -> None:
         """Every row of a walk that is known to be in range; later ones go over earlier ones."""
@@ -213,8 +233,7 @@ class LoadEngine(DmaEngine):
         target = rows.locals[:, None] + np.arange(local_rows)
         tile.scratchpad.data[target] = block.reshape(walk.rows, local_rows, width)
 
-    def _load_block(self, command: Command) -> None:
-        """A plain LOAD."""
+    def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile
         width = tile.config.tile.row_bytes
         local_rows = -(-f.row_bytes // width)
