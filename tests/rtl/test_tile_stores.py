@@ -2,19 +2,17 @@
 
 | testpoint | drives | checks |
 |---|---|---|
-| any rectangle | all tiles at once, all shapes of transfers, busy banks | each row, each semaphore |
+| any rectangle | all tiles at once, all shapes, busy banks | each row, each semaphore |
 | latency, rate | lone commands, long ones | cycles as documented |
-| errors | rows beyond the end, rectangles, semaphores that are full | status, address, nothing more |
+| errors | rows beyond the end, rectangles, full semaphores | status, address, nothing more |
 | abort | amid transfers | ends, no row half sent, goes on |
 """
-
-from itertools import repeat
 
 import cocotb
 import numpy as np
 import pytest
 from tile_mesh import TileMesh, storing_chip
-from weft_hw.isa import SEMAPHORE_MAX, CommandWord, Opcode, Status, StoreCommand
+from weft_hw.isa import CommandWord, Opcode, Status, StoreCommand
 from weft_hw.memory.port import WriteBeat
 from weft_hw.noc.tile_packet import tile_packet_rows
 from weft_hw.tile.engine import Done
@@ -129,7 +127,7 @@ class Harness:
         return {"x_first": x_first, "x_last": x_last, "y_first": y_first, "y_last": y_last}
 
     def random_store(self, remote_row, local_rows):
-        """A store of rows of ``local_rows``, and the remote rows it takes from ``remote_row`` on."""
+        """A store of rows of ``local_rows``, and the rows it takes from ``remote_row`` on."""
         rng, flit = self.bench.rng, self.config.flit_bytes
         lines = int(rng.choice([1, 2, 3, tile_packet_rows(self.config) + int(rng.integers(3))]))
         rows = int(rng.integers(0, 5))
@@ -186,7 +184,7 @@ class Harness:
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")
 async def any_store_reaches_its_tiles(dut):
-    """A row lost, doubled, misplaced or sent to the wrong tile; a semaphore given early or never."""
+    """A row lost, doubled, misplaced or sent to the wrong tile; a semaphore given wrongly."""
     for busy, stall in ((0.0, 0.0), (0.5, 0.3)):
         h = Harness(dut, busy, stall)
         await h.start()
@@ -217,8 +215,14 @@ async def latencies_and_rates(dut):
         for rows in (0, 1, 5):
             place = {"x_first": x, "x_last": x, "y_first": y, "y_last": y}
             store = Store(
-                **place, rows=rows, row_bytes=h.config.flit_bytes, local_stride=1, local_row=3,
-                remote_row=100, remote_stride=1, remote_signal=4,
+                **place,
+                rows=rows,
+                row_bytes=h.config.flit_bytes,
+                local_stride=1,
+                local_row=3,
+                remote_row=100,
+                remote_stride=1,
+                remote_signal=4,
             )
             before = h.values(h.tile(x, y))[2]
             h.send(0, store)
@@ -232,8 +236,13 @@ async def latencies_and_rates(dut):
                     break
                 await h.bench.cycles(1)
             hops = x + y
-            dut._log.info("%d rows over %d hops: signal seen after %d, end after %d cycles",
-                          rows, hops, seen - taken, h.dones[0].at[-1] - taken)
+            dut._log.info(
+                "%d rows over %d hops: signal seen after %d, end after %d cycles",
+                rows,
+                hops,
+                seen - taken,
+                h.dones[0].at[-1] - taken,
+            )
     await h.finish()
 
 

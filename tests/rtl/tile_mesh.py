@@ -121,10 +121,7 @@ class TileMesh(wiring.Component):
         tile = StoringTile(config)
         tile._MustUse__used = True
         super().__init__(
-            {
-                name: tile.signature.members[name].array(config.mesh.tiles)
-                for name in self.MEMBERS
-            }
+            {name: tile.signature.members[name].array(config.mesh.tiles) for name in self.MEMBERS}
         )
 
     def elaborate(self, platform):

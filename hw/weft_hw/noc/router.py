@@ -28,8 +28,9 @@ class Router(wiring.Component):
     """Moves packets between its ports.
 
     A packet never leaves by the port it came in by (but see ``to_self``), nor by one that is not
-    there: one that would is an error of its sender, stops a simulation by an assertion, and is dropped in hardware so that
-    the network goes on. No combinational path leads from an input of the router to an output.
+    there: one that would is an error of its sender, stops a simulation by an assertion, and is
+    dropped in hardware so that the network goes on. No combinational path leads from an input of
+    the router to an output.
 
     Parameters
     ----------
