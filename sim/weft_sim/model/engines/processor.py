@@ -150,6 +150,7 @@ class Processor(Engine):
         except StopIteration as end:
             self._at(end.value, self._compute)
             self.conflicts += schedule.conflicts
+            self.tile.counters.rows_drained += schedule.drained
         else:
             self.events.at(look, self._go_on, epoch, schedule, plan)
 

@@ -58,12 +58,13 @@ class Place(NamedTuple):
 
 class Schedule:
     """One command, taken in ``cycle``. ``conflicts`` counts cycles that reads of the scratchpad
-    waited for the array."""
+    waited for the array, ``drained`` accumulator rows read."""
 
     def __init__(
         self, tile: TileConfig, places: Sequence[Place], traffic: ArrayTraffic, cycle: int
     ) -> None:
         self.conflicts = 0
+        self.drained = 0
         self._places = places
         self._traffic = traffic
         self._lookup_cycles = tile.array_cols + TIMING.processor_lookup
@@ -134,6 +135,7 @@ class Schedule:
         if inside and self._is_smooth(place, min(top, bottom), max(top, bottom), passed):
             self._pass(passed, rows * place.rows)
             self._loaded = self._issued
+            self.drained += rows * place.is_accumulator
             return None
         issued = self._issued
         for i in range(first, first + rows):
@@ -158,6 +160,7 @@ class Schedule:
     def _grant(self, place: Place, row: int, passed: int) -> int:
         """The cycle in which the read of a row that passed is granted."""
         if place.is_accumulator:
+            self.drained += 1
             return self._traffic.drain_from(row, passed + 1)
         asked = passed + 1
         if self._writes[-1] >= passed and self._low <= row <= self._high:
