@@ -109,13 +109,14 @@ class Rig:
 
     async def fill_store(self) -> None:
         """Random words in all entries of the store."""
-        await self._load(self.rng.integers(0, 2**64, len(self.store), np.uint64), 0, 0)
+        await self.load_words(self.rng.integers(0, 2**64, len(self.store), np.uint64), 0)
 
     async def load(self, program: list[Word], start: int = 0, row: int | None = None) -> None:
         """Puts a program into the scratchpad and from there into the store."""
-        await self._load(encode(program), start, row)
+        await self.load_words(encode(program), start, row)
 
-    async def _load(self, words: np.ndarray, start: int, row: int | None) -> None:
+    async def load_words(self, words: np.ndarray, start: int, row: int | None = None) -> None:
+        """The same with instructions as (count,) uint64."""
         rows = -(-8 * len(words) // self.tile.row_bytes)
         if row is None:
             row = int(self.rng.integers(0, self.tile.scratchpad_rows - rows + 1))

@@ -48,7 +48,7 @@ class Lanes(wiring.Component):
     o_valid : Out(1), o : Out(32 * C)
         Rows for the write queue (x6).
     loading : Out(1)
-        An answer is to come.
+        An answer, or a row of indices, is to come.
     """
 
     def __init__(self, config):
@@ -87,7 +87,9 @@ class Lanes(wiring.Component):
             constants.append(Signal(32, name=f"c{stage}_constant", reset_less=True))
             with m.If(valid[stage - 1]):
                 m.d.sync += constants[stage].eq(constants[stage - 1])
-        m.d.comb += self.loading.eq(loads[1] | loads[2])
+        indexing = [flag & row.looks_up & ~row.writes
+                    for flag, row in zip(valid[1:4], c[1:4], strict=True)]
+        m.d.comb += self.loading.eq(loads[1] | loads[2] | Cat(indexing).any())
 
         # --- a unit moves while it holds a row
         moving = {}
@@ -142,7 +144,6 @@ class Lanes(wiring.Component):
             operands.append(lane.x3_operand)
         m.d.comb += [
             self.o_valid.eq(valid[6] & c[6].stores), self.o.eq(Cat(outputs)),
-            self.indices_valid.eq(valid[3] & c[3].looks_up & ~c[3].writes),
-            self.indices.eq(Cat(operands)),
+            self.indices_valid.eq(indexing[2]), self.indices.eq(Cat(operands)),
         ]
         return m

@@ -139,6 +139,7 @@ class Processor(wiring.Component):
             table.data.eq(read.data[:32]), table.base.eq(base),
             table.valid.eq(lanes.indices_valid), table.indices.eq(lanes.indices),
             table.taken.eq(issuer.table_taken), issuer.table_ready.eq(table.ready),
+            table.clear.eq(sequencer.start),
         ]
 
         # --- rows
@@ -233,7 +234,7 @@ class Processor(wiring.Component):
                     m.d.sync += done.status.eq(Status.ABORTED)
             with m.State("RUN"):
                 # for the program to end, and for what is under way then
-                with m.If(~sequencer.active & issuer.idle & ~lanes.loading):
+                with m.If(~sequencer.active & issuer.idle & ~lanes.loading & ~table.busy):
                     m.next = "ANSWER"
                 with m.If(sequencer.failed):
                     m.d.sync += [done.status.eq(sequencer.status),

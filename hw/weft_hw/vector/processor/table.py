@@ -21,6 +21,8 @@ class TableReader(wiring.Component):
         Entry of index 0; entries are taken modulo the store's size.
     read : Out(1), entry : Out, data : In(32)
         Of the store; data comes a cycle later.
+    busy : Out(1), clear : In(1)
+        Reading; forget what has been read.
     ready : Out(1), taken : In(1)
         ``elements`` are complete, and will be used: they stay until the next indices.
     elements : Out(32 * C)
@@ -33,6 +35,7 @@ class TableReader(wiring.Component):
         super().__init__({
             "valid": In(1), "indices": In(32 * self.lanes), "base": In(entry),
             "read": Out(1), "entry": Out(entry), "data": In(32),
+            "busy": Out(1), "clear": In(1),
             "ready": Out(1), "taken": In(1), "elements": Out(32 * self.lanes),
         })
 
@@ -45,7 +48,7 @@ class TableReader(wiring.Component):
         m.d.comb += [
             reads.eq(left != 0),
             self.read.eq(reads), self.entry.eq(self.base + indices[:bits]),
-            self.ready.eq(ready), self.elements.eq(elements),
+            self.busy.eq(reads | answers), self.ready.eq(ready), self.elements.eq(elements),
         ]
         m.d.sync += answers.eq(reads)
         with m.If(reads):
@@ -54,7 +57,7 @@ class TableReader(wiring.Component):
             m.d.sync += elements.eq(Cat(elements[32:], self.data))
             with m.If(~reads):
                 m.d.sync += ready.eq(1)
-        with m.If(self.taken):
+        with m.If(self.taken | self.clear):
             m.d.sync += ready.eq(0)
         with m.If(self.valid):
             m.d.sync += [
