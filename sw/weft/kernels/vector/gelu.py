@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...microcode import Assembler, Program, Value
 from .elementwise import elementwise, horner
 from .exponential import exp2_below, exp_below
-from .reciprocal import reciprocal_near
+from .reciprocal import divide_near, reciprocal_near
 
 __all__ = ["gelu", "gelu_tanh", "gelu_tanh_value", "gelu_value"]
 
@@ -23,46 +25,83 @@ LOG2_TAIL = (
     *(-1.00083705, -1.1424385, -0.473651452, -0.0440374286),
     *(0.00536543582, -0.000407257402, 1.7137099e-05, -3.03427609e-07),
 )
-#: q / exp(-a**2 / 2) in t = 1 / (1 + 0.3 a), 0 <= a <= 13.4, relative error 2.7e-9.
-TAIL_SLOPE = 0.3
+#: q / exp(-a**2 / 2) * (1 + a / 4) in t - 0.5625, t = 1 / (1 + a / 4), up to a = 13.4; relative
+#: error 7.6e-9. Around the middle of t's range rounding errors add up least.
 TAIL = (
-    *(1.34160383e-06, 0.11965616, 0.119872681, 0.108543489, 0.0844089974, 0.0819792006),
-    *(-0.0569942504, 0.168205541, -0.212418521, 0.106335432, -0.0195900722),
+    *(0.209425123, 0.356952252, 0.462879064, 0.435501973, 0.256726061, 0.0351870753),
+    *(-0.0766613771, -0.041983622, 0.0213698345, 0.0161622059),
 )
-_SQRT_2_OVER_PI = 0.7978845608028654
-_CUBIC = 0.044715
+TAIL_CENTRE = 0.5625
+#: (Phi(x) - 1/2) / x in x**2, |x| <= 0.7; Phi's relative error is 4.8e-10.
+NEAR = (0.398942277, -0.0664902468, 0.00997215712, -0.00118112115, 0.000103060552)
+#: -2 sqrt(2 / pi) and that times 0.044715; what fp32 leaves of the first, 12 bits and the rest of
+#: the second.
+_LINEAR, _CUBIC = -1.5957691216057308, -0.07135481627260025
+_LINEAR_LOW = _LINEAR - float(np.float32(_LINEAR))
+_CUBIC_HIGH = round(_CUBIC * 2**15) / 2**15
+_CUBIC_LOW = _CUBIC - _CUBIC_HIGH
 
 
-def _finish(asm: Assembler, x: Value, magnitude: Value, q: Value) -> Value:
-    return asm.maximum(x, 0.0) - q * magnitude * 2.0**-_BIAS
+def _finish(asm: Assembler, x: Value, product: Value) -> Value:
+    """``max(x, 0) - |x| q``, product with its factor of 2**64."""
+    return asm.maximum(x, 0.0) - product * 2.0**-_BIAS
 
 
 def gelu_value(asm: Assembler, x: Value, *, fast: bool = False) -> Value:
     """``x Phi(x)``, Phi the normal distribution function: 31 instructions if ``fast``, else 70."""
     a = asm.minimum(asm.bit_and(x, _ABSOLUTE), _FAR)
     if fast:
-        return _finish(asm, x, a, exp2_below(asm, horner(a, LOG2_TAIL), bias=_BIAS))
+        return _finish(asm, x, exp2_below(asm, horner(a, LOG2_TAIL), bias=_BIAS) * a)
     # -a**2 / 2 in two parts, the first exact
     high = asm.bit_and(a, _HIGH)
     rest = (a + high) * (a - high) * -0.5
-    e = exp_below(asm, high * high * -0.5, bias=_BIAS, correction=rest)
-    t = reciprocal_near(asm, a * TAIL_SLOPE + 1.0)
-    return _finish(asm, x, a, e * horner(t, TAIL))
+    # u = a / (1 + a / 4), with what is missing taken from a and not from the rounded denominator
+    quarter = a * 0.25
+    y = reciprocal_near(asm, quarter + 1.0, fast=True)
+    u = a * y
+    u = u + (a - u - u * quarter) * y
+    weight = horner((1.0 - TAIL_CENTRE) - u * 0.25, TAIL) * u
+    product = exp_below(asm, high * high * -0.5, bias=_BIAS, correction=rest, factor=weight)
+    far = _finish(asm, x, product)
+    near = x * (x * horner(x * x, NEAR) + 0.5)
+    return asm.select(asm.less(a, 0.7), near, far)
 
 
 def gelu_tanh_value(asm: Assembler, x: Value, *, fast: bool = False) -> Value:
     """``x / 2 (1 + tanh(u))`` with ``u = sqrt(2 / pi) (x + 0.044715 x**3)``: q is the sigmoid of
-    ``-2 |u|``. 31 instructions if ``fast``.
+    ``-2 |u|``. 31 instructions if ``fast``, else 74.
     """
     a = asm.minimum(asm.bit_and(x, _ABSOLUTE), 10.6)
     if fast:
-        scale = -2 * _SQRT_2_OVER_PI * _LOG2_E
-        e = exp2_below(asm, (a * a * (scale * _CUBIC) + scale) * a, bias=_BIAS)
-    else:
-        scale = -2 * _SQRT_2_OVER_PI
-        e = exp_below(asm, (a * a * (scale * _CUBIC) + scale) * a, bias=_BIAS)
-    q = e * reciprocal_near(asm, e * 2.0**-_BIAS + 1.0, fast=fast)
-    return _finish(asm, x, a, q)
+        e = exp2_below(asm, (a * a * (_CUBIC * _LOG2_E) + _LINEAR * _LOG2_E) * a, bias=_BIAS)
+        below = e * 2.0**-_BIAS + 1.0
+        return _finish(asm, x, divide_near(asm, e * a, below, fast=True))
+    exponent, correction = _cubic_exponent(asm, a)
+    e = exp_below(asm, exponent, bias=_BIAS, correction=correction)
+    return _finish(asm, x, divide_near(asm, e * a, e * 2.0**-_BIAS + 1.0))
+
+
+def _cubic_exponent(asm: Assembler, a: Value) -> tuple[Value, Value]:
+    """``-2 sqrt(2 / pi) (a + 0.044715 a**3)`` as a sum of two numbers, the second tiny.
+
+    Products of upper halves of significands are exact; what they leave is small.
+    """
+    high = asm.bit_and(a, _HIGH)
+    low = a - high
+    square = high * high
+    square_high = asm.bit_and(square, _HIGH)
+    slope = square_high * _CUBIC_HIGH
+    slope_low = (square - square_high + (a + high) * low) * _CUBIC + square_high * _CUBIC_LOW
+    slope_low = slope_low + _LINEAR_LOW
+    # what the sum of slope and the linear coefficient rounds off
+    total = slope + _LINEAR
+    back = total - slope
+    slope_low = slope_low + ((slope - (total - back)) + (_LINEAR - back))
+    total_high = asm.bit_and(total, _HIGH)
+    exponent = total_high * high
+    rest = (total - total_high) * high + total * low + slope_low * a
+    whole = exponent + rest
+    return whole, rest - (whole - exponent)
 
 
 def gelu(*, fast: bool = False) -> Program:

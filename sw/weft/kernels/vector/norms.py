@@ -38,18 +38,24 @@ def layer_norm(lanes: int, *, ragged: bool = False, fast: bool = False) -> Progr
     mean = asm.across(Op.ADD, total) * inverse_n
 
     squares = asm.constant(0.0)
+    # the mean's rounding error is the mean of the differences
+    differences = None if fast else asm.constant(0.0)
     with asm.loop():
         difference = asm.load(x) - mean
-        square = difference * difference
         if n is not None:
-            square = asm.select(asm.int_less(asm.column(), n), square, 0.0)
-        asm.set(squares, squares + square)
+            difference = asm.select(asm.int_less(asm.column(), n), difference, 0.0)
+        if differences is not None:
+            asm.set(differences, differences + difference)
+        asm.set(squares, squares + difference * difference)
     variance = asm.across(Op.ADD, squares) * inverse_n
+    rest = None if differences is None else asm.across(Op.ADD, differences) * inverse_n
 
     factor = rsqrt_near(asm, variance + epsilon, fast=fast)
     with asm.loop():
-        normal = (asm.load(x) - mean) * factor
-        asm.store(out, normal * asm.load(gamma) + asm.load(beta))
+        difference = asm.load(x) - mean
+        if rest is not None:
+            difference = difference - rest
+        asm.store(out, difference * factor * asm.load(gamma) + asm.load(beta))
     return asm.build()
 
 

@@ -7,6 +7,7 @@ from weft_hw.vector.microcode import Fill, Op
 from ...microcode import Assembler, Program, Value
 from .exponential import exp2_below, exp_below
 from .reciprocal import reciprocal_near
+from .sums import add_compensated
 
 __all__ = ["softmax"]
 
@@ -71,10 +72,14 @@ def softmax(
         asm.set(largest, asm.maximum(largest, logits()))
     largest = asm.across(Op.MAXIMUM, largest)
     total = asm.constant(0.0)
+    lost = None if fast else asm.constant(0.0)
     with asm.loop():
         e = _exponential(asm, logits(), largest, fast)
         asm.store(out, e)
-        asm.set(total, total + e)
+        if lost is None:
+            asm.set(total, total + e)
+        else:
+            add_compensated(asm, total, lost, e)
     factor_out = reciprocal_near(asm, asm.across(Op.ADD, total), fast=fast)
     with asm.loop():
         asm.store(out, asm.load(out) * factor_out)
