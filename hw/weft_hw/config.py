@@ -62,6 +62,8 @@ class TileConfig:
     """Read requests one tile may have in flight."""
     store_requests: int = 32
     """Write requests one tile may have in flight."""
+    transpose: bool = False
+    """Whether the load engine can transpose (``dma.transpose``: memory of 8 x row_bytes rows)."""
 
     def __post_init__(self):
         _integer(self, "array_rows", 4, 256, power_of_two=True)
@@ -92,6 +94,8 @@ class TileConfig:
         _integer(self, "microprogram_entries", 16, 256, power_of_two=True)
         _integer(self, "load_requests", 2, 64, power_of_two=True)
         _integer(self, "store_requests", 2, 64, power_of_two=True)
+        if not isinstance(self.transpose, bool):
+            raise TypeError(f"transpose must be True or False, not {self.transpose!r}")
         for name, rows, banks in (("scratchpad", self.scratchpad_rows, self.scratchpad_banks),
                                   ("accumulator", self.accumulator_rows, self.accumulator_banks)):
             _require(rows & (rows - 1) == 0,
@@ -224,6 +228,9 @@ class ChipConfig:
         _require(self.mesh.max_packet_bytes % self.tile.row_bytes == 0,
                  f"max_packet_bytes must be a multiple of the row of {self.tile.row_bytes} bytes, "
                  f"not {self.mesh.max_packet_bytes}")
+        _require(not self.tile.transpose or self.mesh.max_packet_bytes >= 4 * self.tile.row_bytes,
+                 f"max_packet_bytes must be at least 4 rows of {self.tile.row_bytes} bytes for "
+                 f"transpose, not {self.mesh.max_packet_bytes}")
         _require(self.mesh.max_packet_bytes // self.tile.row_bytes <= 255,
                  f"max_packet_bytes must be at most 255 rows of {self.tile.row_bytes} bytes "
                  f"(an AXI4 burst), not {self.mesh.max_packet_bytes}")
@@ -232,6 +239,12 @@ class ChipConfig:
     def flit_bytes(self) -> int:
         """Bytes of a flit and of an AXI4 beat: a scratchpad row."""
         return self.tile.row_bytes
+
+    @property
+    def transpose_columns(self) -> int:
+        """Elements of a memory row that a transposing load takes at a time: four scratchpad rows
+        of bytes, or fewer so that as many 4-byte elements fit one packet."""
+        return self.flit_bytes * min(4, self.mesh.max_packet_bytes // (4 * self.flit_bytes))
 
     @property
     def peak_macs_per_cycle(self) -> int:

@@ -19,7 +19,10 @@ class Setup:
 
     def __init__(self, dut, stall=0.0, latency=(20, 20)):
         self.bench = bench = Bench(dut)
-        self.config = config = preset(bench.parameters["preset"])
+        config = preset(bench.parameters["preset"])
+        if bench.parameters.get("transpose"):
+            config = config.replace_tile(transpose=True)
+        self.config = config
         bits, flit = config.host.address_bits, config.flit_bytes
 
         def pause():

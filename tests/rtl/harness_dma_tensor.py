@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from harness_dma import check_ends
 from harness_dma_load import Setup
 from harness_dma_memory import Responder
 from weft_hw.config import ChipConfig
@@ -191,16 +192,48 @@ def random_gather(rng: np.random.Generator, config: ChipConfig, row: int) -> Ten
     )
 
 
+def random_transpose(rng: np.random.Generator, config: ChipConfig, row: int) -> TensorCommand:
+    """A matrix around the size of a strip, of any element; plain if it cannot be transposed."""
+    code = int(rng.integers(1, 4))
+    size, flit = 1 << (code - 1), config.flit_bytes
+    widths = [1, flit, config.transpose_columns, int(rng.integers(1, 3 * config.transpose_columns))]
+    columns = max(1, int(rng.choice(widths)) + int(rng.integers(-1, 2)))
+    rows = max(1, int(rng.choice([1, flit // size, int(rng.integers(1, 3 * flit))])))
+    return TensorCommand(
+        Opcode.LOAD,
+        {
+            "memory_address": int(rng.integers(1 << 30)),
+            "memory_stride": columns * size + int(rng.choice([0, int(rng.integers(1 << 20))])),
+            "row_bytes": columns * size,
+            "rows": rows,
+            "local_row": row,
+            "local_stride": -(-rows * size // flit) + int(rng.choice([0, 0, 1, 5])),
+            "endpoint": int(rng.integers(config.mesh.memory_endpoints)),
+            "transpose": code if config.tile.transpose else 0,
+        },
+    )
+
+
 MAKERS: list[Callable[[np.random.Generator, ChipConfig, int], TensorCommand]] = [
     random_im2col,
     random_loops,
     random_fill,
     random_gather,
+    random_transpose,
 ]
 
 
 def rows_written(config: ChipConfig, command: TensorCommand, image: np.ndarray) -> list[int]:
     """Scratchpad rows that a command writes, in the order of its accesses."""
+    if command.fields.get("transpose"):
+        field = command.fields
+        size = 1 << (field["transpose"] - 1)
+        blocks = -(-field["rows"] * size // config.flit_bytes)
+        return [
+            field["local_row"] + column * field["local_stride"] + i
+            for column in range(field["row_bytes"] // size)
+            for i in range(blocks)
+        ]
     return [
         item.row + i
         for item in accesses(config, command.opcode, command.fields, image)
@@ -259,3 +292,18 @@ def check_tensor_requests(
     got = [(r.header["address"], r.header["length"], r.endpoint) for r in memory.requests]
     assert got == want
     return sum(length for _, length, _ in want)
+
+
+async def compare(setup: Setup, commands: list[TensorCommand]) -> None:
+    """Runs commands and compares ends, requests, bytes and scratchpad with the goldens."""
+    start = setup.scratchpad()
+    asked, counted = len(setup.memory.requests), setup.counted_bytes
+    ended = len(setup.done.raw)
+    await setup.run(commands)
+    want, ends = golden(setup, commands, start)
+    setup.done.raw[:ended] = []
+    check_ends(setup.done, commands, ends)
+    setup.memory.requests[:asked] = []
+    size = check_tensor_requests(setup.config, setup.memory, commands, start)
+    np.testing.assert_array_equal(setup.scratchpad(), want)
+    assert setup.counted_bytes - counted == size

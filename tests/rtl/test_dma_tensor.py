@@ -3,12 +3,10 @@
 import cocotb
 import numpy as np
 import pytest
-from harness_dma import check_ends
 from harness_dma_load import Setup
 from harness_dma_tensor import (
     TensorCommand,
-    check_tensor_requests,
-    golden,
+    compare,
     im2col,
     place_indices,
     random_tensors,
@@ -17,21 +15,6 @@ from weft_hw.dma.load import LoadEngine
 from weft_hw.isa import Opcode, Status
 from weft_hw.presets import preset
 from weft_sim.bench import run_bench
-
-
-async def compare(setup, commands):
-    """Runs commands and compares ends, requests, bytes and scratchpad with the goldens."""
-    start = setup.scratchpad()
-    asked, counted = len(setup.memory.requests), setup.counted_bytes
-    ended = len(setup.done.raw)
-    await setup.run(commands)
-    want, ends = golden(setup, commands, start)
-    setup.done.raw[:ended] = []
-    check_ends(setup.done, commands, ends)
-    setup.memory.requests[:asked] = []
-    size = check_tensor_requests(setup.config, setup.memory, commands, start)
-    np.testing.assert_array_equal(setup.scratchpad(), want)
-    assert setup.counted_bytes - counted == size
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

@@ -20,6 +20,8 @@ from .walk import COUNT_BITS, LOCAL_BITS, LOCAL_STRIDE_BITS, STRIDE_BITS, TENSOR
 
 __all__ = ["Decode"]
 
+_TENSOR_FIELDS = (*TENSOR_FIELDS, "fill", "gather", "value")
+
 
 class _Fields(data.StructLayout):
     """What s0 keeps of a command. ``illegal``: whatever its endpoint. ``alone``: rows do not merge.
@@ -38,7 +40,7 @@ class _Fields(data.StructLayout):
             "illegal": unsigned(1),
         }
         if tensor:
-            names = (*TENSOR_FIELDS, "fill", "gather", "value")
+            names = _TENSOR_FIELDS + (("transpose",) if "transpose" in walk.members else ())
             fields |= {name: walk[name].shape for name in names}
         super().__init__(fields)
 
@@ -57,7 +59,7 @@ class Decode(wiring.Component):
     def __init__(self, config, *, tensor=False):
         self.config = config
         self.tensor = tensor
-        walk = Walk(address_bits=config.host.address_bits, tensor=tensor)
+        walk = Walk(config, tensor=tensor)
         super().__init__({
             "command": In(stream.Signature(CommandWord)),
             "walk": Out(stream.Signature(walk)),
@@ -88,7 +90,7 @@ class Decode(wiring.Component):
         run_flits_less_one = Signal(2 * COUNT_BITS - flit_bits)
         ones = Const((1 << flit_bits) - 1, flit_bits)
         whole_flits = s0.row_bytes_less_one[:flit_bits].all()
-        alone = (s0.padded | s0.fill | s0.gather) if self.tensor else Const(0)
+        alone = self._alone(s0) if self.tensor else Const(0)
 
         m.d.comb += [
             self.command.ready.eq(~s0_valid | (s1_valid & self.walk.ready)),
@@ -107,7 +109,7 @@ class Decode(wiring.Component):
             walk.illegal.eq(s1_illegal),
         ]
         if self.tensor:
-            names = (*TENSOR_FIELDS, "fill", "gather", "value")
+            names = _TENSOR_FIELDS + (("transpose",) if self.config.tile.transpose else ())
             m.d.comb += [walk[name].eq(s0[name]) for name in names]
             with m.If(s0.fill):
                 m.d.comb += walk.row_bytes_less_one.eq(Cat(ones, s0.row_bytes_less_one))
@@ -176,6 +178,22 @@ class Decode(wiring.Component):
             with m.If(load.padded):
                 # addresses are modulo the address space
                 m.d.comb += fields.address.eq(load.memory_address[:address_bits])
-            with m.If((load.padded & ((load.height == 0) | (load.width == 0)))
-                      | (load.transpose != 0)):
+            with m.If(load.padded & ((load.height == 0) | (load.width == 0))):
                 m.d.comb += fields.illegal.eq(1)
+            self._transpose_fields(m, fields, load)
+
+    def _transpose_fields(self, m, fields, load):
+        """Of a LOAD that transposes; where that is not built in, it is illegal."""
+        legal = Const(0)
+        if self.config.tile.transpose:
+            m.d.comb += fields.transpose.eq(load.transpose)
+            loops = load.more_1.any() | load.more_2.any() | load.more_3.any()
+            parts = Mux(load.transpose == 1, 0, Mux(load.transpose == 2, 1, 3))
+            legal = ~load.padded & ~loops & ((load.row_bytes[:2] & parts) == 0)
+        with m.If((load.transpose != 0) & ~legal):
+            m.d.comb += fields.illegal.eq(1)
+
+    def _alone(self, s0):
+        """Whether rows do not merge."""
+        transposes = s0.transpose.any() if self.config.tile.transpose else Const(0)
+        return s0.padded | s0.fill | s0.gather | transposes

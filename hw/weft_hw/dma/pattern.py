@@ -50,6 +50,8 @@ class Pattern(wiring.Component):
     ended : Out(1)
         pulse: the last access of a walk has left s0. Walks that ``stop`` concerns are those that
         have not.
+    killed : Out(1)
+        pulse: the strips that follow the last walk taken are not to come
     indices : Out(ReadPort)
         of a gather; if ``tensor``
     """
@@ -57,13 +59,16 @@ class Pattern(wiring.Component):
     def __init__(self, config, *, tensor=False):
         self.config = config
         self.tensor = tensor
-        bits, tile = config.host.address_bits, config.tile
+        self.strips = tensor and config.tile.transpose
+        tile = config.tile
         indices = ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)
+        walk = Walk(config, tensor=tensor, strips=self.strips)
         super().__init__({
-            "walk": In(stream.Signature(Walk(address_bits=bits, tensor=tensor))),
+            "walk": In(stream.Signature(walk)),
             "access": Out(stream.Signature(Access(config, tensor=tensor))),
             "stop": In(1),
             "ended": Out(1),
+            "killed": Out(1),
             **({"indices": Out(indices)} if tensor else {}),
         })
 
@@ -90,14 +95,13 @@ class Pattern(wiring.Component):
         more = [Counter(f"more_{i}", bits=len(walk[f"more_{i}"])) for i in loops]
         nest = [packets, rows, *more]
         s0_tail_less_one = Signal(packet_bits)
+        # a strip; one with more to come; one that has begun and goes through
+        s0_strip, s0_more, s0_begun = Signal(), Signal(), Signal()
 
         s1_valid, s1_last, s1_stopped, s1_illegal = Signal(), Signal(), Signal(), Signal()
         s1_local_begins, s1_local_ends, s1_memory_ends = Signal(), Signal(), Signal()
-        s1_bad_index = Signal()
-        s1_row = Signal(LOCAL_BITS)
-        s1_address = Signal(address_bits)
-        s1_length_less_one = Signal(packet_bits)
-        s1_endpoint = Signal(4)
+        s1_bad_index, s1_row, s1_address = Signal(), Signal(LOCAL_BITS), Signal(address_bits)
+        s1_length_less_one, s1_endpoint = Signal(packet_bits), Signal(4)
 
         # s1 to the output
         faulty = Signal()
@@ -140,8 +144,9 @@ class Pattern(wiring.Component):
             kill.eq(s1_valid & faulty & ~s1_last),
             emit.eq(s0_valid & ~kill & ~waits & (~s1_valid | self.access.ready)),
             final.eq(ends[-1]),
-            self.ended.eq((emit & final) | kill),
-            self.walk.ready.eq(~s0_valid | (emit & final)),
+            self.ended.eq((emit & final & ~s0_more) | kill),
+            self.killed.eq(kill & s0_more),
+            self.walk.ready.eq(~kill & (~s0_valid | (emit & final))),
             enters.eq(self.walk.valid & self.walk.ready),
         ]
 
@@ -161,18 +166,21 @@ class Pattern(wiring.Component):
         with m.If(emit):
             m.d.sync += [
                 s1_valid.eq(1),
-                s1_last.eq(final),
-                s1_stopped.eq(self.stop),
+                s1_last.eq(final & ~s0_more),
+                s1_stopped.eq(self.stop & ~s0_begun),
                 s1_illegal.eq(s0_illegal),
                 s1_bad_index.eq(start.bad),
                 s1_local_begins.eq(local_begins | start.outside),
-                s1_local_ends.eq(local_ends | start.outside),
+                s1_local_ends.eq(Mux(s0_strip, local_begins, local_ends) | start.outside),
                 s1_memory_ends.eq(memory_ends & ~fills),
                 s1_row.eq(Mux(start.bad | start.outside, start.row, local.here)),
                 s1_address.eq(memory.here[:address_bits]),
                 s1_length_less_one.eq(length_less_one),
                 s1_endpoint.eq(s0_endpoint),
             ]
+
+        if self.strips:
+            self._strips(m, rows, local, emit, enters, s0_strip, s0_more, s0_begun)
 
         # s0
         memory.step(m, emit, ends, packet_bytes, wraps)
@@ -260,3 +268,30 @@ class Pattern(wiring.Component):
                 s0_start.bad.eq(0),
             ]
         return s0_start
+
+    def _strips(self, m, rows, local, emit, enters, s0_strip, s0_more, s0_begun):
+        """What the load engine has to know of a row of a strip."""
+        walk, access = self.walk.payload, self.access.payload
+        s0_transpose = Signal(2)
+        s1_transpose, s1_strip_ends = Signal(2), Signal()
+        s1_column_stride = Signal.like(access.column_stride)
+        m.d.comb += [
+            s0_strip.eq(s0_transpose != 0),
+            access.transpose.eq(s1_transpose),
+            access.strip_ends.eq(s1_strip_ends),
+            access.column_stride.eq(s1_column_stride),
+        ]
+        with m.If(emit):
+            m.d.sync += [
+                s0_begun.eq(s0_strip),
+                s1_transpose.eq(s0_transpose),
+                s1_strip_ends.eq(rows.last),
+                # the loops outside rows are not used
+                s1_column_stride.eq(local.strides[1]),
+            ]
+        with m.If(enters):
+            m.d.sync += [
+                s0_transpose.eq(walk.transpose),
+                s0_more.eq(walk.more),
+                s0_begun.eq(0),
+            ]

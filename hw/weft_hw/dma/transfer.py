@@ -26,6 +26,7 @@ from ..tile.engine import EnginePort
 from .decode import Decode
 from .pattern import Pattern
 from .ring import Completed, RequestRing, Ticket
+from .split import Splitter
 from .walk import Access
 
 __all__ = ["TaggedAccess", "Transfer"]
@@ -77,7 +78,13 @@ class Transfer(wiring.Component):
         m.submodules.pattern = pattern = Pattern(self.config, tensor=self.tensor)
         m.submodules.ring = ring = RequestRing(requests=self.requests, address_bits=address_bits)
         m.submodules.tickets = tickets = fifo.SyncFIFO(width=Ticket.as_shape().size, depth=depth)
-        link(m, decode.walk, pattern.walk)
+        if self.tensor and self.config.tile.transpose:
+            m.submodules.splitter = splitter = Splitter(self.config)
+            link(m, decode.walk, splitter.walk)
+            link(m, splitter.o, pattern.walk)
+            m.d.comb += splitter.drop.eq(pattern.killed)
+        else:
+            link(m, decode.walk, pattern.walk)
         link(m, wiring.flipped(self.complete), ring.complete)
         link(m, ring.done, wiring.flipped(self.engine.done))
 

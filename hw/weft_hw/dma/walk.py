@@ -31,10 +31,13 @@ class Walk(data.StructLayout):
 
     A ``tensor`` walk has the outer loops and the padding of a LOAD too. ``fill``: no row is read,
     all are ``value`` repeated; a padded row is that too. ``gather``: rows begin where indices say,
-    which lie from scratchpad row ``value`` on; the limit is in ``memory_stride_1``.
+    which lie from scratchpad row ``value`` on; the limit is in ``memory_stride_1``. ``transpose``
+    (only if built in): as in a LOAD; behind ``split.py``, with ``strips``, the walk is one, and
+    ``more`` follow if that is set.
     """
 
-    def __init__(self, *, address_bits, tensor=False):
+    def __init__(self, config, *, tensor=False, strips=False):
+        address_bits = config.host.address_bits
         fields = {
             "address": unsigned(max(address_bits, STRIDE_BITS) + 1),
             "stride": unsigned(STRIDE_BITS),
@@ -49,6 +52,10 @@ class Walk(data.StructLayout):
             layout = LoadCommand.as_shape()
             fields |= {name: layout[name].shape for name in TENSOR_FIELDS}
             fields |= {"fill": unsigned(1), "gather": unsigned(1), "value": unsigned(32)}
+            if config.tile.transpose:
+                fields |= {"transpose": unsigned(2)}
+            if strips:
+                fields |= {"more": unsigned(1)}
         super().__init__(fields)
 
 
@@ -62,7 +69,9 @@ class Access(data.StructLayout):
     command.
 
     Of a ``tensor`` walk, an access with ``fill`` is no request either: those ``length`` bytes of
-    the scratchpad become ``value`` repeated, up to the end of the row zeros.
+    the scratchpad become ``value`` repeated, up to the end of the row zeros. One with ``transpose``
+    is a row of a strip, of the last one if ``strip_ends``; ``row`` is where the strip's first
+    column goes, ``column_stride`` the way to the next.
     """
 
     def __init__(self, config, *, tensor=False):
@@ -77,4 +86,10 @@ class Access(data.StructLayout):
         }
         if tensor:
             fields |= {"fill": unsigned(1), "value": unsigned(32)}
+            if config.tile.transpose:
+                fields |= {
+                    "transpose": unsigned(2),
+                    "strip_ends": unsigned(1),
+                    "column_stride": unsigned(LOCAL_STRIDE_BITS),
+                }
         super().__init__(fields)

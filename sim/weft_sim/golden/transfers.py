@@ -37,8 +37,9 @@ class Fault(NamedTuple):
 def accesses(
     config: ChipConfig, opcode: Opcode, command: Mapping[str, int], scratchpad: np.ndarray
 ) -> Iterator[Access | Fault]:
-    """The requests and fills of a LOAD without ``transpose``, a GATHER or a FILL, in order. A
-    ``Fault`` is the last item if there is one.
+    """The requests and fills of a LOAD, a GATHER or a FILL, in order. A ``Fault`` is the last item
+    if there is one. With ``transpose`` a request's ``row`` is where its first element's column
+    goes; those of a strip have the same.
 
     Parameters
     ----------
@@ -50,6 +51,9 @@ def accesses(
     field = _Fields(command)
     if _is_illegal(config, opcode, field):
         yield Fault(Status.ILLEGAL_FIELD, 0)
+        return
+    if opcode is Opcode.LOAD and field["transpose"]:
+        yield from _strips(config, field)
         return
     rows = {
         Opcode.LOAD: _load_rows,
@@ -94,6 +98,8 @@ def run_transfer(
         what the end tells; 0 if the status is OK.
     """
     result, flit = scratchpad.copy(), config.flit_bytes
+    if opcode is Opcode.LOAD and command.get("transpose"):
+        return _transposed(config, _Fields(command), read, result)
     for access in accesses(config, opcode, command, scratchpad):
         if isinstance(access, Fault):
             return result, access.status, access.address
@@ -124,7 +130,13 @@ def _is_illegal(config: ChipConfig, opcode: Opcode, field: _Fields) -> bool:
         return True
     if opcode is Opcode.GATHER:
         return False
-    if field["transpose"]:
+    size = (1 << field["transpose"]) >> 1
+    if size and (
+        not config.tile.transpose
+        or field["padded"]
+        or field["more_1"] + field["more_2"] + field["more_3"]
+        or field["row_bytes"] % size
+    ):
         return True
     return bool(field["padded"]) and not (field["height"] and field["width"])
 
@@ -185,6 +197,54 @@ def _gather_rows(
             field["row_bytes"],
             field["local_row"] + i * field["local_stride"],
         )
+
+
+def _strips(config: ChipConfig, field: _Fields) -> Iterator[Access | Fault]:
+    """The requests of a transposing LOAD; all of it is checked before."""
+    size = 1 << (field["transpose"] - 1)
+    local_rows, space = config.tile.scratchpad_rows, 1 << config.host.address_bits
+    elements, width = config.flit_bytes // size, config.transpose_columns * size
+    rows, row_bytes, stride = field["rows"], field["row_bytes"], field["memory_stride"]
+    columns, local, step = row_bytes // size, field["local_row"], field["local_stride"]
+    if local + (columns - 1) * step + -(-rows // elements) > local_rows:
+        yield Fault(Status.LOCAL_RANGE, max(local, local_rows))
+        return
+    if field["memory_address"] + (rows - 1) * stride + row_bytes > space:
+        yield Fault(Status.WINDOW, space - 1)
+        return
+    for block in range(-(-rows // elements)):
+        for offset in range(0, row_bytes, width):
+            for row in range(block * elements, min((block + 1) * elements, rows)):
+                yield Access(
+                    field["memory_address"] + row * stride + offset,
+                    min(width, row_bytes - offset),
+                    local + offset // size * step + block,
+                )
+
+
+def _transposed(
+    config: ChipConfig,
+    field: _Fields,
+    read: Callable[[int, int], np.ndarray],
+    result: np.ndarray,
+) -> tuple[np.ndarray, Status, int]:
+    """The whole of a transposing LOAD, written into ``result``."""
+    for access in accesses(config, Opcode.LOAD, field, result):
+        if isinstance(access, Fault):
+            return result, access.status, access.address
+    size, flit = 1 << (field["transpose"] - 1), config.flit_bytes
+    source = [
+        read(field["memory_address"] + row * field["memory_stride"], field["row_bytes"])
+        for row in range(field["rows"])
+    ]
+    elements = np.stack(source).reshape(field["rows"], -1, size)
+    blocks = -(-field["rows"] * size // flit)
+    for column in range(elements.shape[1]):
+        line = np.zeros(blocks * flit, np.uint8)
+        line[: field["rows"] * size] = elements[:, column].reshape(-1)
+        first = field["local_row"] + column * field["local_stride"]
+        result[first : first + blocks] = line.reshape(blocks, flit)
+    return result, Status.OK, 0
 
 
 def _packets(config: ChipConfig, row: Access) -> Iterator[Access]:
