@@ -32,6 +32,7 @@ __all__ = [
     "pack",
     "unpack",
     "unpack_record",
+    "with_start",
 ]
 
 
@@ -226,3 +227,14 @@ def as_array(commands: bytes | Iterable[bytes] | np.ndarray) -> np.ndarray:
             f"commands must be a multiple of {COMMAND_BYTES} bytes, not {len(joined)} bytes"
         )
     return np.frombuffer(joined, dtype=np.uint8).reshape(-1, COMMAND_BYTES)
+
+
+def with_start(commands: np.ndarray, start: int) -> np.ndarray:
+    """A copy of commands (n, 64) in which every RUN starts at entry ``start``."""
+    field = FIELDS[Opcode.RUN]["start"]
+    at = field.offset // 8
+    rows = commands.copy()
+    runs = rows[:, 0] == Opcode.RUN.value
+    raw = start.to_bytes(field.width // 8, "little")
+    rows[runs, at : at + len(raw)] = np.frombuffer(raw, np.uint8)
+    return rows

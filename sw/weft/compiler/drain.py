@@ -170,29 +170,21 @@ class Drain:
     ) -> Step:
         task, epilogue = self.task, self.task.epilogue
         assert epilogue is not None
-        bias, _, residual = self._offsets(block, first, operands)
+        bias, scale, residual = self._offsets(block, first, operands)
         sums = Format.FP32 if task.is_float else Format.INT32
-        fields = {"m": rows, "n": block.n, "start": epilogue.start}
-        fields |= stream(
-            epilogue.accumulator, sums, accumulators + first, 1, block.m, accumulator=1
-        )
-        fields |= stream(
-            epilogue.out,
-            task.out_format,
-            self.layout.unit(out_row),
-            self.layout.unit(self._rows_of(block.n)),
-            self.layout.units_per_vector,
-        )
-        if task.bias_address is not None:
-            fields |= stream(epilogue.bias, Format.FP32, bias, 0, self.wide_rows)
-        if task.residual_address is not None:
-            fields |= stream(
-                epilogue.residual,
-                task.residual_format,
-                residual,
-                self.residual.stride_of(block.column_panel[1]),
-                self.residual.units_per_vector,
-            )
+        out, added = self.layout, self.residual
+        out_stride = out.unit(self._rows_of(block.n))
+        added_stride = added.stride_of(block.column_panel[1])
+        known = {
+            "acc": (sums, accumulators + first, 1, block.m, 1),
+            "out": (task.out_format, out.unit(out_row), out_stride, out.units_per_vector),
+            "bias": (Format.FP32, bias, 0, self.wide_rows),
+            "scale": (Format.FP32, scale, 0, self.wide_rows),
+            "residual": (task.residual_format, residual, added_stride, added.units_per_vector),
+        }
+        fields = {"m": rows, "n": block.n}
+        for number, name in enumerate(epilogue.streams):
+            fields |= stream(number, *known[name])
         fields |= {f"scalar{number}": bits for number, bits in enumerate(epilogue.scalars)}
         return self.add(Opcode.RUN, needs, cycles_per_row=epilogue.row_cycles, **fields)
 

@@ -22,19 +22,15 @@ class Infeasible(Exception):
 class Epilogue:
     """A microprogram that turns accumulators into results, in place of a VECTOR command.
 
-    ``start``: its first entry in the vector engine's store, loaded before. Its streams:
-    ``accumulator``, ``out``, and, where there are such operands, ``bias`` (fp32) and ``residual``
-    (``residual_format``); numbers of ``RunCommand.streams``. ``scalars``: as they are, 32 bits.
-    ``row_cycles``: cycles for a row of a vector, to plan with.
+    ``streams``: what its streams are, in order: ``acc``, ``out``, and, where there are such
+    operands, ``bias`` and ``scale`` (fp32, one for each column) and ``residual``
+    (``residual_format``). ``scalars``: as they are, 32 bits. ``row_cycles``: cycles for a row of a
+    vector, to plan with. Commands get entry 0 for its start, to be replaced when they are run.
     """
 
-    start: int
-    row_cycles: int
-    accumulator: int = 0
-    out: int = 1
-    bias: int = 2
-    residual: int = 3
+    streams: tuple[str, ...]
     scalars: tuple[int, ...] = ()
+    row_cycles: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import numpy as np
 from ..compiler.image import Image
 from ..compiler.layout import Layout, layout_of
 from ..compiler.task import GemmTask
-from .finish import Options, finish_floats, finish_integers
+from .finish import Options, finish
 from .formats import OperandType, dtype_of, operand_type
 from .operands import Operand, check_operand, check_shape, on_device
 from .product import choose_tiles, place, plan_task
@@ -155,16 +155,17 @@ class Conv2d:
             check_shape(options["residual"], "residual", shape, "that of the result")
             options["residual"] = options["residual"].reshape(-1, self.out_channels)
         rows = shape[0] * shape[1] * shape[2]
-        finish_sums = finish_floats if self.kind.is_float else finish_integers
-        finish = finish_sums(device, Options(**options), rows, self.out_channels)
-        dtype = dtype_of(finish.out_format)
+        finished = finish(
+            device, Options(**options), rows, self.out_channels, is_float=self.kind.is_float
+        )
+        dtype = dtype_of(finished.out_format)
         if out is None:
             out = device.empty(shape, dtype)
         else:
             check_operand(device, out, "out", dtype, 4)
             check_shape(out, "out", shape, "that of the result")
         images = on_device(device, x)
-        placed = place(device, finish.operands)
+        placed = place(device, finished.operands)
         chosen = choose_tiles(device, tiles)
         task = GemmTask(
             m=rows,
@@ -174,9 +175,9 @@ class Conv2d:
             b_address=0,
             out_address=out.address,
             format=self.kind.format,
-            out_format=finish.out_format,
+            out_format=finished.out_format,
             **{f"{name}_address": buffer.address for name, buffer in placed.items()},
-            **finish.task,
+            **finished.task,
         )
         keep = (images, *placed.values())
         parts = range(self.geometry.groups // self._merged)
@@ -187,6 +188,7 @@ class Conv2d:
                 out,
                 (*keep, self._weights[part]),
                 chosen,
+                program=finished.program,
             )
             event = planned.run(device)
         return event

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from weft_hw.formats.table import Format
 
+from ..compiler.task import Epilogue
+from .formats import RESULTS, dtype_of, format_of
 from .operands import Operand, check_operand, check_shape, scale_vector, small_integer
+from .scalars import scalar_bits
+from .vector import epilogue
 
 if TYPE_CHECKING:
     from ..device import Device
+    from ..microcode import Program
 
-__all__ = ["Finish", "Options", "finish_floats", "finish_integers"]
+__all__ = ["Finish", "Options", "finish"]
+
+_FLOATS = (Format.FP32, Format.BF16, Format.FP8E4M3, Format.FP8E5M2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +34,91 @@ class Options:
     clamp: tuple[int, int] = (-128, 127)
     relu: bool = False
     residual: Operand | None = None
+    residual_after: bool = False
+    activation: str | None = None
     out_dtype: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """Checked options. ``operands``: bias, scale and residual where there are such; ``task``: the
-    fields of ``GemmTask`` that follow.
+    fields of ``GemmTask`` that follow; ``program``: that of its epilogue, if it has one.
     """
 
     out_format: Format
     operands: dict[str, Operand] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
+    program: Program | None = None
+
+
+def _by_program(
+    device: Device, options: Options, name: str, m: int, n: int, is_float: bool
+) -> Finish:
+    """Any sums to floating point, or fp32 sums to int8, by an epilogue."""
+    refuse(
+        f"out_dtype {name} by a program; scale, bias, activation and residual are what it knows",
+        clamp=tuple(options.clamp) != (-128, 127),
+        zero_point=options.zero_point != 0 and name != "int8",
+    )
+    if options.relu and options.activation not in (None, "relu"):
+        raise ValueError(f"relu must be left out beside activation {options.activation!r}")
+    operands: dict[str, Operand] = {}
+    scalars: dict[str, float | int] = {}
+    kinds: dict[str, str | None] = {"scale": None, "residual": None}
+    quantise = name == "int8"
+    if options.bias is not None:
+        operands["bias"] = vector_operand(device, options.bias, "bias", np.float32, n)
+    if quantise:
+        if options.scale is None:
+            raise ValueError("scale must be given for out_dtype int8, not None")
+        scalars["out_scale"] = _number(options.scale, "scale")
+        scalars["zero_point"] = small_integer(options.zero_point, "zero_point")
+    elif options.scale is not None:
+        if isinstance(options.scale, int | float | np.floating | np.integer):
+            kinds["scale"] = "scalar"
+            scalars["scale"] = _number(options.scale, "scale")
+        else:
+            kinds["scale"] = "columns"
+            operands["scale"] = scale_vector(device, options.scale, n)
+    task: dict[str, Any] = {}
+    if options.residual is not None:
+        kinds["residual"] = "after" if options.residual_after else "before"
+        operands["residual"] = matrix_operand(device, options.residual, None, (m, n))
+        task["residual_format"] = format_of(device.config, operands["residual"].dtype, "residual")
+    if len(operands) > 2:
+        raise ValueError(
+            "bias, a scale for each column and residual must not all be given, because a program "
+            "has four streams; multiply the scale into b, or add the residual afterwards"
+        )
+    out_format = format_of(device.config, dtype_of(RESULTS[name]), "out_dtype")
+    program = _program(
+        bias="bias" in operands,
+        scale=kinds["scale"],
+        activation="relu" if options.relu else options.activation,
+        residual=kinds["residual"],
+        quantise=quantise,
+        out=out_format,
+        saturate=name.startswith("float8"),
+    )
+    task["epilogue"] = Epilogue(
+        streams=program.streams,
+        scalars=tuple(scalar_bits(scalars[scalar]) for scalar in program.scalars),
+        row_cycles=program.per_block,
+    )
+    return Finish(out_format=out_format, operands=operands, task=task, program=program)
+
+
+@lru_cache(maxsize=256)
+def _program(**options: Any) -> Program:
+    return epilogue(**options)
+
+
+def _number(value: object, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
+        raise TypeError(f"{what} must be a number, not {value!r}")
+    if not np.isfinite(value):
+        raise ValueError(f"{what} must be finite, not NaN or infinite")
+    return float(value)
 
 
 def result_name(out_dtype: Any, allowed: tuple[str, ...], default: str) -> str:
@@ -61,16 +142,40 @@ def result_name(out_dtype: Any, allowed: tuple[str, ...], default: str) -> str:
     return name
 
 
-def finish_integers(device: Device, options: Options, m: int, n: int) -> Finish:
-    """int32 sums: as they are plus bias, or requantised to int8 by a VECTOR command.
+def finish(device: Device, options: Options, m: int, n: int, *, is_float: bool) -> Finish:
+    """What becomes of M x N sums, fp32 with ``is_float``, else int32.
 
     Raises
     ------
     TypeError, ValueError
         for options that do not go together or are of the wrong kind, dtype or shape.
     """
-    default = "int32" if options.scale is None else "int8"
-    name = result_name(options.out_dtype, ("int32", "int8"), default)
+    floats = tuple(name for name in RESULTS if RESULTS[name] in _FLOATS)
+    if is_float:
+        name = result_name(options.out_dtype, (*floats, "int8"), "float32")
+    else:
+        default = "int32" if options.scale is None else "int8"
+        allowed = ("int32", "int8", *(floats if device.config.tile.has_float else ()))
+        name = result_name(options.out_dtype, allowed, default)
+    if not is_float and name in ("int32", "int8"):
+        return _by_command(device, options, name, m, n)
+    if name == "float32" and is_float and _is_plain(options):
+        return Finish(out_format=Format.FP32)
+    return _by_program(device, options, name, m, n, is_float)
+
+
+def _is_plain(options: Options) -> bool:
+    """Whether nothing is asked for but the sums."""
+    given = (options.bias, options.scale, options.residual, options.activation)
+    rest = (options.relu, options.zero_point, tuple(options.clamp))
+    return all(value is None for value in given) and rest == (False, 0, (-128, 127))
+
+
+def _by_command(device: Device, options: Options, name: str, m: int, n: int) -> Finish:
+    """int32 sums: as they are plus bias, or requantised to int8 by a VECTOR command."""
+    refuse(
+        f"{name} results of integers; ask for float32", activation=options.activation is not None
+    )
     low, high = _clamp(options.clamp, options.zero_point, options.relu)
     operands: dict[str, Operand] = {}
     if options.bias is not None:
@@ -93,27 +198,6 @@ def finish_integers(device: Device, options: Options, m: int, n: int) -> Finish:
     zero_point = small_integer(options.zero_point, "zero_point")
     task = {"zero_point": zero_point, "clamp_min": low, "clamp_max": high}
     return Finish(out_format=Format.INT8, operands=operands, task=task)
-
-
-def finish_floats(device: Device, options: Options, m: int, n: int) -> Finish:
-    """fp32 sums, as they are.
-
-    Raises
-    ------
-    TypeError, ValueError
-        for options that do not go together or are of the wrong kind, dtype or shape.
-    """
-    result_name(options.out_dtype, ("float32",), "float32")
-    refuse(
-        "floating-point operands",
-        bias=options.bias is not None,
-        scale=options.scale is not None,
-        residual=options.residual is not None,
-        relu=options.relu,
-        zero_point=options.zero_point != 0,
-        clamp=tuple(options.clamp) != (-128, 127),
-    )
-    return Finish(out_format=Format.FP32)
 
 
 def vector_operand(device: Device, value: object, what: str, dtype: Any, columns: int) -> Operand:

@@ -9,7 +9,15 @@ import numpy as np
 from weft_hw.config import ChipConfig
 from weft_hw.formats.table import FLOAT_OPERANDS, Format
 
-__all__ = ["OPERAND_TYPES", "RESULTS", "OperandType", "dtype_of", "operand_type", "require_format"]
+__all__ = [
+    "OPERAND_TYPES",
+    "RESULTS",
+    "OperandType",
+    "dtype_of",
+    "format_of",
+    "operand_type",
+    "require_format",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,35 @@ def operand_type(config: ChipConfig, dtype: np.dtype, what: str) -> OperandType:
             return kind
     built = " or ".join(str(kind.dtype) for kind in OPERAND_TYPES if kind.name in _built(config))
     raise TypeError(f"{what} must have dtype {built}, not {dtype}; convert it with astype")
+
+
+def format_of(config: ChipConfig, dtype: np.dtype, what: str) -> Format:
+    """The format of a stream with that dtype.
+
+    Raises
+    ------
+    TypeError
+        if the vector engine of this chip does not convert it.
+    """
+    # int8 and the 32-bit formats are always there
+    built = ["int8", "int32", "float32"]
+    names = config.tile.formats
+    built += [
+        name
+        for name, key in (
+            ("int4", "int4"),
+            ("bfloat16", "bf16"),
+            ("float8_e4m3fn", "fp8e4m3"),
+            ("float8_e5m2", "fp8e5m2"),
+        )
+        if key in names
+    ]
+    if str(dtype) not in built:
+        raise TypeError(
+            f"{what} must have dtype {' or '.join(built)} on {config.name}, not {dtype}; "
+            "convert it with astype"
+        )
+    return RESULTS[str(dtype)]
 
 
 def require_format(config: ChipConfig, name: str, what: str) -> None:

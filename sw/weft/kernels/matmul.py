@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compiler.task import GemmTask
 from ..microscaling import MxArray
-from .finish import Options, finish_floats, finish_integers
+from .finish import Options, finish
 from .formats import OperandType, dtype_of, operand_type, require_format
 from .operands import Operand, check_operand, check_shape
 from .product import PlannedMatmul, choose_tiles, place, plan_task
@@ -38,22 +38,29 @@ def plan_matmul(
     device.require_open()
     kind, operands = _operands(device, a, b)
     (m, k), n = operands["a"].shape, operands["b"].shape[1]
-    finish = (finish_floats if kind.is_float else finish_integers)(device, Options(**options), m, n)
+    finished = finish(device, Options(**options), m, n, is_float=kind.is_float)
     chosen = choose_tiles(device, tiles)
     if out is not None:
-        check_operand(device, out, "out", dtype_of(finish.out_format), 2)
+        check_operand(device, out, "out", dtype_of(finished.out_format), 2)
         check_shape(out, "out", (m, n), "that of the result")
-    placed = place(device, {**operands, **finish.operands})
+    placed = place(device, {**operands, **finished.operands})
     if out is None:
-        out = device.empty((m, n), dtype_of(finish.out_format))
+        out = device.empty((m, n), dtype_of(finished.out_format))
     task = GemmTask(
-        m=m, k=k, n=n, format=kind.format, out_format=finish.out_format, out_address=out.address,
+        m=m, k=k, n=n, format=kind.format, out_format=finished.out_format, out_address=out.address,
         scaled="a_scales" in placed,
         **{f"{name}_address": buffer.address for name, buffer in placed.items()},
-        **finish.task,
+        **finished.task,
     )  # fmt: skip
     return plan_task(
-        device, task, out, tuple(placed.values()), chosen, resident=resident, explain=explain
+        device,
+        task,
+        out,
+        tuple(placed.values()),
+        chosen,
+        program=finished.program,
+        resident=resident,
+        explain=explain,
     )
 
 
@@ -103,20 +110,29 @@ def matmul_async(
     b : (K, N) array or buffer of the same dtype; or an ``MxArray`` with axis 0
         M, K and N from 1 to 65,535. Arrays are copied to the device, buffers are used where they
         are.
-    bias : (N,) of int32, optional
-        added to the sums; wraps in int32.
+    out_dtype : name or dtype
+        of integer operands ``"int32"`` (the default) or ``"int8"`` (if a scale is given), made of
+        the sums exactly; of floating-point operands ``"float32"``; of both, where the chip has a
+        vector processor, also float32, bfloat16, float8_e4m3fn, float8_e5m2 (which saturates, like
+        the other fp8), and of floating-point ones int8, by a microprogram in fp32 (results "by
+        program" below: ``act(sum * scale + bias + residual)``).
+    bias : (N,) of int32, or by program of float32, optional
+        added to the sums; int32 wraps.
     scale : (N,) of float32 or a number
-        for int8 results: ``round(float32(sum + bias) * scale)``, ties to even.
+        for int8 results: ``round(float32(sum + bias) * scale)``, ties to even; by program a factor
+        of the sums, or, for int8, a number that the result is multiplied with before it is rounded.
     zero_point : int
         of int8 results, added after rounding.
     clamp : (int, int)
-        least and largest int8 result.
+        least and largest int8 result of integer operands.
     relu : bool
-        results below ``zero_point`` become ``zero_point``.
-    residual : (M, N) of int8, optional
-        added to int8 results before clamping.
-    out_dtype : ``"int32"`` or ``"int8"``
-        int8 if left out and a scale is given, else int32.
+        results below ``zero_point`` become ``zero_point``; by program the same as ``activation``.
+    activation : str, optional
+        by program: one of ``weft.kernels.vector.ACTIVATIONS``; within 2 ULP of bf16, or 4 of fp32
+        where results are float32.
+    residual : (M, N) of int8, or by program of any dtype, optional
+        added to int8 results before clamping; by program before the activation, or after it with
+        ``residual_after``.
     out : (M, N) buffer, optional
         where the result goes; a new buffer if left out.
     tiles : int, optional

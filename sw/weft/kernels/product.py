@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..commands import with_start
 from ..compiler.plan import GemmPlan, plan_gemm
 from ..compiler.task import GemmTask
 from .operands import Operand, on_device
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ..buffer import DeviceBuffer
     from ..device import Device
     from ..event import Event
+    from ..microcode import Program
 
 __all__ = ["PlannedMatmul", "choose_tiles", "place", "plan_task"]
 
@@ -27,6 +29,8 @@ class PlannedMatmul:
     plan: GemmPlan
     out: DeviceBuffer
     buffers: tuple[DeviceBuffer, ...]
+    program: Program | None = None
+    """Of the RUN commands."""
 
     def load(self, device: Device) -> Event | None:
         """Submits the loads of resident operands; None if there are none."""
@@ -36,7 +40,12 @@ class PlannedMatmul:
 
     def run(self, device: Device) -> Event:
         """Submits the product."""
-        return device.submit(self.plan.commands, keep=(*self.buffers, self.out), result=self.out)
+        commands = self.plan.commands
+        if self.program is not None:
+            tiles = [part.tile for part in self.plan.parts]
+            (start,) = device.programs.require([self.program], tiles)
+            commands = with_start(commands, start)
+        return device.submit(commands, keep=(*self.buffers, self.out), result=self.out)
 
 
 def plan_task(
@@ -46,14 +55,17 @@ def plan_task(
     buffers: tuple[DeviceBuffer, ...],
     tiles: tuple[tuple[int, int], ...] | None,
     *,
+    program: Program | None = None,
     resident: bool = False,
     explain: bool = False,
 ) -> PlannedMatmul:
-    """Plans a task whose operands are ``buffers`` and whose results go to ``out``."""
+    """Plans a task whose operands are ``buffers`` and whose results go to ``out``; ``program`` is
+    that of its epilogue.
+    """
     plan = plan_gemm(device.config, task, device.target.dram, tiles=tiles, resident=resident)
     if explain:
         print(plan.explain())
-    return PlannedMatmul(plan, out, buffers)
+    return PlannedMatmul(plan, out, buffers, program)
 
 
 def place(device: Device, operands: Mapping[str, Operand]) -> dict[str, DeviceBuffer]:

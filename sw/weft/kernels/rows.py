@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from weft_hw.formats.table import Format
-
 from ..buffer import DeviceBuffer, bytes_of
 from ..compiler.program import Step, encode, link
 from ..compiler.rowwise import RowStream, RowTask, row_programs
-from .formats import RESULTS
+from .formats import format_of
 from .operands import on_device
+from .scalars import scalar_bits
 
 if TYPE_CHECKING:
     from ..device import Device
@@ -21,43 +19,7 @@ if TYPE_CHECKING:
     from ..microcode import Program
     from .operands import Operand
 
-__all__ = ["format_of", "run_rows", "scalar_bits"]
-
-
-def format_of(device: Device, dtype: np.dtype, what: str) -> Format:
-    """The format of a stream with that dtype.
-
-    Raises
-    ------
-    TypeError
-        if the vector engine of this chip does not convert it.
-    """
-    # int8 and the 32-bit formats are always there
-    built = ["int8", "int32", "float32"]
-    names = device.config.tile.formats
-    built += [
-        name
-        for name, key in (
-            ("int4", "int4"),
-            ("bfloat16", "bf16"),
-            ("float8_e4m3fn", "fp8e4m3"),
-            ("float8_e5m2", "fp8e5m2"),
-        )
-        if key in names
-    ]
-    if str(dtype) not in built:
-        raise TypeError(
-            f"{what} must have dtype {' or '.join(built)} on {device.config.name}, not {dtype}; "
-            "convert it with astype"
-        )
-    return RESULTS[str(dtype)]
-
-
-def scalar_bits(value: float | int | np.generic) -> int:
-    """A scalar as a program gets it: the bits of an int32 for an integer, else of a float32."""
-    if isinstance(value, int | np.integer):
-        return int(value) & 0xFFFF_FFFF
-    return int(np.float32(value).view(np.uint32))
+__all__ = ["run_rows"]
 
 
 def run_rows(
@@ -105,7 +67,7 @@ def run_rows(
         streams.append(
             RowStream(
                 number=number,
-                format=format_of(device, buffer.dtype, name),
+                format=format_of(device.config, buffer.dtype, name),
                 address=buffer.address,
                 pitch=bytes_of((n,), buffer.dtype),
                 read=name in operands,
