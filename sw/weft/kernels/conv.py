@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..compiler.image import Image
-from ..compiler.layout import Layout, layout_of
+from ..compiler.layout import layout_of
 from ..compiler.task import GemmTask
+from .conv_geometry import (
+    LARGEST_KERNEL,
+    LARGEST_PAD,
+    LARGEST_SIDE,
+    LARGEST_STEP,
+    Geometry,
+    arranged,
+    conv_kind,
+    conv_shape,
+    count,
+    merged_groups,
+    pad_bits,
+    pair,
+)
 from .finish import Options, finish
-from .formats import OperandType, dtype_of, operand_type
+from .formats import dtype_of
 from .operands import Operand, check_operand, check_shape, on_device
 from .product import choose_tiles, place, plan_task
 
@@ -20,23 +34,7 @@ if TYPE_CHECKING:
     from ..device import Device
     from ..event import Event
 
-__all__ = ["Conv2d", "conv_shape"]
-
-#: What a LOAD's fields hold: image sides, kernel sides, steps and dilations, padding.
-_LARGEST_SIDE, _LARGEST_KERNEL, _LARGEST_STEP, _LARGEST_PAD = 4095, 64, 15, 32
-
-
-def conv_shape(length: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """Outputs along one side."""
-    return (length + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Geometry:
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    groups: int
+__all__ = ["Conv2d"]
 
 
 class Conv2d:
@@ -80,17 +78,17 @@ class Conv2d:
             raise TypeError(f"weight must be a numpy array, not {type(weight).__name__}")
         weight = check_operand(device, weight, "weight", None, 4)  # type: ignore[assignment]
         self.device = device
-        self.kind = _kind(device, weight.dtype)
-        self.geometry = _Geometry(
-            _pair(stride, "stride", 1, _LARGEST_STEP),
-            _pair(padding, "padding", 0, _LARGEST_PAD),
-            _pair(dilation, "dilation", 1, _LARGEST_STEP),
-            _count(groups, "groups"),
+        self.kind = conv_kind(device, weight.dtype)
+        self.geometry = Geometry(
+            pair(stride, "stride", 1, LARGEST_STEP),
+            pair(padding, "padding", 0, LARGEST_PAD),
+            pair(dilation, "dilation", 1, LARGEST_STEP),
+            count(groups, "groups"),
         )
         self.kernel = (weight.shape[0], weight.shape[1])
-        if max(self.kernel) > _LARGEST_KERNEL:
+        if max(self.kernel) > LARGEST_KERNEL:
             raise ValueError(
-                f"weight must have kernel sides of at most {_LARGEST_KERNEL}, not {self.kernel}"
+                f"weight must have kernel sides of at most {LARGEST_KERNEL}, not {self.kernel}"
             )
         self.in_channels = weight.shape[2] * groups
         self.out_channels = weight.shape[3]
@@ -99,11 +97,11 @@ class Conv2d:
                 f"weight must have output channels that {groups} groups share evenly, "
                 f"not {self.out_channels}"
             )
-        self.pad_value = _pad_bits(pad_value, self.kind)
+        self.pad_value = pad_bits(pad_value, self.kind)
         layout = layout_of(device.config, self.kind.format)
-        self._merged = _merged_groups(layout, weight.shape[2], groups)
+        self._merged = merged_groups(layout, weight.shape[2], groups)
         self._weights = [
-            device.array(part) for part in _arranged(weight, layout, groups, self._merged)
+            device.array(part) for part in arranged(weight, layout, groups, self._merged)
         ]
 
     def out_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -116,8 +114,8 @@ class Conv2d:
         """
         if len(shape) != 4 or shape[3] != self.in_channels:
             raise ValueError(f"x must have shape (B, H, W, {self.in_channels}), not {shape}")
-        if max(shape[1:3]) > _LARGEST_SIDE:
-            raise ValueError(f"x must have sides of at most {_LARGEST_SIDE}, not {shape[1:3]}")
+        if max(shape[1:3]) > LARGEST_SIDE:
+            raise ValueError(f"x must have sides of at most {LARGEST_SIDE}, not {shape[1:3]}")
         found = [
             conv_shape(shape[1 + axis], self.kernel[axis], *steps)
             for axis, steps in enumerate(
@@ -244,72 +242,3 @@ class Conv2d:
             residual_pitch=added.bytes_of(self.out_channels),
             **moved,
         )
-
-
-def _kind(device: Device, dtype: np.dtype) -> OperandType:
-    kind = operand_type(device.config, dtype, "weight")
-    if kind.name == "int4":
-        raise TypeError("weight must not have dtype int4 in a convolution; convert it to int8")
-    return kind
-
-
-def _merged_groups(layout: Layout, channels: int, groups: int) -> int:
-    """Groups that are computed together: as many as a scratchpad row holds the channels of."""
-    fits = [
-        count
-        for count in range(1, groups + 1)
-        if groups % count == 0 and count * channels <= layout.row_elements
-    ]
-    return max(fits, default=1)
-
-
-def _arranged(weight: np.ndarray, layout: Layout, groups: int, merged: int) -> list[np.ndarray]:
-    """Weights as right operands, one for each product: (positions * depth, columns), zero where
-    groups do not meet and beyond the channels.
-    """
-    height, width, channels, out = weight.shape
-    columns = out // groups
-    depth = layout.rows_of(merged * channels) * layout.row_elements
-    found = []
-    for first in range(0, groups, merged):
-        part = np.zeros((height * width, depth, merged * columns), weight.dtype)
-        for number in range(merged):
-            own = slice((first + number) * columns, (first + number + 1) * columns)
-            part[
-                :,
-                number * channels : (number + 1) * channels,
-                number * columns : (number + 1) * columns,
-            ] = weight[..., own].reshape(height * width, channels, columns)
-        found.append(part.reshape(-1, merged * columns))
-    return found
-
-
-def _pair(value: object, what: str, low: int, high: int) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int | np.integer) else value
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise TypeError(f"{what} must be an integer or a pair of them, not {value!r}")
-    for one in pair:
-        if isinstance(one, bool) or not isinstance(one, int | np.integer):
-            raise TypeError(f"{what} must be an integer or a pair of them, not {value!r}")
-        if not low <= one <= high:
-            raise ValueError(f"{what} must be between {low} and {high}, not {value}")
-    return int(pair[0]), int(pair[1])
-
-
-def _count(value: object, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{what} must be an integer, not {value!r}")
-    if value < 1:
-        raise ValueError(f"{what} must be at least 1, not {value}")
-    return int(value)
-
-
-def _pad_bits(value: int, kind: OperandType) -> int:
-    """A padding of int8 four times; of floating-point images it is zero."""
-    if kind.is_float and value != 0:
-        raise ValueError(f"pad_value must be left out for {kind.dtype} images, not {value!r}")
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"pad_value must be an integer, not {value!r}")
-    if not -128 <= value <= 127:
-        raise ValueError(f"pad_value must be between -128 and 127, not {value}")
-    return (int(value) & 0xFF) * 0x01010101
