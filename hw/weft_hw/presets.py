@@ -16,7 +16,8 @@ PRESETS = {
         ChipConfig(name="micro", tile=TileConfig(
             array_rows=8, array_cols=8,
             formats=("int8", "int4", "bf16", "fp8e4m3", "fp8e5m2", "mxfp8"),
-            scratchpad_kib=64, accumulator_kib=16, load_requests=16, store_requests=8)),
+            transpose=True, scratchpad_kib=64, accumulator_kib=16,
+            load_requests=16, store_requests=8)),
         # an ECP5-85F's block RAM, on-chip memory (a few cycles away) and UART host
         ChipConfig(name="ecp5", tile=TileConfig(
             array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16,

@@ -81,6 +81,7 @@ def discover(target: Target) -> ChipConfig:
             semaphores=bits("CAP_QUEUES", 24, 8),
             command_queue_depth=bits("CAP_QUEUES", 0, 8),
             microprogram_entries=bits("CAP_VECTOR", 0, 16),
+            transpose=bool(bits("CAP_LOADER", 0, 1)),
             load_requests=bits("CAP_QUEUES", 8, 8),
             store_requests=bits("CAP_QUEUES", 16, 8),
         ),
