@@ -5,6 +5,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from weft_hw.array.matmul import MatmulEngine
+from weft_hw.formats.table import Format, units_per_row
 from weft_hw.isa import CommandWord, MatmulCommand, Opcode
 from weft_hw.memory.accumulator import Accumulator
 from weft_hw.memory.port import ReadPort, WriteBeat, WritePort
@@ -58,6 +59,8 @@ class MatmulFixture(wiring.Component):
             self.first_read.eq(engine.weights.request.valid & engine.weights.request.ready),
             self.last_write.eq(engine.update_valid),
         ]
+        if self.config.tile.has_float:
+            m.d.comb += accumulator.update_floating.eq(engine.update_floating)
         return m
 
 
@@ -81,24 +84,31 @@ class MatmulRig:
         self.drain = StreamSource(bench, "drain__request", pause=pause())
         self.drained = StreamMonitor(bench, "drain__response")
         self.disturb = StreamSource(bench, "disturb__request", pause=pause())
+        self.image = np.zeros(tile.scratchpad_rows * tile.row_bytes, np.uint8)
+        #: int8 units of the scratchpad, and of one bank of it
+        self.units = tile.scratchpad_rows * units_per_row(tile, Format.INT8)
+        self.bank_units = self.units // tile.scratchpad_banks
         self.index = 0
 
-    async def write_rows(self, row, data):
-        """data: (rows, row_bytes) int8 to consecutive scratchpad rows."""
-        for i, line in enumerate(data):
-            self.fill.send(
-                {"row": row + i, "data": int.from_bytes(line.astype(np.int8).tobytes(), "little")}
-            )
+    async def write_rows(self, unit, data):
+        """data: (units, bytes), a dtype of one byte; to consecutive units of that many bytes."""
+        width, row_bytes = data.shape[1], self.tile.row_bytes
+        start, end = unit * width, (unit + len(data)) * width
+        self.image[start:end] = data.reshape(-1).view(np.uint8)
+        for row in range(start // row_bytes, -(-end // row_bytes)):
+            line = self.image[row * row_bytes : (row + 1) * row_bytes]
+            self.fill.send({"row": row, "data": int.from_bytes(line.tobytes(), "little")})
         await self.fill.drained()
         await self.bench.cycles(2)
 
     def matrix_rows(self, matrix):
-        """(rows, cols) int8 as scratchpad rows; matrix rows are padded with random bytes."""
+        """(rows, cols) int8 as int8 units; matrix rows are padded with random bytes."""
         rows, cols = matrix.shape
-        width = -(-cols // self.tile.row_bytes) * self.tile.row_bytes
+        size = self.tile.array_rows
+        width = -(-cols // size) * size
         padded = self.bench.rng.integers(-128, 128, (rows, width)).astype(np.int8)
         padded[:, :cols] = matrix
-        return padded.reshape(-1, self.tile.row_bytes)
+        return padded.reshape(-1, size)
 
     def submit(self, **fields):
         fields.setdefault("header", {"opcode": Opcode.MATMUL, "signal": self.index & 0xFFFF})

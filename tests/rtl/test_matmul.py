@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from harness_matmul import MatmulFixture, MatmulRig
 from weft_hw.array.matmul import window_cycles
+from weft_hw.array.systolic import array_latency
 from weft_hw.isa import Status
 from weft_hw.memory.accumulator import Accumulator
 from weft_hw.presets import preset
@@ -69,8 +70,7 @@ async def window_is_the_closed_form(dut):
     """A bubble between blocks, or a stall that the formula does not know."""
     chip = MatmulRig(dut, stalls=False)
     await chip.bench.reset()
-    rng, size, rows = chip.bench.rng, chip.tile.array_rows, chip.tile.scratchpad_rows
-    bank = rows // chip.tile.scratchpad_banks
+    rng, size, bank = chip.bench.rng, chip.tile.array_rows, chip.bank_units
     await chip.write_rows(0, _random(rng, 64, chip.tile.row_bytes))
     edges = [1, size - 1, size, size + 1, 3 * size + 5]
     for m, k, n in [(m, k, n) for m in edges for k in edges for n in edges]:
@@ -91,7 +91,7 @@ async def window_is_the_closed_form(dut):
         chip.dones.clear()
         # a command whose first weight rows are padding reads its first row that much later
         late = max(0, size - k)
-        got = seen["last"] + Accumulator.UPDATE_LATENCY - seen["first"] + 1
+        got = seen["last"] + Accumulator.update_latency(chip.tile) - seen["first"] + 1
         assert got == window_cycles(chip.tile, m=m, k=k, n=n) - late, (m, k, n, got)
 
 
@@ -101,7 +101,7 @@ async def commands_follow_without_a_bubble(dut):
     chip = MatmulRig(dut, stalls=False)
     await chip.bench.reset()
     rng, size = chip.bench.rng, chip.tile.array_rows
-    bank = chip.tile.scratchpad_rows // chip.tile.scratchpad_banks
+    bank = chip.bank_units
     await chip.write_rows(0, _random(rng, 64, chip.tile.row_bytes))
     for m in (1, size, size + 3):
         count, k, n = 6, 2 * size, 2 * size
@@ -128,7 +128,7 @@ async def short_commands_keep_their_identity_and_order(dut):
     await chip.bench.reset()
     rng, size = chip.bench.rng, chip.tile.array_rows
     a, w = _random(rng, size + 4, size), _random(rng, size, size)
-    bank = chip.tile.scratchpad_rows // chip.tile.scratchpad_banks
+    bank = chip.bank_units
     await chip.write_rows(0, chip.matrix_rows(a))
     await chip.write_rows(bank, chip.matrix_rows(w))
     sums = a.astype(int) @ w.astype(int)
@@ -167,9 +167,9 @@ async def faults_end_cleanly(dut):
         "acc_stride": 5,
     }
     bad = [
-        ({"a_row": tile.scratchpad_rows - 4}, Status.LOCAL_RANGE),
+        ({"a_row": chip.units - 4}, Status.LOCAL_RANGE),
         ({"a_row": 2**32 - 1}, Status.LOCAL_RANGE),
-        ({"w_row": tile.scratchpad_rows - 2 * size}, Status.LOCAL_RANGE),
+        ({"w_row": chip.units - 2 * size}, Status.LOCAL_RANGE),
         ({"w_row": 2**31}, Status.LOCAL_RANGE),
         ({"w_stride": 65535}, Status.LOCAL_RANGE),
         ({"a_stride": 65535}, Status.LOCAL_RANGE),
@@ -226,7 +226,7 @@ async def abort_answers_everything(dut):
         await chip.bench.cycles(wait)
         dut.engine__abort.value = 1
         # those not yet accepted are the front end's business: it stops offering
-        await chip.bench.cycles(chip.tile.array_rows * 2 + 40)
+        await chip.bench.cycles(array_latency(chip.tile) + 40)
         accepted = len(chip.commands.raw)
         chip.commands.reset()
         await chip.bench.cycles(5)
@@ -237,6 +237,6 @@ async def abort_answers_everything(dut):
         assert not int(dut.busy.value)
 
 
-@pytest.mark.parametrize("name", ["nano", "base"])
+@pytest.mark.parametrize("name", ["nano", "base", "micro"])
 def test_matmul(name):
     run_bench(MatmulFixture(preset(name)), f"matmul_{name}", __name__, parameters={"preset": name})

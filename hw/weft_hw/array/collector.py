@@ -14,17 +14,17 @@ from amaranth.utils import ceil_log2
 __all__ = ["CollectParams", "Collector"]
 
 
-class CollectParams(data.Struct):
-    """What the collector needs of a command, and what its end needs."""
+class CollectParams(data.StructLayout):
+    """What the collector needs of a command, and what its end needs. ``floating`` (its sums are
+    fp32) is there only if the tile has floating point."""
 
-    index: unsigned(32)
-    signal: unsigned(16)
-    row: unsigned(32)
-    stride: unsigned(16)
-    m: unsigned(16)
-    k: unsigned(16)
-    n: unsigned(16)
-    accumulate: unsigned(1)
+    def __init__(self, tile):
+        super().__init__({
+            "index": unsigned(32), "signal": unsigned(16),
+            "row": unsigned(32), "stride": unsigned(16),
+            "m": unsigned(16), "k": unsigned(16), "n": unsigned(16), "accumulate": unsigned(1),
+            **({"floating": unsigned(1)} if tile.has_float else {}),
+        })
 
 
 class Collector(wiring.Component):
@@ -50,7 +50,7 @@ class Collector(wiring.Component):
         self.tile = tile
         self.row_bits = max(ceil_log2(tile.accumulator_rows), 16) + 2
         super().__init__({
-            "command": In(stream.Signature(CollectParams)),
+            "command": In(stream.Signature(CollectParams(tile))),
             "token": In(1),
             "valid": Out(1), "row": Out(ceil_log2(tile.accumulator_rows)), "accumulate": Out(1),
             "finish": Out(1),

@@ -4,7 +4,7 @@
 
     scratchpad --w--> WeightLoader ----> shadow weights
     scratchpad --a--> ActivationStreamer --> SystolicArray --> sums --> accumulator
-                                     token --- R + C cycles ---> Collector --> row
+                                     token --- S*R + C cycles -> Collector --> row
 
 The three agents walk the same command's loops, each at its own pace; up to ``_COMMANDS`` commands
 are inside at once, so that one follows the other without a bubble. After a fault or under ``abort``
@@ -21,14 +21,17 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..formats.table import OPERANDS
 from ..isa import MatmulCommand, Status
 from ..memory.accumulator import Accumulator
 from ..memory.port import READ_LATENCY, ReadPort
 from ..streams.link import link
 from ..tile.engine import Done, EnginePort
 from .collector import Collector, CollectParams
+from .decode import is_float
+from .operand import decodes
 from .streamer import ActivationStreamer, StreamParams
-from .systolic import SystolicArray
+from .systolic import SystolicArray, array_latency
 from .weight_loader import WeightLoader, WeightParams
 
 __all__ = ["MatmulEngine"]
@@ -45,8 +48,8 @@ class MatmulEngine(wiring.Component):
     engine : In(EnginePort)
     activations, weights : Out(ReadPort)
         Scratchpad reads.
-    update_valid, update_row, update_accumulate, sums : Out
-        To the accumulator.
+    update_valid, update_row, update_accumulate, update_floating, sums : Out
+        To the accumulator; ``update_floating`` only if the tile has floating point.
     busy : Out(1)
         A command is inside.
     step : Out(1), stall : Out(1)
@@ -63,6 +66,7 @@ class MatmulEngine(wiring.Component):
             "activations": Out(read), "weights": Out(read),
             "update_valid": Out(1), "update_row": Out(ceil_log2(tile.accumulator_rows)),
             "update_accumulate": Out(1),
+            **({"update_floating": Out(1)} if tile.has_float else {}),
             "sums": Out(tile.array_cols * tile.column_sum_bits),
             "busy": Out(1), "step": Out(1), "stall": Out(1),
         })
@@ -74,13 +78,15 @@ class MatmulEngine(wiring.Component):
         m.submodules.loader = loader = WeightLoader(config)
         m.submodules.streamer = streamer = ActivationStreamer(config)
         m.submodules.collector = collector = Collector(config)
+        tile = config.tile
+        update_latency = Accumulator.update_latency(tile)
         quit_ = Signal()
 
         # --- data path
         m.d.comb += [
             array.activations.eq(streamer.activations), array.swap.eq(streamer.swap),
             array.weights.eq(loader.weights), array.weight_rows.eq(loader.weight_rows),
-            loader.swap.eq(streamer.swap), streamer.weights_ready.eq(loader.ready_next),
+            loader.swap.eq(streamer.swap), streamer.weights_ready.eq(loader.ready_soon),
             self.sums.eq(array.sums),
             self.update_valid.eq(collector.valid), self.update_row.eq(collector.row),
             self.update_accumulate.eq(collector.accumulate),
@@ -88,20 +94,26 @@ class MatmulEngine(wiring.Component):
         ]
         link(m, loader.read, wiring.flipped(self.weights))
         link(m, streamer.read, wiring.flipped(self.activations))
+        if tile.has_float:
+            m.d.comb += [
+                array.floating.eq(streamer.floating),
+                self.update_floating.eq(collector.command.payload.floating),
+            ]
         # the token reaches the collector when the accumulator must begin to read
         tokens = Signal(array.latency - Accumulator.LOOKAHEAD)
         m.d.sync += tokens.eq(Cat(streamer.token, tokens))
         m.d.comb += collector.token.eq(tokens[-1])
 
         # --- commands: to all three agents at once
-        command = MatmulCommand(self.engine.command.payload.bits[:MatmulCommand.as_shape().size])
+        layout = MatmulCommand.as_shape()
+        command = data.View(layout, self.engine.command.payload.bits[:layout.size])
         pending = {}
         for name, agent, layout, depth in (
-            ("weights", loader, WeightParams, 2),
-            ("streams", streamer, StreamParams, 2),
-            ("collects", collector, CollectParams, _COMMANDS),
+            ("weights", loader, WeightParams(tile), 2),
+            ("streams", streamer, StreamParams(tile), 2),
+            ("collects", collector, CollectParams(tile), _COMMANDS),
         ):
-            fifo = SyncFIFO(width=layout.as_shape().size, depth=depth)
+            fifo = SyncFIFO(width=layout.size, depth=depth)
             m.submodules[name] = pending[name] = fifo
             m.d.comb += [
                 agent.command.valid.eq(fifo.r_rdy),
@@ -110,9 +122,9 @@ class MatmulEngine(wiring.Component):
             # quitting empties the queues; the collector's are answered one by one below
             if name != "collects":
                 m.d.comb += fifo.r_en.eq(agent.command.ready | quit_)
-        w = WeightParams(pending["weights"].w_data)
-        a = StreamParams(pending["streams"].w_data)
-        c = CollectParams(pending["collects"].w_data)
+        w = WeightParams(tile)(pending["weights"].w_data)
+        a = StreamParams(tile)(pending["streams"].w_data)
+        c = CollectParams(tile)(pending["collects"].w_data)
         m.d.comb += [
             w.row.eq(command.w_row), w.stride.eq(command.w_stride),
             w.k.eq(command.k), w.n.eq(command.n),
@@ -123,16 +135,21 @@ class MatmulEngine(wiring.Component):
             c.m.eq(command.m), c.k.eq(command.k), c.n.eq(command.n),
             c.accumulate.eq(command.accumulate),
         ]
+        if decodes(tile):
+            m.d.comb += [w.format.eq(command.format), a.format.eq(command.format)]
+        if tile.has_float:
+            m.d.comb += c.floating.eq(is_float(tile, command.format))
         # a command that adds to rows of the one before in another order could read a row that is
         # still being written
         block = Cat(command.acc_row, command.acc_stride, command.m, command.n)
         block_before = Signal.like(block)
         m.d.comb += a.gap.eq(command.accumulate & (block != block_before))
-        empty_block = Signal()
-        m.d.comb += empty_block.eq((command.m == 0) | (command.k == 0) | (command.n == 0))
+        illegal_command = Signal()
+        m.d.comb += illegal_command.eq(
+            (command.m == 0) | (command.k == 0) | (command.n == 0) | ~self._has_format(command))
         inside = Signal(range(_COMMANDS + 1))
         accept, answered = Signal(), Signal()
-        # an empty block was asked for; it waits for those before it to end
+        # it waits for those before it to end
         illegal = Signal()
         m.d.comb += [
             self.engine.command.ready.eq(accept),
@@ -150,11 +167,11 @@ class MatmulEngine(wiring.Component):
             self.engine.done.valid.eq(dones.r_rdy), dones.r_en.eq(self.engine.done.ready),
             answered.eq(dones.r_rdy & dones.r_en),
         ]
-        oldest = CollectParams(pending["collects"].r_data)
+        oldest = CollectParams(tile)(pending["collects"].r_data)
         # commands may end in consecutive cycles, so each stage keeps its own
-        ended = Signal(Accumulator.UPDATE_LATENCY)
-        ended_index = Signal(data.ArrayLayout(32, Accumulator.UPDATE_LATENCY))
-        ended_signal = Signal(data.ArrayLayout(16, Accumulator.UPDATE_LATENCY))
+        ended = Signal(update_latency)
+        ended_index = Signal(data.ArrayLayout(32, update_latency))
+        ended_signal = Signal(data.ArrayLayout(16, update_latency))
         m.d.sync += [
             ended.eq(Cat(collector.finish, ended)),
             ended_index.eq(Cat(oldest.index, ended_index)),
@@ -168,15 +185,17 @@ class MatmulEngine(wiring.Component):
 
         # --- faults
         status, address = Signal(Status), Signal(32)
-        drained = Signal(range(array.latency + READ_LATENCY + Accumulator.UPDATE_LATENCY + 4))
+        # what is in the array runs out
+        enough = array.latency + READ_LATENCY + decodes(tile) + update_latency + 3
+        drained = Signal(range(enough + 1))
         with m.FSM():
             with m.State("RUN"):
                 m.d.comb += [
-                    accept.eq(self.engine.command.valid & (inside != _COMMANDS) & ~empty_block
+                    accept.eq(self.engine.command.valid & (inside != _COMMANDS) & ~illegal_command
                               & ~self.engine.abort & pending["weights"].w_rdy
                               & pending["streams"].w_rdy & pending["collects"].w_rdy),
                     *(fifo.w_en.eq(accept) for fifo in pending.values()),
-                    illegal.eq(self.engine.command.valid & empty_block & (inside == 0)),
+                    illegal.eq(self.engine.command.valid & illegal_command & (inside == 0)),
                 ]
                 m.d.sync += drained.eq(0)
                 with m.If(accept):
@@ -187,7 +206,7 @@ class MatmulEngine(wiring.Component):
                 with m.Elif(streamer.fault):
                     m.d.sync += [status.eq(Status.LOCAL_RANGE), address.eq(streamer.fault_row)]
                     m.next = "QUIT"
-                with m.Elif(loader.fault & streamer.waiting & ~streamer.swap):
+                with m.Elif(loader.fault & streamer.waiting & ~streamer.swapping):
                     # all blocks before the faulty one have started
                     m.d.sync += [status.eq(Status.LOCAL_RANGE), address.eq(loader.fault_row)]
                     m.next = "QUIT"
@@ -200,7 +219,6 @@ class MatmulEngine(wiring.Component):
                 # what is in the array runs out; complete commands are answered on the way
                 m.d.comb += quit_.eq(1)
                 m.d.sync += drained.eq(drained + 1)
-                enough = array.latency + READ_LATENCY + Accumulator.UPDATE_LATENCY + 3
                 with m.If(drained.all() | (drained == enough)):
                     m.next = "ANSWER"
             with m.State("ANSWER"):
@@ -228,15 +246,24 @@ class MatmulEngine(wiring.Component):
         m.d.comb += [loader.quit.eq(quit_), streamer.quit.eq(quit_)]
         return m
 
+    def _has_format(self, command):
+        """The command's format, and block scales if it has any, are built in."""
+        tile = self.config.tile
+        built_in = Cat(command.format == OPERANDS[name]
+                       for name in tile.formats if name in OPERANDS).any()
+        fp8 = Cat(command.format == OPERANDS[name] for name in ("fp8e4m3", "fp8e5m2")).any()
+        return built_in & (~command.scaled | (fp8 if "mxfp8" in tile.formats else 0))
+
 
 def window_cycles(tile, *, m, k, n):
     """Cycles from first operand read to last accumulator write of a command that waits for nobody.
 
-    ``R`` to load the first weights, ``blocks`` of ``max(M, R)`` (the last of ``M``), ``R + C``
-    through the array, and the fixed pipeline: the weight read and its buffer, the activation read,
-    the accumulator's write.
+    ``R`` to load the first weights, ``blocks`` of ``max(M, R)`` (the last of ``M``), ``S * R + C``
+    through the array, and the fixed pipeline: the weight read, its decoding and its buffer, the
+    activation read (its decoding goes beside the last weight row), the accumulator's write.
     """
     rows, cols = tile.array_rows, tile.array_cols
     blocks = -(-n // cols) * -(-k // rows)
-    fixed = READ_LATENCY + 1 + READ_LATENCY + (Accumulator.UPDATE_LATENCY - Accumulator.LOOKAHEAD)
-    return rows + (blocks - 1) * max(m, rows) + m + rows + cols + fixed - 1
+    edge = READ_LATENCY + decodes(tile)
+    fixed = edge + 1 + READ_LATENCY + (Accumulator.update_latency(tile) - Accumulator.LOOKAHEAD)
+    return rows + (blocks - 1) * max(m, rows) + m + array_latency(tile) + fixed - 1

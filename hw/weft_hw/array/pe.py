@@ -35,6 +35,8 @@ class ProcessingElement(wiring.Component):
         the array.
     """
 
+    SUM_LATENCY = 1
+
     def __init__(self, *, sum_bits):
         self.sum_bits = sum_bits
         super().__init__({

@@ -3,32 +3,34 @@
 Each block starts when its weights are in the shadows: the swap goes out one cycle ahead of the
 block's first row, so that consecutive blocks, of one command or of two, leave no bubble.
 
-Latency: read request to array 2 cycles (``READ_LATENCY``). Throughput: one row a cycle.
+Latency: read request to array 2 cycles (``READ_LATENCY``), 3 if operands must be decoded (see
+``operand.decodes``). Throughput: one row a cycle.
 """
 
-from itertools import pairwise
-
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..formats.table import Format
 from ..memory.accumulator import Accumulator
 from ..memory.port import READ_LATENCY, ReadPort
+from .decode import OperandDecoder, is_float, part_bits, unit_shift
+from .operand import decodes, operand_bits
 
 __all__ = ["ActivationStreamer", "StreamParams"]
 
 
-class StreamParams(data.Struct):
-    """What the streamer needs of a command."""
+class StreamParams(data.StructLayout):
+    """What the streamer needs of a command. ``format`` is there unless the tile has int8 only;
+    ``gap``: keep ``Accumulator.update_distance`` cycles from the rows of the command before."""
 
-    row: unsigned(32)
-    stride: unsigned(16)
-    m: unsigned(16)
-    k: unsigned(16)
-    n: unsigned(16)
-    gap: unsigned(1)
-    """Keep ``Accumulator.UPDATE_DISTANCE`` cycles from the rows of the command before."""
+    def __init__(self, tile):
+        super().__init__({
+            "row": unsigned(32), "stride": unsigned(16),
+            "m": unsigned(16), "k": unsigned(16), "n": unsigned(16), "gap": unsigned(1),
+            **({"format": Format} if decodes(tile) else {}),
+        })
 
 
 class ActivationStreamer(wiring.Component):
@@ -38,14 +40,16 @@ class ActivationStreamer(wiring.Component):
     -------
     command : In(stream of StreamParams)
     read : Out(ReadPort)
-    activations, swap : Out
-        To the array.
+    activations, swap, floating : Out
+        To the array; ``floating`` only if the tile has floating point.
     token : Out(1)
         ``activations`` holds a row in this cycle.
     weights_ready : In(1)
-        ``WeightLoader.ready_next``.
+        ``WeightLoader.ready_soon``.
     waiting : Out(1)
         The next block waits for its weights.
+    swapping : Out(1)
+        A swap is given in this cycle or on its way.
     fault : Out(1), fault_row : Out
         A row beyond the scratchpad is due; stuck until ``quit``.
     quit : In(1)
@@ -55,12 +59,15 @@ class ActivationStreamer(wiring.Component):
     def __init__(self, config):
         tile = config.tile
         self.tile = tile
-        self.row_bits = max(ceil_log2(tile.scratchpad_rows), 16) + 2
+        self.part_bits = part_bits(tile)
+        self.row_bits = max(ceil_log2(tile.scratchpad_rows) + self.part_bits, 16) + 2
         super().__init__({
-            "command": In(stream.Signature(StreamParams)),
+            "command": In(stream.Signature(StreamParams(tile))),
             "read": Out(ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)),
-            "activations": Out(8 * tile.array_rows), "swap": Out(1), "token": Out(1),
-            "weights_ready": In(1), "waiting": Out(1),
+            "activations": Out(operand_bits(tile) * tile.array_rows), "swap": Out(1),
+            "token": Out(1),
+            **({"floating": Out(1)} if tile.has_float else {}),
+            "weights_ready": In(1), "waiting": Out(1), "swapping": Out(1),
             "fault": Out(1), "fault_row": Out(32),
             "quit": In(1),
         })
@@ -76,24 +83,32 @@ class ActivationStreamer(wiring.Component):
         stride = Signal(16)
         command_row = Signal(self.row_bits)
         block_row = Signal(self.row_bits)
-        row = Signal(self.row_bits)
+        row = Signal(self.row_bits)         # all three in units of the format
+        format = Signal(Format)
+        shift = unit_shift(tile, format) if decodes(tile) else Const(0, 1)
+        index = Signal(self.row_bits)       # scratchpad row
         m_total, m_left = Signal(16), Signal(16)
         k_total, k_left, n_left = Signal(16), Signal(16), Signal(16)
         block_start = Signal()
         gap = Signal()
-        recent = Signal(Accumulator.UPDATE_DISTANCE - 1)
+        recent = Signal(Accumulator.update_distance(tile) - 1)
         held = Signal()
         out_of_range = Signal()
         go = Signal()
+        latency = READ_LATENCY + decodes(tile)
+        swap = Signal(latency - 1)
+        # the loader has not yet seen a swap that is on its way
+        weights_ready = self.weights_ready & ~swap[:-1].any()
         m.d.comb += [
-            out_of_range.eq(row >= tile.scratchpad_rows),
+            index.eq(row >> shift),
+            out_of_range.eq(index >= tile.scratchpad_rows),
             self.fault.eq(active & out_of_range),
-            self.fault_row.eq(row),
-            self.waiting.eq(active & block_start & ~self.weights_ready),
+            self.fault_row.eq(index),
+            self.waiting.eq(active & block_start & ~weights_ready),
             held.eq(gap & recent.any()),
-            self.read.request.payload.eq(row),
+            self.read.request.payload.eq(index),
             self.read.request.valid.eq(
-                active & ~out_of_range & ~held & (~block_start | self.weights_ready)),
+                active & ~out_of_range & ~held & (~block_start | weights_ready)),
             go.eq(self.read.request.valid & self.read.request.ready),
         ]
         block_done, nb_done, command_done = Signal(), Signal(), Signal()
@@ -121,9 +136,14 @@ class ActivationStreamer(wiring.Component):
         with m.If(self.command.valid & self.command.ready):
             params = self.command.payload
             start = Signal(self.row_bits)
+            first_shift = Const(0, 1)
+            if decodes(tile):
+                first_shift = unit_shift(tile, params.format)
+                m.d.sync += format.eq(params.format)
             # a first row beyond the memory stays beyond it when cut to row_bits
             beyond = tile.scratchpad_rows
-            m.d.comb += start.eq(Mux(params.row >= beyond, beyond, params.row))
+            m.d.comb += start.eq(Mux((params.row >> first_shift) >= beyond,
+                                     Const(beyond) << first_shift, params.row))
             m.d.sync += [
                 active.eq(1), stride.eq(params.stride), block_start.eq(1), gap.eq(params.gap),
                 command_row.eq(start), block_row.eq(start), row.eq(start),
@@ -134,21 +154,44 @@ class ActivationStreamer(wiring.Component):
         # --- arriving rows: zero lanes beyond K
         lanes = Signal(rows)
         m.d.comb += lanes.eq(Mux(k_left >= rows, (1 << rows) - 1, (1 << k_left[:log2_rows]) - 1))
-        arriving = Signal(READ_LATENCY)
-        arriving_lanes = [Signal(rows, name=f"arriving_lanes_{i}") for i in range(READ_LATENCY)]
-        m.d.sync += [arriving.eq(Cat(go, arriving)), arriving_lanes[0].eq(lanes)]
-        m.d.sync += [later.eq(earlier) for earlier, later in pairwise(arriving_lanes)]
+        m.submodules.decoder = decoder = OperandDecoder(tile)
+        arriving = Signal(latency)
+        m.d.sync += [arriving.eq(Cat(go, arriving)), swap.eq(Cat(go & block_start, swap))]
         m.d.comb += [
-            self.activations.eq(self.read.response.payload[:8 * rows]
-                                & Cat(bit.replicate(8) for bit in arriving_lanes[-1])),
+            decoder.row.eq(self.read.response.payload),
+            decoder.lanes.eq(self._arriving(m, "lanes", lanes)),
             self.token.eq(arriving[-1]),
+            # one cycle before the block's first row reaches the array
+            self.swap.eq(swap[-1]), self.swapping.eq(swap.any()),
         ]
-        # one cycle before the block's first row reaches the array
-        swap = Signal(READ_LATENCY - 1)
-        m.d.sync += swap.eq(Cat(go & block_start, swap))
-        m.d.comb += self.swap.eq(swap[-1])
+        if decodes(tile):
+            arriving_format = self._arriving(m, "format", format)
+            operands = Signal.like(self.activations, reset_less=True)
+            m.d.sync += operands.eq(decoder.operands)
+            m.d.comb += [
+                decoder.format.eq(arriving_format),
+                decoder.part.eq(self._arriving(m, "part", row[:max(1, self.part_bits)])),
+                self.activations.eq(operands),
+            ]
+            if tile.has_float:
+                floating = Signal(reset_less=True)
+                m.d.sync += floating.eq(is_float(tile, arriving_format))
+                m.d.comb += self.floating.eq(floating)
+        else:
+            m.d.comb += self.activations.eq(decoder.operands)
 
         with m.If(self.quit):
             m.d.comb += self.command.ready.eq(0)
-            m.d.sync += [active.eq(0), arriving.eq(0), swap.eq(0)]
+            # what is being decoded still comes
+            decoding = Cat(Const(0, READ_LATENCY), arriving[READ_LATENCY - 1:-1])
+            m.d.sync += [active.eq(0), arriving.eq(decoding), swap.eq(0)]
         return m
+
+    @staticmethod
+    def _arriving(m, name, value):
+        """``value`` as it was when the row now arriving was asked for."""
+        for step in range(READ_LATENCY):
+            later = Signal.like(value, name=f"arriving_{name}_{step}")
+            m.d.sync += later.eq(value)
+            value = later
+        return value

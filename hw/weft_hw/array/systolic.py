@@ -1,9 +1,11 @@
 """The systolic array: R rows with the skews that turn row vectors into wavefronts and back.
 
-A vector of R activations given in one cycle enters row r after r cycles; the C sums of that vector
-leave together ``LATENCY = R + C`` cycles after it was given. Weight rows are given last row first,
-one a ``weight_valid`` cycle, R of them a block; row r's shadow shifts in the last R - r of them, so
-that all shadows are in place after the R-th.
+Everything moves down at S cycles a row, the latency of a sum through a processing element (S = 1
+for integers only, S = 3 with floating point). A vector of R activations given in one cycle enters
+row r after S * r cycles; the C sums of that vector leave together ``LATENCY = S * R + C`` cycles
+after it was given. Weight rows are given last row first, one a ``weight_rows`` cycle, R of them a
+block; row r's shadow shifts in the last R - r of them, (S - 1) * r cycles later, so that all
+shadows are in place when the wavefront comes.
 
 Exchange rule (what makes consecutive blocks bubble-free): ``swap`` is given with (or one cycle
 before) the last thing that still uses the old weights: activations given in later cycles use the
@@ -16,30 +18,47 @@ Performance Analysis of a Tensor Processing Unit", section 2, with exchange by w
 by stall.
 """
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..shared import share
+from .operand import operand_bits
+from .pe import ProcessingElement
+from .pe_float import FloatProcessingElement
 from .row import ArrayRow
 from .skew import Skew
 
-__all__ = ["SystolicArray"]
+__all__ = ["SystolicArray", "array_latency", "sum_latency"]
+
+
+def sum_latency(tile) -> int:
+    """Cycles that a sum takes through a row of the array."""
+    element = FloatProcessingElement if tile.has_float else ProcessingElement
+    return element.SUM_LATENCY
+
+
+def array_latency(tile) -> int:
+    """Cycles from activations to sums."""
+    return sum_latency(tile) * tile.array_rows + tile.array_cols
 
 
 class SystolicArray(wiring.Component):
-    """R x C int8 processing elements.
+    """R x C processing elements, for integers and floating point if the tile has any.
 
-    Latency: ``latency`` = R + C cycles from activations to sums. Throughput: R x C MACs per cycle.
+    Latency: ``latency`` = S * R + C cycles from activations to sums. Throughput: R x C MACs per
+    cycle.
 
     Members
     -------
-    activations : In(8 * R)
-        Vector of R operands, lane r in bits 8r+7:8r. Always taken; meaningless vectors give
+    activations : In(operand bits * R)
+        Vector of R operands, lane 0 in the low bits. Always taken; meaningless vectors give
         meaningless sums.
+    floating : In(1)
+        They are floating-point numbers; only if the tile has any.
     swap : In(1)
         Later vectors use the shadow weights.
-    weights : In(8 * C), weight_valid : In(1), weight_rows : In(R)
+    weights : In(operand bits * C), weight_rows : In(R)
         A row of weights; ``weight_rows[r]`` says that row r's shadow shifts. For the j-th row of a
         block: r <= j.
     sums : Out(sum_bits * C)
@@ -49,39 +68,57 @@ class SystolicArray(wiring.Component):
     def __init__(self, tile):
         self.tile = tile
         rows, cols, bits = tile.array_rows, tile.array_cols, tile.column_sum_bits
-        self.latency = rows + cols
+        self.latency = array_latency(tile)
         super().__init__({
-            "activations": In(8 * rows), "swap": In(1),
-            "weights": In(8 * cols), "weight_rows": In(rows),
+            "activations": In(operand_bits(tile) * rows), "swap": In(1),
+            **({"floating": In(1)} if tile.has_float else {}),
+            "weights": In(operand_bits(tile) * cols), "weight_rows": In(rows),
             "sums": Out(bits * cols),
         })
 
     def elaborate(self, platform):
         m = Module()
-        rows, cols, bits = self.tile.array_rows, self.tile.array_cols, self.tile.column_sum_bits
-        m.submodules.activation_skew = activation_skew = Skew(bits=8, delays=range(rows))
-        m.submodules.weight_skew = weight_skew = Skew(bits=8, delays=range(cols))
+        tile = self.tile
+        rows, cols, bits = tile.array_rows, tile.array_cols, tile.column_sum_bits
+        width, pace = operand_bits(tile), sum_latency(tile)
+        m.submodules.activation_skew = activation_skew = Skew(
+            bits=width, delays=[pace * r for r in range(rows)])
+        m.submodules.weight_skew = weight_skew = Skew(bits=width, delays=range(cols))
         m.submodules.sum_skew = sum_skew = Skew(bits=bits, delays=reversed(range(cols)))
-        # swap travels down beside the activations
-        swap = Signal(rows - 1, reset_less=True)
         m.d.comb += [
             activation_skew.i.eq(self.activations),
             weight_skew.i.eq(self.weights),
             self.sums.eq(sum_skew.o),
         ]
-        m.d.sync += swap.eq((swap << 1) | self.swap)
+        # travel down beside the activations
+        swap = self._line(m, "swap_line", self.swap, pace * (rows - 1))
+        loads = [self._line(m, f"load_line_{r}", self.weight_rows[r], (pace - 1) * r)
+                 for r in range(rows)]
+        if tile.has_float:
+            floating = self._line(m, "float_line", self.floating, pace * (rows - 1))
 
         weights, sums = weight_skew.o, 0
         for r in range(rows):
-            row = ArrayRow(cols=cols, sum_bits=bits)
+            row = ArrayRow(cols=cols, sum_bits=bits, has_float=tile.has_float)
             m.submodules[f"row_{r}"] = share(row)
             m.d.comb += [
-                row.activation_i.eq(activation_skew.o.word_select(r, 8).as_signed()),
-                row.swap_i.eq(self.swap if r == 0 else swap[r - 1]),
-                row.load_i.eq(self.weight_rows[r]),
+                row.activation_i.eq(activation_skew.o.word_select(r, width)),
+                row.swap_i.eq(swap[pace * r]),
+                row.load_i.eq(loads[r][-1]),
                 row.weights_i.eq(weights),
                 row.sums_i.eq(sums),
             ]
+            if tile.has_float:
+                m.d.comb += row.float_i.eq(floating[pace * r])
             weights, sums = row.weights_o, row.sums_o
         m.d.comb += sum_skew.i.eq(sums)
         return m
+
+    @staticmethod
+    def _line(m, name, bit, length):
+        """The bit now, a cycle ago, ... ``length`` cycles ago."""
+        if length == 0:
+            return [bit]
+        line = Signal(length, reset_less=True, name=name)
+        m.d.sync += line.eq(Cat(bit, line))
+        return [bit, *line]

@@ -3,32 +3,32 @@
 It runs ahead of the activations by one block, across commands too, and buffers a few rows so that
 loading starts in the very cycle in which the shadows come free.
 
-Latency: read request to shift 4 cycles. Throughput: one weight row a cycle, one block in R cycles.
+Latency: read request to shift 4 cycles, 5 if operands must be decoded. Throughput: one
+weight row a cycle, one block in R cycles.
 """
 
-from itertools import pairwise
-
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..formats.table import Format
 from ..memory.port import READ_LATENCY, ReadPort
+from .decode import OperandDecoder, part_bits, unit_shift
+from .operand import decodes, operand_bits
 
 __all__ = ["WeightLoader", "WeightParams"]
 
-#: Rows buffered: those in flight in the memory, one being written, one being shifted.
-_BUFFER_ROWS = READ_LATENCY + 2
 
+class WeightParams(data.StructLayout):
+    """What the loader needs of a command. ``format`` is there unless the tile has int8 only."""
 
-class WeightParams(data.Struct):
-    """What the loader needs of a command."""
-
-    row: unsigned(32)
-    stride: unsigned(16)
-    k: unsigned(16)
-    n: unsigned(16)
+    def __init__(self, tile):
+        super().__init__({
+            "row": unsigned(32), "stride": unsigned(16), "k": unsigned(16), "n": unsigned(16),
+            **({"format": Format} if decodes(tile) else {}),
+        })
 
 
 class WeightLoader(wiring.Component):
@@ -42,8 +42,9 @@ class WeightLoader(wiring.Component):
         To the array.
     swap : In(1)
         The array takes the shadows in this cycle.
-    ready_next : Out(1)
-        A swap may be given in the next cycle.
+    ready_soon : Out(1)
+        A swap may be given as soon as a row that is asked for now can be there for one: in the next
+        cycle, or in the one after it if operands must be decoded.
     fault : Out(1), fault_row : Out
         A row beyond the scratchpad is due; stuck until ``quit``.
     quit : In(1)
@@ -53,13 +54,16 @@ class WeightLoader(wiring.Component):
     def __init__(self, config):
         tile = config.tile
         self.tile = tile
+        self.part_bits = part_bits(tile)
         # one block may overstep the memory by R strides before the range check stops it
-        self.row_bits = max(ceil_log2(tile.scratchpad_rows), 16) + ceil_log2(tile.array_rows) + 2
+        self.row_bits = (max(ceil_log2(tile.scratchpad_rows) + self.part_bits, 16)
+                         + ceil_log2(tile.array_rows) + 2)
         super().__init__({
-            "command": In(stream.Signature(WeightParams)),
+            "command": In(stream.Signature(WeightParams(tile))),
             "read": Out(ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)),
-            "weights": Out(8 * tile.array_cols), "weight_rows": Out(tile.array_rows),
-            "swap": In(1), "ready_next": Out(1),
+            "weights": Out(operand_bits(tile) * tile.array_cols),
+            "weight_rows": Out(tile.array_rows),
+            "swap": In(1), "ready_soon": Out(1),
             "fault": Out(1), "fault_row": Out(32),
             "quit": In(1),
         })
@@ -75,7 +79,10 @@ class WeightLoader(wiring.Component):
         stride = Signal(16)
         first_row = Signal(self.row_bits)   # last row of block kb = 0, this nb
         block_row = Signal(self.row_bits)   # last row of this block
-        row = Signal(self.row_bits)
+        row = Signal(self.row_bits)         # all three in units of the format
+        format = Signal(Format)
+        shift = unit_shift(tile, format) if decodes(tile) else Const(0, 1)
+        index = Signal(self.row_bits)       # scratchpad row
         in_block = Signal(log2_rows, init=rows - 1)
         k_total = Signal(16)
         k_left = Signal(16)                 # weight rows of this block and of the later ones of nb
@@ -86,15 +93,18 @@ class WeightLoader(wiring.Component):
         out_of_range = Signal()
         m.d.comb += [
             padding.eq(in_block >= k_left),
-            out_of_range.eq(~padding & (beyond_command | (row >= tile.scratchpad_rows))),
-            self.fault_row.eq(row),
+            index.eq(row >> shift),
+            out_of_range.eq(~padding & (beyond_command | (index >= tile.scratchpad_rows))),
+            self.fault_row.eq(index),
         ]
         # --- requests, limited by the room in the buffer
-        m.submodules.buffer = buffer = SyncFIFO(width=8 * cols, depth=_BUFFER_ROWS)
-        room = Signal(range(_BUFFER_ROWS + 1), init=_BUFFER_ROWS)
+        # rows in flight in the memory or being decoded, one being written, one being shifted
+        buffer_rows = READ_LATENCY + decodes(tile) + 2
+        m.submodules.buffer = buffer = SyncFIFO(width=len(self.weights), depth=buffer_rows)
+        room = Signal(range(buffer_rows + 1), init=buffer_rows)
         issue = Signal()
         m.d.comb += [
-            self.read.request.payload.eq(row),
+            self.read.request.payload.eq(index),
             self.read.request.valid.eq(active & (room != 0) & ~padding & ~out_of_range),
             issue.eq(active & (room != 0) & ~out_of_range & (padding | self.read.request.ready)),
         ]
@@ -122,52 +132,78 @@ class WeightLoader(wiring.Component):
         with m.If(self.command.valid & self.command.ready):
             params = self.command.payload
             last_of_block = Signal(self.row_bits)
+            first_shift = Const(0, 1)
+            if decodes(tile):
+                first_shift = unit_shift(tile, params.format)
+                m.d.sync += format.eq(params.format)
             m.d.comb += last_of_block.eq(params.row + (params.stride << log2_rows) - params.stride)
             m.d.sync += [
                 active.eq(1), stride.eq(params.stride),
                 first_row.eq(last_of_block), block_row.eq(last_of_block), row.eq(last_of_block),
                 in_block.eq(rows - 1),
                 k_total.eq(params.k), k_left.eq(params.k), n_left.eq(params.n),
-                beyond_command.eq(params.row >= tile.scratchpad_rows),
+                beyond_command.eq((params.row >> first_shift) >= tile.scratchpad_rows),
             ]
 
         # --- arriving rows: zeros beyond K, zero lanes beyond N
         lanes = Signal(cols)                # of the block being requested
         m.d.comb += lanes.eq(Mux(n_left >= cols, (1 << cols) - 1, (1 << n_left[:log2_cols]) - 1))
-        arriving = Signal(READ_LATENCY)
-        arriving_lanes = [Signal(cols, name=f"arriving_lanes_{i}") for i in range(READ_LATENCY)]
+        m.submodules.decoder = decoder = OperandDecoder(tile)
+        arriving = Signal(READ_LATENCY + decodes(tile))
         m.d.sync += arriving.eq(Cat(issue, arriving))
-        m.d.sync += arriving_lanes[0].eq(Mux(padding, 0, lanes))
-        m.d.sync += [later.eq(earlier) for earlier, later in pairwise(arriving_lanes)]
-        mask = Cat(bit.replicate(8) for bit in arriving_lanes[-1])
         m.d.comb += [
+            decoder.row.eq(self.read.response.payload),
+            decoder.lanes.eq(self._arriving(m, "lanes", Mux(padding, 0, lanes))),
             buffer.w_en.eq(arriving[-1]),
-            buffer.w_data.eq(self.read.response.payload[:8 * cols] & mask),
         ]
+        if decodes(tile):
+            operands = Signal.like(self.weights, reset_less=True)
+            m.d.sync += operands.eq(decoder.operands)
+            m.d.comb += [
+                decoder.format.eq(self._arriving(m, "format", format)),
+                decoder.part.eq(self._arriving(m, "part", row[:max(1, self.part_bits)])),
+                buffer.w_data.eq(operands),
+            ]
+        else:
+            m.d.comb += buffer.w_data.eq(decoder.operands)
 
         # --- shifting into the shadows
         loaded = Signal(range(rows + 1))
         already = Signal.like(loaded)       # rows of the block in shadows, after this cycle's swap
         shift = Signal()
         thermometer = Signal(rows, init=1)
+        last_but_one = Signal()
         m.d.comb += [
             already.eq(Mux(self.swap, 0, loaded)),
             shift.eq(buffer.r_rdy & (already != rows)),
             buffer.r_en.eq(shift),
             self.weights.eq(buffer.r_data),
             self.weight_rows.eq(Mux(shift, Mux(already == 0, 1, thermometer), 0)),
-            self.ready_next.eq((already == rows) | (shift & (already == rows - 1))),
+            self.ready_soon.eq((already == rows) | (shift & (already == rows - 1)) | last_but_one),
         ]
+        if decodes(tile):
+            # the last row is shifted in the next cycle
+            m.d.comb += last_but_one.eq(
+                shift & (already == rows - 2) & ((buffer.r_level > 1) | buffer.w_en))
         m.d.sync += loaded.eq(already + shift)
         with m.If(shift):
             m.d.sync += thermometer.eq(Mux(already == 0, 3, (thermometer << 1) | 1))
         m.d.sync += room.eq(room - issue + shift)
         # told when every row before it is in the shadows, so that a block that still waits is the
         # faulty one
-        m.d.comb += self.fault.eq(active & out_of_range & (room == _BUFFER_ROWS))
+        m.d.comb += self.fault.eq(active & out_of_range & (room == buffer_rows))
 
         with m.If(self.quit):
             m.d.comb += [self.command.ready.eq(0), buffer.r_en.eq(1)]
             m.d.sync += [active.eq(0), arriving.eq(0), loaded.eq(0), in_block.eq(rows - 1),
-                         room.eq(_BUFFER_ROWS)]
+                         room.eq(buffer_rows)]
         return m
+
+    @staticmethod
+    def _arriving(m, name, value):
+        """``value`` as it was when the row now arriving was asked for."""
+        for step in range(READ_LATENCY):
+            later = Signal.like(value, name=f"arriving_{name}_{step}")
+            m.d.sync += later.eq(value)
+            value = later
+        return value

@@ -120,6 +120,8 @@ def map_to_cells(
         synth,
         f"dfflibmap {liberty} {avoid}",
         "opt -full",
+        # sharing gates leaves word-level multiplexers
+        "simplemap",
         f"abc {liberty} {avoid} {script}",
         "setundef -zero",
         "opt_clean",
