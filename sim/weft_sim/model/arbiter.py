@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .events import Events
+from .multicast import Tree
 from .network import Link, Way
 from .wormhole import Channel, Wormhole
 
@@ -26,11 +27,11 @@ class PacketArbiter:
         self._link = link
         self._places = places
         self._last = 0
-        self._waiting: dict[int, tuple[Callable[[], None], Endpoint, Way | Wormhole]] = {}
+        self._waiting: dict[int, tuple[Callable[[], None], Endpoint, Way | Wormhole | Tree]] = {}
         self._looks_at = -1
 
     def offer(
-        self, client: int, send: Callable[[], None], endpoint: Endpoint, way: Way | Wormhole
+        self, client: int, send: Callable[[], None], endpoint: Endpoint, way: Way | Wormhole | Tree
     ) -> None:
         """``client`` has a packet; ``send()`` is called in the cycle in which it may go."""
         now = self._events.now
@@ -44,7 +45,7 @@ class PacketArbiter:
         self._waiting[client] = send, endpoint, way
         self._look()
 
-    def _is_taken(self, endpoint: Endpoint, way: Way | Wormhole) -> bool:
+    def _is_taken(self, endpoint: Endpoint, way: Way | Wormhole | Tree) -> bool:
         """Whether the network has a place for what the endpoint does not take."""
         return not way.gated or endpoint.held_flits <= self._places * way.routers
 

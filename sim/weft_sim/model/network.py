@@ -9,12 +9,14 @@ they were sent.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 from amaranth.lib import data
 from weft_hw.config import ChipConfig
 from weft_hw.noc.packet import RequestHeader, ResponseHeader, RouterPort
 
 from .events import Events
+from .multicast import Tree
 from .outbox import Outbox
 from .timing import TIMING
 from .wormhole import Channel, Wormhole
@@ -131,6 +133,12 @@ class Network:
             keys.append((plane, "out", x, y, port))
             y += 1 if port == "SOUTH" else -1
         return [*keys, (plane, "out", *target)]
+
+    def tree(self, x: int, y: int, rectangle: SimpleNamespace) -> Tree:
+        """The way of packets from a tile to a rectangle of tiles, on the request plane of a
+        mesh.
+        """
+        return Tree(lambda key: self._channel(("request", *key)), x, y, rectangle)
 
     def outbox(self, plane: str, node: Node) -> Outbox:
         """Of a node that sends alone on a plane."""

@@ -105,6 +105,10 @@ class Timing:
     """dma/gather.py: an index taken to the end of its multiplication."""
     store_header: int = 3
     """dma/row_reader.py, store.py: an access taken to its header, its first row being granted."""
+    store_empty_header: int = 1
+    """dma/store.py: an access without rows taken to its header."""
+    tile_walk: int = 3
+    """dma/tile_walk.py: command taken to its first packet being made."""
     load_settle: int = 2
     """dma/load.py, ring.py: last data flit of a response to its entry leaving the ring."""
     store_settle: int = 1

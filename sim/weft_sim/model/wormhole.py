@@ -9,23 +9,68 @@ that does not accept a packet holds the last link.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .events import Events
 from .timing import TIMING
 
-__all__ = ["Channel", "Wormhole"]
+__all__ = ["Channel", "Packet", "Wormhole"]
 
 
-class _Packet:
-    __slots__ = ("deliver", "entered", "flits", "place", "route")
+class Packet:
+    """A packet on its way."""
+
+    __slots__ = ("entered", "flits")
+
+    def __init__(self, flits: int) -> None:
+        self.flits = flits
+        self.entered = 0
+
+    def enters(self, cycle: int) -> bool:
+        """Its first flit crosses the next link of its way; whether that is the last."""
+        raise NotImplementedError
+
+    @property
+    def holds(self) -> bool:
+        """Whether the last link waits for the receiver to release it."""
+        raise NotImplementedError
+
+    def asks(self) -> Iterable[tuple[Channel, int]]:
+        """The links it wants next, and the router port by which it asks for them."""
+        raise NotImplementedError
+
+    def fits(self, channel: Channel) -> bool:
+        """Whether it may go on a link that is free."""
+        return True
+
+    def granted(self, source: Channel, channel: Channel) -> None:
+        """It is its turn on a link that is free."""
+        source.leaves(self, source.events.now)
+        channel.take(self, source.events.now)
+
+
+class _UnicastPacket(Packet):
+    __slots__ = ("_deliver", "_place", "_route")
 
     def __init__(self, route: Wormhole, flits: int, deliver: Callable[[int], None]) -> None:
-        self.route = route
-        self.flits = flits
-        self.deliver = deliver
-        self.place = 0
-        self.entered = 0
+        super().__init__(flits)
+        self._route = route
+        self._deliver = deliver
+        self._place = 0
+
+    def enters(self, cycle: int) -> bool:
+        self._place += 1
+        if self._place < len(self._route.links):
+            return False
+        self._deliver(cycle)
+        return True
+
+    @property
+    def holds(self) -> bool:
+        return self._route.holds
+
+    def asks(self) -> Iterable[tuple[Channel, int]]:
+        return ((self._route.links[self._place], self._route.ports[self._place]),)
 
 
 class _Buffer:
@@ -38,10 +83,10 @@ class _Buffer:
     __slots__ = ("flits", "heads_from", "pending", "queue")
 
     def __init__(self) -> None:
-        self.queue: deque[_Packet] = deque()
+        self.queue: deque[Packet] = deque()
         self.flits = 0
         self.heads_from = 0
-        self.pending: _Packet | None = None
+        self.pending: Packet | None = None
 
 
 class Channel:
@@ -54,41 +99,42 @@ class Channel:
     __slots__ = (
         "_asks",
         "_depth",
-        "_events",
         "_looks_at",
         "_turn",
+        "_waits",
         "buffer",
+        "events",
         "free",
         "held",
         "waiters",
     )
 
     def __init__(self, events: Events, depth: int) -> None:
-        self._events = events
+        self.events = events
         self._depth = depth
         self._asks: dict[int, Channel] = {}
         self._turn = 0
         self._looks_at = -1
+        self._waits = False
         self.buffer = _Buffer()
         self.free = 0
         self.held = False
         self.waiters: list[Callable[[], None]] = []
 
-    def take(self, packet: _Packet, cycle: int) -> None:
+    def take(self, packet: Packet, cycle: int) -> None:
         """A packet's first flit crosses the link in ``cycle``."""
         packet.entered = cycle
-        packet.place += 1
         self.free = cycle + packet.flits
-        if packet.place == len(packet.route.links):
-            self.held = packet.route.holds
-            packet.deliver(cycle)
+        self.held = packet.holds
+        if packet.enters(cycle):
             return
+        self.held = False
         buffer = self.buffer
         if buffer.flits + packet.flits > self._depth:
             buffer.pending = packet
             self.held = True
         buffer.flits += packet.flits
-        self._events.at(cycle + TIMING.hop_cycles, self._arrive, packet)
+        self.events.at(cycle + TIMING.hop_cycles, self._arrive, packet)
 
     def release(self, cycle: int) -> None:
         """The last flit of the packet that held the link leaves it before ``cycle``."""
@@ -97,12 +143,11 @@ class Channel:
         waiters, self.waiters = self.waiters, []
         for call in waiters:
             call()
-        if self._asks:
-            self._look(self.free)
+        self.look()
 
     # --- the router behind the link -----------------------------------------------------------
 
-    def _arrive(self, packet: _Packet) -> None:
+    def _arrive(self, packet: Packet) -> None:
         """A head is in the input buffer."""
         self.buffer.queue.append(packet)
         if len(self.buffer.queue) == 1:
@@ -110,23 +155,30 @@ class Channel:
 
     def _ask(self) -> None:
         """The oldest head asks for its next link, once the packet before it is through."""
-        buffer, now = self.buffer, self._events.now
+        buffer, now = self.buffer, self.events.now
         if not buffer.queue:
             return
         if buffer.heads_from > now:
-            self._events.at(buffer.heads_from, self._ask)
+            self.events.at(buffer.heads_from, self._ask)
             return
-        packet = buffer.queue[0]
-        target = packet.route.links[packet.place]
-        target._asks[packet.route.ports[packet.place]] = self
-        if not target.held:
-            target._look(target.free)
+        for target, port in buffer.queue[0].asks():
+            target._asks[port] = self
+            target.look()
+
+    def look(self) -> None:
+        """Somebody may want the link."""
+        if self._asks and not self.held:
+            self._look(self.free)
+
+    def has_room(self, flits: int) -> bool:
+        """Whether a packet finds room in the buffer behind the link."""
+        return self.buffer.flits + flits <= self._depth
 
     def _look(self, cycle: int) -> None:
-        cycle = max(cycle, self._events.now)
+        cycle = max(cycle, self.events.now)
         if cycle != self._looks_at:
             self._looks_at = cycle
-            self._events.late(cycle, self._grant, cycle)
+            self.events.late(cycle, self._grant, cycle)
 
     def _grant(self, planned: int) -> None:
         if planned != self._looks_at:
@@ -134,23 +186,25 @@ class Channel:
         self._looks_at = -1
         if self.held or not self._asks:
             return
-        now = self._events.now
+        now = self.events.now
         if self.free > now:
             self._look(self.free)
             return
         # the input served last comes last
         port = min(self._asks, key=lambda port: (port - self._turn - 1) % 8)
+        packet = self._asks[port].buffer.queue[0]
+        if not packet.fits(self):
+            # it keeps its turn until there is room
+            self._waits = True
+            return
         self._turn = port
-        source = self._asks.pop(port)
-        packet = source.buffer.queue.popleft()
-        source._leaves(packet, now)
-        self.take(packet, now)
-        if self._asks and not self.held:
-            self._look(self.free)
+        packet.granted(self._asks.pop(port), self)
+        self.look()
 
-    def _leaves(self, packet: _Packet, cycle: int) -> None:
-        """A head has gone on from the input buffer; its flits follow."""
+    def leaves(self, packet: Packet, cycle: int) -> None:
+        """The head of the oldest packet has gone on from the input buffer; its flits follow."""
         buffer = self.buffer
+        buffer.queue.popleft()
         buffer.flits -= packet.flits
         buffer.heads_from = cycle + packet.flits
         tail = buffer.pending
@@ -161,7 +215,10 @@ class Channel:
                 room = cycle + packet.flits + behind - self._depth
                 self.release(max(tail.entered + tail.flits, room))
         if buffer.queue:
-            self._events.at(buffer.heads_from, self._ask)
+            self.events.at(buffer.heads_from, self._ask)
+        if self._waits:
+            self._waits = False
+            self.look()
 
 
 class Wormhole:
@@ -186,7 +243,7 @@ class Wormhole:
 
         ``deliver(head)`` is called in the cycle in which its first flit arrives.
         """
-        self.links[0].take(_Packet(self, flits, deliver), cycle)
+        self.links[0].take(_UnicastPacket(self, flits, deliver), cycle)
 
     def release(self, cycle: int) -> None:
         """The receiver has taken the packet delivered: its last flit comes before ``cycle``."""

@@ -99,10 +99,12 @@ class DmaEngine(Engine):
     # --- commands in --------------------------------------------------------------------------
 
     def ready(self) -> bool:
-        return (
-            self._decoding is None
-            and len(self.front.inside) < self.tile.config.tile.command_queue_depth
-        )
+        return self._decoding is None and self._has_place
+
+    @property
+    def _has_place(self) -> bool:
+        """Whether the engine holds fewer commands than it can."""
+        return len(self.front.inside) < self.tile.config.tile.command_queue_depth
 
     def start(self, command: Command) -> None:
         self.tile.chip.dma_begins(self)
@@ -274,7 +276,11 @@ class DmaEngine(Engine):
         self.tile.chip.dma_ends()
         if job.status is Status.OK and job.clean:
             self.carry_out(job)
-        self.front.done(job.command, job.status, job.address)
+        self.ended(job.command, job.status, job.address)
+
+    def ended(self, command: Command, status: Status, address: int) -> None:
+        """All that a command asked for has been answered."""
+        self.front.done(command, status, address)
 
     def carry_out(self, job: Job) -> None:
         """Moves the bytes of a transfer that has succeeded."""

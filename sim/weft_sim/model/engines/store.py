@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from weft_hw.isa import Status
 
 from ..decode import Command
 from ..memory import WINDOW_WRITE
-from ..requests import Request
+from ..multicast import Tree
+from ..network import Way
+from ..requests import Request, Walk
 from ..timing import TIMING
+from ..walks import TensorWalk
+from ..wormhole import Wormhole
 from .dma import DmaEngine, Job
 from .row_reader import RowReader
+from .tile_store import TileRequest, TileStore
 from .traffic import ArrayTraffic
 
 if TYPE_CHECKING:
+    from ..endpoint import Endpoint
     from ..tile import Tile
     from .frontend import FrontEnd
 
@@ -23,6 +31,16 @@ __all__ = ["StoreEngine"]
 
 #: dma/store.py _HEADERS: packets whose data may be read ahead of their headers.
 _HEADERS = 4
+
+
+class _Header(NamedTuple):
+    """A packet whose data is read: how it is sent, its data flits, when its header is ready."""
+
+    send: Callable[[], None]
+    flits: int
+    ready: int
+    endpoint: Endpoint
+    way: Way | Wormhole | Tree
 
 
 class StoreEngine(DmaEngine):
@@ -34,45 +52,125 @@ class StoreEngine(DmaEngine):
         super().__init__(tile, front)
         self.depth = tile.config.tile.store_requests
         self.settle_cycles = TIMING.store_settle
-        self._headers: deque[tuple[Job, Request, int]] = deque()
+        self._headers: deque[_Header] = deque()
+        self._order: deque[Command] = deque()
+        self._ends: dict[int, tuple[Status, int]] = {}
         self.reader = RowReader(traffic)
+        self.tiles = TileStore(self)
+
+    # --- commands -----------------------------------------------------------------------------
+
+    def _is_to_tiles(self, command: Command) -> bool:
+        return bool(command.fields.to_tiles) and self.tile.config.mesh.tiles > 1
+
+    def ready(self) -> bool:
+        command = self.front.command
+        if command is None or not self._is_to_tiles(command):
+            return super().ready()
+        return self.tiles.ready and self._has_place
+
+    def start(self, command: Command) -> None:
+        self._order.append(command)
+        if self._is_to_tiles(command):
+            self.tile.chip.dma_begins(self)
+            self.tiles.start(command)
+        else:
+            super().start(command)
+
+    def walk(self, command: Command) -> Walk | TensorWalk | None:
+        # a chip with one tile has no tiles to store to
+        return None if command.fields.to_tiles else super().walk(command)
+
+    def ended(self, command: Command, status: Status, address: int) -> None:
+        """Ends are given in the order of the commands, whichever way they went."""
+        self._ends[command.index] = status, address
+        while self._order and self._order[0].index in self._ends:
+            first = self._order.popleft()
+            self.front.done(first, *self._ends.pop(first.index))
+
+    def tiles_ended(self, command: Command, status: Status, address: int) -> None:
+        """A store to tiles has ended."""
+        self.tile.chip.dma_ends()
+        self.ended(command, status, address)
+
+    # --- requests -----------------------------------------------------------------------------
 
     def offer(self, job: Job, request: Request) -> None:
         now = self.events.now
-        free_from = None if len(self._headers) >= _HEADERS else self.reader.free_from()
+        free_from = self._free_from()
         if free_from is None:
             return
         if free_from > now:
             self.wake_offer(free_from)
             return
         self.enter(job, request)
+        endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
         ready = now + TIMING.store_header + self.reader.read(now, request.row, request.flits)
-        self._headers.append((job, request, ready))
-        if len(self._headers) == 1:
-            self.events.at(ready, self._offer_header)
+        send = partial(self._send, job, request, endpoint)
+        self._queue(_Header(send, request.flits, ready, endpoint, job.out))
         self.taken_at(now)
+
+    def _free_from(self) -> int | None:
+        """The cycle in which the reader takes a packet; None if that is not known yet."""
+        return None if len(self._headers) >= _HEADERS else self.reader.free_from()
+
+    def _queue(self, header: _Header) -> None:
+        self._headers.append(header)
+        if len(self._headers) == 1:
+            self.events.at(header.ready, self._offer_header)
 
     def _offer_header(self) -> None:
         """The oldest packet's header is ready."""
-        job, _, _ = self._headers[0]
-        endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
-        self.tile.requests.offer(self.front.id.value, self._send, endpoint, job.out)
+        header = self._headers[0]
+        client = self.front.id.value
+        self.tile.requests.offer(client, self._send_header, header.endpoint, header.way)
 
-    def _send(self) -> None:
-        job, request, _ = self._headers.popleft()
-        chip, counters, now = self.tile.chip, self.tile.counters, self.events.now
-        header = chip.network.request_header_flits
-        flits = header + request.flits
-        endpoint = chip.endpoints[job.command.fields.endpoint]
-        self.reader.sent(now + header, request.flits)
-        counters.request_flits += flits
-        counters.response_flits += chip.network.response_header_flits
+    def _send_header(self) -> None:
+        header, now = self._headers.popleft(), self.events.now
+        length = self.tile.chip.network.request_header_flits
+        flits = length + header.flits
+        if header.flits:
+            self.reader.sent(now + length, header.flits)
+        self.tile.counters.request_flits += flits
         self.wake_offer(now + 1)
+        self.events.after(1, self.tiles.look)
         if self._headers:
-            self.events.at(max(now + flits, self._headers[0][2]), self._offer_header)
+            self.events.at(max(now + flits, self._headers[0].ready), self._offer_header)
+        header.send()
+
+    def _send(self, job: Job, request: Request, endpoint: Endpoint) -> None:
+        network = self.tile.chip.network
+        length = network.request_header_flits
+        self.tile.counters.response_flits += network.response_header_flits
         job.out.send(
-            now, flits, lambda head: self.events.at(head + header - 1, endpoint.write, request)
+            self.events.now,
+            length + request.flits,
+            lambda head: self.events.at(head + length - 1, endpoint.write, request),
         )
+
+    # --- packets to tiles ---------------------------------------------------------------------
+
+    def room_for_tiles(self, rows: int) -> int | None:
+        """The cycle in which a packet to tiles is taken; None if that is not known yet. Packets to
+        memory go first.
+        """
+        if self._offered is not None and self._offered[1] is not None:
+            return self.events.now + 1
+        if not rows:
+            return None if len(self._headers) >= _HEADERS else self.events.now
+        return self._free_from()
+
+    def send_to_tiles(self, request: TileRequest, way: Tree) -> None:
+        """A packet to tiles, for which there is room."""
+        now, packet = self.events.now, request.packet
+        assert packet is not None
+        ready = now + TIMING.store_empty_header
+        if packet.rows:
+            ready = now + TIMING.store_header + self.reader.read(now, packet.row, packet.rows)
+        send = partial(self.tiles.send, request)
+        self._queue(_Header(send, packet.rows, ready, self.tile.chip.endpoints[0], way))
+
+    # --- bytes --------------------------------------------------------------------------------
 
     def execute(self, command: Command) -> None:
         f, tile = command.fields, self.tile
