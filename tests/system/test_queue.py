@@ -107,3 +107,13 @@ def test_device_of_an_open_target(open_device):
         assert second.config == first.config
     with pytest.raises(ValueError, match=r"tile.array_rows 4, but configuration ecp5 has 8"):
         Device(first.target, "ecp5")
+
+
+def test_submissions_in_every_cycle(open_device):
+    """A doorbell that rings while the fetcher looks at the tail is never heard."""
+    device = open_device("quad")
+    nop = pack(Opcode.NOP)
+    for _ in range(40):
+        device.submit([nop])
+        device.submit([nop] * 3)
+        device.submit([nop] * 2).wait(timeout_cycles=10_000)

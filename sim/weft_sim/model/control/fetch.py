@@ -74,7 +74,11 @@ class RingFetch:
             self.events.after(1, self._issue, self._epoch)
 
     def _plan(self, epoch: int) -> None:
-        if epoch != self._epoch or not self.queue.fetching or not self.pending or self._failed:
+        if epoch != self._epoch:
+            return
+        # a tail written in this very cycle is seen in the next
+        self._plan_at = -1
+        if not self.queue.fetching or not self.pending or self._failed:
             return
         values = self.chip.registers.values
         base, log2 = self.chip.registers.pair("QUEUE_BASE"), values["QUEUE_LOG2"]
