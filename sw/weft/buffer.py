@@ -166,6 +166,33 @@ class DeviceBuffer:
             )
         return DeviceBuffer(self._device, self._address, shape, self.dtype, self._base or self)
 
+    def __getitem__(self, index: int | slice) -> DeviceBuffer:
+        """Part of the first axis, the same memory: an element of it, or a slice in steps of 1.
+
+        Raises
+        ------
+        TypeError, IndexError, ValueError
+            for another index, one beyond the end, an empty slice.
+        """
+        if isinstance(index, slice):
+            start, stop, step = index.indices(self.shape[0])
+            if step != 1 or stop <= start:
+                raise ValueError(f"slice must take at least one element in steps of 1, not {index}")
+            shape = (stop - start, *self.shape[1:])
+        elif isinstance(index, int | np.integer):
+            if self.ndim < 2 or not 0 <= index < self.shape[0]:
+                raise IndexError(f"index must be below the first of {self.shape}, not {index}")
+            start, shape = int(index), self.shape[1:]
+        else:
+            raise TypeError(f"index must be an integer or a slice, not {index!r}")
+        if is_packed(self.dtype) and self.ndim < 2:
+            raise ValueError(
+                "a vector of int4 must not be cut, because its bytes hold two elements"
+            )
+        each = bytes_of(self.shape[1:], self.dtype) if self.ndim > 1 else self.dtype.itemsize
+        base = self if self._base is None else self._base
+        return DeviceBuffer(self._device, self._address + start * each, shape, self.dtype, base)
+
     def free(self) -> None:
         """Gives the memory back, after everything submitted has finished.
 

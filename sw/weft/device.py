@@ -16,9 +16,8 @@ from weft_sim.target import Target
 from .buffer import DeviceBuffer, bytes_of, check_array, write_array
 from .commands import as_array
 from .compiler.check import check_program
+from .device_kernels import DeviceKernels
 from .event import Event
-from .kernels.conv import Conv2d
-from .kernels.matmul import Operand, matmul_async
 from .memory import Allocator
 from .programs import ProgramStore
 from .queue import CommandQueue
@@ -31,7 +30,7 @@ __all__ = ["Device"]
 _DEFAULT_RING_ENTRIES = 4096
 
 
-class Device:
+class Device(DeviceKernels):
     """A chip and its memory.
 
     Parameters
@@ -253,24 +252,3 @@ class Device:
         """
         self.require_open()
         self.queue.reset()
-
-    # kernels
-
-    def matmul(self, a: Operand, b: Operand, **options: Any) -> DeviceBuffer:
-        """``a @ b`` on the device; see ``weft.kernels.matmul.matmul_async`` for the options."""
-        return matmul_async(self, a, b, **options).wait()
-
-    def matmul_async(self, a: Operand, b: Operand, **options: Any) -> Event:
-        """Like ``matmul``, but returns an event at once; its ``wait()`` gives the buffer."""
-        return matmul_async(self, a, b, **options)
-
-    def conv2d(self, x: Operand, weight: Any, **options: Any) -> DeviceBuffer:
-        """Images (B, H, W, Cin) through a kernel (KH, KW, Cin / groups, Cout): (B, OH, OW, Cout).
-
-        ``stride``, ``padding``, ``dilation``, ``groups`` and ``pad_value``: see
-        ``weft.kernels.Conv2d``, which also keeps weights on the device; the other options are those
-        of ``matmul`` for results.
-        """
-        names = ("stride", "padding", "dilation", "groups", "pad_value")
-        geometry = {name: options.pop(name) for name in names if name in options}
-        return Conv2d(self, weight, **geometry)(x, **options)

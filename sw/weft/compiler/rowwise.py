@@ -45,13 +45,17 @@ class RowStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowTask:
-    """``m`` rows of ``n`` columns through the program at ``start``."""
+    """``m`` rows of ``n`` columns through the program at ``start``.
+
+    ``row_scalar``: the scalar, if any, to which the number of a command's first row is added.
+    """
 
     m: int
     n: int
     start: int
     streams: tuple[RowStream, ...]
     scalars: tuple[int, ...] = ()
+    row_scalar: int | None = None
     row_cycles: int = 1
 
 
@@ -143,7 +147,9 @@ class _Rows:
             self._load(pieces, number + 1, chunk, half, runs, stores, loads)
             places = [*constants, *self._rows(number, chunk, half)]
             needs = [loads[number], stores[number - 2] if number > 1 else None]
-            runs.append(self._run(length, places, [step for step in needs if step is not None]))
+            runs.append(
+                self._run(start, length, places, [step for step in needs if step is not None])
+            )
             last = None
             for place, row in places:
                 if place.operand.written:
@@ -181,7 +187,9 @@ class _Rows:
                 last = self._transfer(Opcode.LOAD, needs, place, start, length, row)
         loads.append(last)
 
-    def _run(self, rows: int, places: list[tuple[_Place, int]], needs: list[Step]) -> Step:
+    def _run(
+        self, first: int, rows: int, places: list[tuple[_Place, int]], needs: list[Step]
+    ) -> Step:
         task = self.task
         fields = {"m": rows, "n": task.n, "start": task.start}
         for place, row in places:
@@ -193,7 +201,9 @@ class _Rows:
                 0 if operand.shared else layout.unit(place.width),
                 layout.units_per_vector,
             )
-        fields |= {f"scalar{number}": bits for number, bits in enumerate(task.scalars)}
+        for number, bits in enumerate(task.scalars):
+            added = first if number == task.row_scalar else 0
+            fields[f"scalar{number}"] = (bits + added) & 0xFFFF_FFFF
         step = Step(Opcode.RUN, self.tile, fields, tuple(needs), task.row_cycles)
         self.found.append(step)
         return step

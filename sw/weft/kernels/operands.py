@@ -41,6 +41,8 @@ def check_operand(device: Device, value: object, what: str, dtype: Any, dimensio
         raise TypeError(
             f"{what} must have dtype {np.dtype(dtype)}, not {value.dtype}; convert it with astype"
         )
+    if dimensions is None:
+        return value
     if value.ndim != dimensions:
         raise ValueError(
             f"{what} must have {dimensions} dimension{'s' * (dimensions > 1)}, "

@@ -31,12 +31,13 @@ def run_rows(
     m: int,
     n: int,
     scalars: Mapping[str, float | int] | None = None,
+    row_scalar: str | None = None,
 ) -> Event:
     """Starts ``program`` over M x N matrices; the event's ``wait()`` gives ``out``.
 
     ``operands``: what the program's streams read, by name: M x N values each (of any shape), or N
     that all rows share. ``out``: what its one target writes. ``scalars``: by name; floats become
-    fp32, integers int32.
+    fp32, integers int32. ``row_scalar`` names one to which each command's first row is added.
 
     Raises
     ------
@@ -84,6 +85,7 @@ def run_rows(
         start=start,
         streams=tuple(streams),
         scalars=tuple(scalar_bits(values[name]) for name in program.scalars),
+        row_scalar=None if row_scalar is None else program.scalars.index(row_scalar),
         row_cycles=max(1, program.row_cycles(8, n, config.tile.array_cols) // 8),
     )
     parts = row_programs(config, task, tiles)
