@@ -111,7 +111,7 @@ def test_device_of_an_open_target(open_device):
 
 def test_submissions_in_every_cycle(open_device):
     """A doorbell that rings while the fetcher looks at the tail is never heard."""
-    device = open_device("quad")
+    device = open_device("micro")
     nop = pack(Opcode.NOP)
     for _ in range(40):
         device.submit([nop])
