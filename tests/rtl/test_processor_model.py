@@ -26,7 +26,7 @@ def test_a_schedule_follows_the_rules(name: str, seed: int) -> None:
     config = CONFIGURATIONS[name]
     tile, rng = config.tile, np.random.default_rng(seed)
     rig = SimpleNamespace(rng=rng, tile=tile)
-    traffic = ArrayTraffic(*local_memories(config), tile.array_rows)
+    traffic = ArrayTraffic(*local_memories(config), tile)
     for _ in range(5):
         rows = int(rng.integers(1, 9)) if rng.random() < 0.5 else None
         run = random_run(rig, m=rows)

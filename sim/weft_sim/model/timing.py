@@ -48,14 +48,13 @@ class Timing:
     """array/weight_loader.py: beside R cycles, first weight row asked for to ``ready_next``."""
     matmul_load_latency: int = 3
     """array/weight_loader.py: a weight row asked for to its shift."""
-    matmul_done: int = 3
-    """array/matmul.py: beside R + C cycles, the cycle after the last activation to done."""
     matmul_refuse: int = 2
     """array/matmul.py: hand-over of an empty command to done."""
     matmul_fault: int = 7
     """array/matmul.py: the end of a command of one row to the answer of a fault in its place."""
-    matmul_quit: int = 9
-    """array/matmul.py: beside R + C cycles, a fault or abort to its answer."""
+    matmul_quit: int = 6
+    """array/matmul.py: beside the way from an activation to its sum's write, a fault or abort to
+    its answer."""
 
     # --- vector engine
     vector_checked: int = 7

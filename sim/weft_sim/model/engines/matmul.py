@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from weft_hw.formats.table import Format, units_per_row
 from weft_hw.isa import Status
+from weft_hw.memory.accumulator import Accumulator
 
 from ..decode import Command
 from ..local import LocalMemory
@@ -33,8 +34,12 @@ class MatmulEngine(Engine):
 
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
         super().__init__(tile, front)
-        self.pipeline = ArrayPipeline(
-            tile.config.tile.array_rows, tile.scratchpad, tile.accumulator
+        config = tile.config.tile
+        self.pipeline = ArrayPipeline(config, tile.scratchpad, tile.accumulator)
+        self._quits_in = (
+            self.pipeline.traffic.update_delay
+            + Accumulator.update_latency(config)
+            + TIMING.matmul_quit
         )
         self._running: deque[tuple[Command, Status, int, int]] = deque()
         self._epoch = 0
@@ -150,17 +155,15 @@ class MatmulEngine(Engine):
                 first = f.acc_row + n * f.acc_stride
                 if first + f.m > acc:
                     m = max(0, acc - first)
-                    faults.append((n * kb * per_block + m + 2 * rows + 1, max(first, acc)))
+                    through = self.pipeline.traffic.update_delay
+                    faults.append((n * kb * per_block + m + through + 1, max(first, acc)))
                     break
         return min(faults) if faults else None
 
     # --- abort --------------------------------------------------------------------------------
 
-    def _drain_cycles(self) -> int:
-        return 2 * self.tile.config.tile.array_rows + TIMING.matmul_quit
-
     def abort(self) -> None:
-        self._quit(self.events.now + self._drain_cycles())
+        self._quit(self.events.now + self._quits_in)
 
     def _quit(self, cycle: int) -> None:
         """The array drains until ``cycle``; what has not ended by then is ABORTED."""

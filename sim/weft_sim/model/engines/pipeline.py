@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from weft_hw.array.operand import decodes
+from weft_hw.config import TileConfig
 from weft_hw.memory.accumulator import Accumulator
+from weft_hw.memory.port import READ_LATENCY
 
 from ..local import LocalMemory
 from ..timing import TIMING
@@ -14,8 +17,6 @@ from .traffic import ArrayTraffic, BlockRun
 __all__ = ["ArrayPipeline", "MatmulShape"]
 
 _LONG_AGO = -(10**9)
-#: array/weight_loader.py _BUFFER_ROWS.
-_BUFFER_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +92,13 @@ class ArrayPipeline:
     a weight row waited for its bank.
     """
 
-    def __init__(self, rows: int, scratchpad: LocalMemory, accumulator: LocalMemory) -> None:
-        self.rows = rows
-        self.traffic = ArrayTraffic(scratchpad, accumulator, rows)
+    def __init__(self, tile: TileConfig, scratchpad: LocalMemory, accumulator: LocalMemory) -> None:
+        self.rows = tile.array_rows
+        self.traffic = ArrayTraffic(scratchpad, accumulator, tile)
+        self._decodes = int(decodes(tile))
+        self._through = self.traffic.update_delay + Accumulator.update_latency(tile)
+        self._distance = Accumulator.update_distance(tile)
+        self._buffer_rows = READ_LATENCY + self._decodes + 2
         self.accepts_from = 0
         self.stalls = 0
         self.conflicts = 0
@@ -121,7 +126,7 @@ class ArrayPipeline:
         taken = max(queued, self._stream_end - 1)
         block = (shape.acc_row, shape.acc_stride, shape.m, shape.n)
         # rows of the command before may still be on their way to be written
-        gap = Accumulator.UPDATE_DISTANCE - 1 if shape.accumulate and block != self._block else 0
+        gap = self._distance - 1 if shape.accumulate and block != self._block else 0
         self._block = block
         not_before = self._stream_end + gap
         a_banks, w_banks = shape.a_banks(), shape.w_banks()
@@ -135,7 +140,7 @@ class ArrayPipeline:
         # the queue before the streamer holds two
         self.accepts_from = max(queued, self._taken + 1)
         self._taken = taken
-        return self._stream_end + 2 * self.rows + TIMING.matmul_done
+        return self._stream_end + self._through
 
     def _run_smoothly(
         self,
@@ -166,15 +171,16 @@ class ArrayPipeline:
     ) -> None:
         """Row by row: a weight row waits while activations are read from its bank."""
         rows, traffic = self.rows, self.traffic
-        swap = self._last_start + 1
-        shifts: deque[int] = deque(maxlen=_BUFFER_ROWS)
-        shifted = self._last_ready
+        late = self._decodes
+        swap = self._last_start + 1 + late
+        shifts: deque[int] = deque(maxlen=self._buffer_rows)
+        shifted = self._last_ready + late
         free = active
         for block in range(shape.blocks):
             n, k = divmod(block, shape.k_blocks)
             for depth in range(rows - 1, -1, -1):
                 ask = load
-                if len(shifts) == _BUFFER_ROWS:
+                if len(shifts) == self._buffer_rows:
                     ask = max(ask, shifts[0] + 1)
                 step = k * rows + depth
                 if step < shape.k:
@@ -182,15 +188,19 @@ class ArrayPipeline:
                     asked, ask = ask, self._free_from(shape.pad.bank(row), ask)
                     self.conflicts += ask - asked
                 load = ask + 1
-                shifted = max(shifted + 1, ask + TIMING.matmul_load_latency, swap)
+                before = shifted
+                shifted = max(shifted + 1, ask + TIMING.matmul_load_latency + late, swap)
                 shifts.append(shifted)
-            self.stalls += max(0, shifted - free)
-            start = max(shifted, free, not_before)
+            # where operands are decoded, readiness is told a cycle before the last shift, if that
+            # is sure to follow the one before it
+            ready = shifted - late if shifted == before + 1 else shifted
+            self.stalls += max(0, ready - free)
+            start = max(ready, free, not_before)
             traffic.add(shape.run(start, max(shape.m, rows), 1, banks, block), now)
             free = start + shape.m
-            swap = start + 1
+            swap = start + 1 + late
             self._last_start = start
-        self._last_ready = shifted
+        self._last_ready = shifted - late
 
     def _free_from(self, bank: int, cycle: int) -> int:
         """The first cycle from ``cycle`` on without an activation read in a bank."""

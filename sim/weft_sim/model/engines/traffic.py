@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from weft_hw.array.operand import decodes
+from weft_hw.array.systolic import array_latency
+from weft_hw.config import TileConfig
+
 from ..local import LocalMemory
 
 __all__ = ["ArrayTraffic", "BlockRun", "RowWalk"]
@@ -82,16 +86,17 @@ class BlockRun:
 class ArrayTraffic:
     """What the matmul engine has planned: asked for by those that must give way to it."""
 
-    def __init__(self, scratchpad: LocalMemory, accumulator: LocalMemory, rows: int) -> None:
+    def __init__(self, scratchpad: LocalMemory, accumulator: LocalMemory, tile: TileConfig) -> None:
         self.scratchpad = scratchpad
         self.accumulator = accumulator
-        self.rows = rows
-        self.update_delay = 2 * rows
+        self.rows = tile.array_rows
+        #: from an activation read to that of the accumulator row it is added to
+        self.update_delay = array_latency(tile) + decodes(tile)
         self.runs: deque[BlockRun] = deque()
 
     def add(self, run: BlockRun, now: int) -> None:
         """Plans a run of blocks; runs that are over are forgotten."""
-        while self.runs and self.runs[0].end + 4 * self.rows + 16 < now:
+        while self.runs and self.runs[0].end + self.update_delay + 2 * self.rows + 16 < now:
             self.runs.popleft()
         self.runs.append(run)
 
