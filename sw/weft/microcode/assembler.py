@@ -92,6 +92,8 @@ class Assembler(Operations):
         if self._loop is not None:
             raise self._error("loops must not be nested; end the first one before")
         self._loop = len(self._steps)
+        # later rounds would see another one
+        self._mask = None
         self._steps.append(Step(Op.LOOP))
         yield
         if len(self._steps) == self._loop + 1:
