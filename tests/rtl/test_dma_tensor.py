@@ -252,6 +252,7 @@ async def fills_and_responses_take_turns(dut):
         assert len(at) == 4 * packet
         kinds = [beat["row"] >= 400 for beat in beats]
         both = range(kinds.index(False), len(kinds) - kinds[::-1].index(True))
+        assert len(both) >= 3 * packet
         turns = [i for i in both if i and kinds[i] == kinds[i - 1]]
         # in a cycle with a header there is no response to take turns with
         assert len(turns) <= 3

@@ -16,6 +16,7 @@ CASES = {
     "scaling": "hardware",
     "command": "hardware",
     "memory": "hardware",
+    "bandwidth": "transfers",
     "shapes": "shapes",
     "model": "tools",
     "build": "tools",
