@@ -240,8 +240,10 @@ def test_old_mask() -> None:
     with _refused("mask: select must use the last comparison"):
         asm.select(old, v, 0.0)
     before = asm.less(v, 0.0)
-    with asm.loop(), _refused("mask: select must use the last comparison"):
-        asm.select(before, v, 0.0)
+    with asm.loop():
+        asm.set(v, v + 1.0)
+        with _refused("mask: select must use the last comparison"):
+            asm.select(before, v, 0.0)
 
 
 @pytest.mark.parametrize(

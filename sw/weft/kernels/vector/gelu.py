@@ -105,10 +105,18 @@ def _cubic_exponent(asm: Assembler, a: Value) -> tuple[Value, Value]:
 
 
 def gelu(*, fast: bool = False) -> Program:
-    """``out = x Phi(x)``."""
+    """``out = x Phi(x)``, Phi the normal distribution function; of minus infinity, 0.
+
+    87 cycles a vector row (33 ``fast``). Worst error at most 3.2 ULP of fp32; ``fast`` 0.66 ULP of
+    bf16.
+    """
     return elementwise("gelu", lambda asm, x: gelu_value(asm, x, fast=fast))
 
 
 def gelu_tanh(*, fast: bool = False) -> Program:
-    """``out = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3)))``."""
+    """``out = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3)))``; of minus infinity, 0.
+
+    75 cycles a vector row (33 ``fast``). Worst error at most 3.6 ULP of fp32; ``fast`` 0.53 ULP of
+    bf16.
+    """
     return elementwise("gelu_tanh", lambda asm, x: gelu_tanh_value(asm, x, fast=fast))

@@ -42,8 +42,9 @@ def rsqrt_value(asm: Assembler, x: Value, *, fast: bool = False) -> Value:
 
 
 def rsqrt(*, fast: bool = False) -> Program:
-    """``out = 1 / sqrt(x)``.
+    """``out = 1 / sqrt(x)``; of zeros, infinity of their sign; of negative numbers, NaN.
 
-    29 cycles a vector row (24 ``fast``).
+    31 cycles a vector row (26 ``fast``). Worst error at most 1.3 ULP of fp32; ``fast`` 0.5 ULP of
+    bf16.
     """
     return elementwise("rsqrt", lambda asm, x: rsqrt_value(asm, x, fast=fast))

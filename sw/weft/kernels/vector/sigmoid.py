@@ -44,10 +44,18 @@ def silu_value(asm: Assembler, x: Value, *, fast: bool = False) -> Value:
 
 
 def sigmoid(*, fast: bool = False) -> Program:
-    """``out = 1 / (1 + e**-x)``."""
+    """``out = 1 / (1 + e**-x)``.
+
+    41 cycles a vector row (27 ``fast``). Worst error at most 3.0 ULP of fp32; ``fast`` 0.53 ULP of
+    bf16.
+    """
     return elementwise("sigmoid", lambda asm, x: sigmoid_value(asm, x, fast=fast))
 
 
 def silu(*, fast: bool = False) -> Program:
-    """``out = x / (1 + e**-x)``."""
+    """``out = x / (1 + e**-x)``; of minus infinity, 0.
+
+    44 cycles a vector row (30 ``fast``). Worst error at most 3.6 ULP of fp32; ``fast`` 0.53 ULP of
+    bf16.
+    """
     return elementwise("silu", lambda asm, x: silu_value(asm, x, fast=fast))

