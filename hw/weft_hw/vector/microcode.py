@@ -13,8 +13,13 @@ one over columns does the same with a stream whose strides are exchanged.
 
 Arithmetic is IEEE 754 binary32, round to nearest even; subnormal inputs and results count as zeros
 of their sign; every NaN produced is 0x7FC00000. MIN and MAX: of -0 and +0 the one of that order; if
-an operand is NaN the result is NaN. Comparisons with NaN are false. A lane beyond N in the last
-block holds what it holds: LOAD fills it with ``fill``, STORE writes zero there.
+an operand is NaN the result is NaN. Comparisons with NaN are false. MOVE, SELECT, logic, LOAD and
+STORE of FP32 and LOAD of BF16 keep every bit. A lane beyond N in the last block holds what it
+holds: LOAD fills it with ``fill``, STORE writes zero there.
+
+Accumulators are only loaded from, and only as INT32 or FP32. Registers and mask keep what they hold
+from strip to strip and from run to run; at power-on they hold anything. ``processor.processor`` has
+the cycles and how a program that goes wrong ends.
 
 Addition across lanes: ``b`` may be taken from lane ``l ^ (1 << permute_bit)``; log2(C) such steps
 leave the reduction of all lanes in every lane, in an order that is the same for all of them.
@@ -43,11 +48,13 @@ class Op(enum.Enum, shape=unsigned(6)):
     """Ends its body."""
     LOAD = 3
     """d = vector (i, j) of ``stream``, converted to fp32 (from INT8, INT4, INT32 and with
-    ``integer``: to int32); lanes beyond N = ``fill``."""
+    ``integer``: to int32); lanes beyond N = ``fill``. It sees all that was stored before."""
     STORE = 4
     """vector (i, j) of ``stream`` = a, converted from fp32 by rounding to nearest even (with
     ``integer``: from int32, saturated; without it, to an integer format: rounded, saturated, NaN
-    to 0); float formats overflow to infinity, E4M3 to NaN unless ``saturate``."""
+    to 0); float formats but FP32 overflow to infinity, E4M3 to NaN (0x7F); with ``saturate``, what
+    overflows and infinities become the largest number of their sign. BF16 has no subnormals (zero
+    of their sign), fp8 has; NaN is 0x7FC0, 0x7F, 0x7E."""
     MOVE = 5
     """d = b"""
     ADD = 6
@@ -88,7 +95,7 @@ class Op(enum.Enum, shape=unsigned(6)):
     """d = j * C + lane, int32"""
     LOOKUP = 30
     """d = table[b & (entries - 1)] lane by lane; the table is the store, entry ``immediate`` +
-    index, its low 32 bits. C cycles a row."""
+    index (modulo entries), its low 32 bits. C + 7 cycles a row."""
 
 
 class Source(enum.Enum, shape=unsigned(2)):
@@ -101,7 +108,7 @@ class Source(enum.Enum, shape=unsigned(2)):
     IMMEDIATE = 2
     """``immediate`` in all lanes."""
     SCALAR = 3
-    """``RunCommand.scalars[b]`` in all lanes."""
+    """``RunCommand.scalars[b]`` (b modulo 4) in all lanes."""
 
 
 class Fill(enum.Enum, shape=unsigned(2)):
@@ -114,7 +121,8 @@ class Fill(enum.Enum, shape=unsigned(2)):
 
 
 class Instruction(data.Struct):
-    """A microinstruction, 64 bits. Fields that an operation does not use are zero."""
+    """A microinstruction, 64 bits. Fields that an operation does not use are zero, and not looked
+    at."""
 
     op: Op
     d: unsigned(4)
