@@ -103,6 +103,8 @@ class Tile(wiring.Component):
             accumulator.update_accumulate.eq(matmul.update_accumulate),
             accumulator.sums.eq(matmul.sums),
         ]
+        if config.tile.has_float:
+            m.d.comb += accumulator.update_floating.eq(matmul.update_floating)
 
         # --- commands
         link(m, wiring.flipped(self.mesh.request_i), ingress.flits)
