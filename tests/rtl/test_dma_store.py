@@ -7,9 +7,9 @@ import pytest
 from harness_dma import Command, check_ends, check_requests, ends_of, random_batch, span
 from harness_dma_store import Setup
 from weft_hw.dma.store import StoreEngine
-from weft_hw.isa import Opcode, Status
+from weft_hw.isa import Opcode, Status, StoreCommand
 from weft_hw.presets import preset
-from weft_sim.bench import run_bench
+from weft_sim.bench import pack, run_bench
 from weft_sim.bench.pauses import bursts, stall_for
 
 
@@ -111,6 +111,27 @@ async def faults_end_their_command_only(dut):
     assert sum(status is not Status.OK for status, _ in want) == len(bad)
     check_ends(setup.done, commands, want)
     check_requests(setup.config, setup.memory, commands)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def a_lone_tile_stores_to_no_tile(dut):
+    """A store to tiles that goes to memory, or nowhere and is called done."""
+    setup = Setup(dut)
+    await setup.start()
+    if setup.config.mesh.tiles > 1:
+        return
+    fields = {"header": {"opcode": Opcode.STORE, "signal": 5}, "row_bytes": 9, "rows": 3}
+    commands = [Command(memory_address=9, row_bytes=9, rows=3, index=1, signal=5)]
+    bits = pack(StoreCommand, fields | {"to_tiles": 1, "memory_address": 9})
+    setup.commands.send({"bits": bits, "index": 0})
+    await setup.done.take(1, cycles=100)
+    await setup.run(commands)
+    check_ends(
+        setup.done,
+        [Command(index=0, signal=5), *commands],
+        [(Status.ILLEGAL_FIELD, 0), (Status.OK, None)],
+    )
+    assert setup.written == setup.golden(commands)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

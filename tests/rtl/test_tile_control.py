@@ -44,6 +44,10 @@ async def semaphores_count(dut):
         dut.request.value = request
         dut.mask.value = sum(mask << (16 * e) for e, mask in enumerate(masks))
         dut.signal.value, dut.signal_mask.value = signal, signal_mask
+        remote = int(bench.rng.random() < 0.5)
+        remote_mask = int(bench.rng.integers(0, 65536)) & int(bench.rng.integers(0, 65536))
+        if bench.parameters["remote"]:
+            dut.remote.value, dut.remote_mask.value = remote, remote_mask
         await bench.cycles(1)
         # inputs written before this edge were seen at it; outputs of that cycle:
         able = [
@@ -54,6 +58,14 @@ async def semaphores_count(dut):
         want = 1 << able[0] if able else 0
         full = any(values[i] == SEMAPHORE_MAX for i in range(16) if signal_mask >> i & 1)
         dut.request.value, dut.signal.value = 0, 0
+        if bench.parameters["remote"]:
+            # a signal from outside waits for one of the tile's own
+            remote_full = any(values[i] == SEMAPHORE_MAX for i in range(16) if remote_mask >> i & 1)
+            assert int(dut.remote_taken.value) == int(remote and not signal)
+            assert int(dut.remote_overflow.value) == int(remote_full)
+            dut.remote.value = 0
+            if remote and not signal:
+                signal, signal_mask, full = 1, remote_mask, remote_full
         await bench.cycles(1)
         for i in range(16):
             if want and masks[able[0]] >> i & 1:
@@ -231,8 +243,15 @@ async def packets_do_not_interleave(dut):
     assert set(order[:12]) == {0, 1, 2}
 
 
-def test_semaphores():
-    run_bench(Semaphores(count=16), "semaphores", __name__, testcase="semaphores_count")
+@pytest.mark.parametrize("remote", [False, True])
+def test_semaphores(remote):
+    run_bench(
+        Semaphores(count=16, remote=remote),
+        f"semaphores_{'remote' if remote else 'own'}",
+        __name__,
+        parameters={"remote": remote},
+        testcase="semaphores_count",
+    )
 
 
 def test_completions():
