@@ -4,14 +4,18 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Shape, Signal
 from amaranth.sim import Simulator
 from harness_dma import Access, Command, accesses
+from harness_dma_tensor import TensorCommand
 from weft_hw.config import ChipConfig, HostConfig, MeshConfig, TileConfig
 from weft_hw.dma.decode import Decode
 from weft_hw.dma.pattern import Pattern
-from weft_hw.isa import Status
+from weft_hw.dma.walk import TENSOR_FIELDS
+from weft_hw.isa import LoadCommand, Opcode, Status
 from weft_hw.streams.link import link
+from weft_sim.golden.transfers import Fault
+from weft_sim.golden.transfers import accesses as golden_accesses
 
 #: Accesses compared of one command; the walk is then stopped.
 LIMIT = 40
@@ -32,11 +36,11 @@ def chip(array, packet, address_bits, scratchpad_kib=128, endpoints=1):
     )
 
 
-def run(config, commands, limit=LIMIT):
+def run(config, commands, limit=LIMIT, tensor=False):
     """The accesses that the hardware makes of each command, as dicts of its fields."""
     m = Module()
-    m.submodules.decode = decode = Decode(config)
-    m.submodules.pattern = pattern = Pattern(config)
+    m.submodules.decode = decode = Decode(config, tensor=tensor)
+    m.submodules.pattern = pattern = Pattern(config, tensor=tensor)
     link(m, decode.walk, pattern.walk)
     # as in transfer.py: a stop concerns the walk whose accesses are being taken, and none after it
     cut, ended, taken = Signal(), Signal(16), Signal(16)
@@ -61,7 +65,8 @@ def run(config, commands, limit=LIMIT):
                 ctx.set(pattern.access.ready, 1)
                 item = await ctx.tick().sample(access).until(pattern.access.valid)
                 ctx.set(pattern.access.ready, 0)
-                names = ("status", "last", "endpoint", "length", "flits_less_one", "row", "address")
+                names = ["status", "last", "endpoint", "length", "flits_less_one", "row", "address"]
+                names += ["fill", "value"] if tensor else []
                 got.append({name: getattr(item[0], name) for name in names})
                 ctx.set(cut, len(got) >= limit)
             results.append(got)
@@ -136,6 +141,75 @@ def test_dma_pattern(array, packet, address_bits, endpoints):
     seed = int(np.random.default_rng().integers(1 << 31))
     print(f"seed {seed}")
     check(config, random_commands(np.random.default_rng(seed), config, 150))
+
+
+def random_tensor_commands(rng, config, count):
+    """Loads and fills with fields that like their extremes."""
+    flit, space = config.flit_bytes, 1 << config.host.address_bits
+    layout = LoadCommand.as_shape()
+    commands = []
+    for _ in range(count):
+        fields = {}
+        for name in TENSOR_FIELDS:
+            shape = Shape.cast(layout[name].shape)
+            low = -(1 << (shape.width - 1)) if shape.signed else 0
+            high = low + (1 << shape.width) - 1
+            choices = [low, high, 0, 1, 1, high & 2, int(rng.integers(low, high + 1))]
+            fields[name] = int(rng.choice(choices))
+        row_bytes = int(rng.choice([1, flit, flit + 1, 65535, int(rng.integers(1 << 16))]))
+        strides = [0, row_bytes, (1 << 32) - 1, int(rng.integers(1 << 32))]
+        tops = [0, space - 1, max(space - row_bytes, 0), (1 << 64) - 1, space >> 1]
+        fields |= {
+            "memory_address": tops[rng.integers(len(tops))] % (1 << 64),
+            "memory_stride": int(rng.choice(strides)),
+            "row_bytes": row_bytes,
+            "rows": int(rng.choice([0, 1, 2, 3, 65535])),
+            "local_row": int(rng.choice([0, 7, config.tile.scratchpad_rows - 300])),
+            "local_stride": int(rng.choice([0, 1, -(-row_bytes // flit)])),
+            "endpoint": int(rng.integers(config.mesh.memory_endpoints + 1)),
+            "pad_value": int(rng.integers(1 << 32)),
+        }
+        if rng.random() < 0.5:
+            small = ("local_stride_1", "local_stride_2", "local_stride_3")
+            fields |= {name: int(rng.integers(3)) for name in small}
+            fields |= {"row_bytes": int(rng.integers(1, 3 * flit))}
+        command = TensorCommand(Opcode.LOAD, fields)
+        if rng.random() < 0.2:
+            counts = [0, 1, 3, 65535, int(rng.integers(1 << 16))]
+            fill = {name: int(rng.choice(counts)) for name in ("rows", "columns", "stride")}
+            fill |= {"row": int(rng.choice([0, 5, 1 << 31, config.tile.scratchpad_rows - 1]))}
+            command = TensorCommand(Opcode.FILL, {**fill, "value": int(rng.integers(1 << 32))})
+        commands.append(command)
+    return commands
+
+
+@pytest.mark.parametrize(
+    ("array", "packet", "address_bits", "endpoints"),
+    [(4, 64, 16, 1), (16, 512, 33, 2), (64, 64, 64, 1), (128, 4096, 40, 3)],
+)
+def test_dma_pattern_of_tensors(array, packet, address_bits, endpoints):
+    """The same for loops, padding and fills."""
+    config = chip(array, packet, address_bits, endpoints=endpoints)
+    seed = int(np.random.default_rng().integers(1 << 31))
+    print(f"seed {seed}")
+    commands = random_tensor_commands(np.random.default_rng(seed), config, 150)
+    for command, got in zip(commands, run(config, commands, tensor=True), strict=True):
+        items = golden_accesses(config, command.opcode, command.fields, None)
+        want = list(islice(items, LIMIT + 2))
+        for i, (have, item) in enumerate(zip(got, want[: LIMIT + 1], strict=False)):
+            where = f"access {i} of {command}: {have}, not {item}"
+            if isinstance(item, Fault):
+                assert (have["status"], have["address"]) == (item.status, item.address), where
+                continue
+            assert have["status"] == Status.OK, where
+            assert (have["length"], have["row"]) == (item.length, item.row), where
+            assert have["flits_less_one"] == -(-item.length // config.flit_bytes) - 1, where
+            assert have["fill"] == (item.value is not None), where
+            if item.value is None:
+                assert (have["address"], have["endpoint"]) == (item.address, command.endpoint)
+            else:
+                assert have["value"] == item.value, where
+        assert len(got) == min(len(want), LIMIT + 2), f"{command}"
 
 
 def test_dma_pattern_long_runs():

@@ -15,6 +15,7 @@ from weft_hw.dma.load import LoadEngine
 from weft_hw.isa import Opcode, Status
 from weft_hw.presets import preset
 from weft_sim.bench import run_bench
+from weft_sim.bench.pauses import pattern
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -143,6 +144,31 @@ async def indices_are_checked(dut):
     numbers[1] = (1 << 32) - 2
     await compare(setup, [gather(limit=(1 << 32) - 1, memory_stride=200, memory_address=7)])
     assert setup.done.items[-1]["status"] is Status.OK
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def indices_of_a_cut_gather_are_forgotten(dut):
+    """A row of indices that is still to come when its gather is cut, taken for the next one's."""
+    setup = Setup(dut, latency=(3, 3))
+    await setup.start()
+    config, flit = setup.config, setup.config.flit_bytes
+    place_indices(setup)
+    base = {"row_bytes": flit, "rows": 4, "memory_stride": 100, "local_stride": 1, "limit": 1000}
+    for delay in range(4, 30):
+        # a read of indices is granted late, so that many cuts find one under way
+        setup.indices.reads.pause = pattern("1110" if delay % 2 else "0")
+        rows = config.tile.scratchpad_rows - setup.bench.rng.integers(5, 64, 2)
+        first, second = (
+            TensorCommand(Opcode.GATHER, {**base, "index_row": int(row)}) for row in rows
+        )
+        setup.commands.send(first.bits())
+        ended = len(setup.done.raw)
+        await setup.bench.cycles(delay)
+        dut.engine__abort.value = 1
+        await setup.done.take(ended + 1, cycles=200)
+        dut.engine__abort.value = 0
+        setup.memory.requests.clear()
+        await compare(setup, [second])
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
