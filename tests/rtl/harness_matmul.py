@@ -46,6 +46,8 @@ class MatmulFixture(wiring.Component):
         link(m, wiring.flipped(self.engine), engine.engine)
         link(m, engine.activations, scratchpad.read_activations)
         link(m, engine.weights, scratchpad.read_weights)
+        if "mxfp8" in self.config.tile.formats:
+            link(m, engine.scales, scratchpad.read_scales)
         link(m, wiring.flipped(self.disturb), scratchpad.read_store)
         link(m, wiring.flipped(self.fill), scratchpad.write_load)
         link(m, wiring.flipped(self.drain), accumulator.read)

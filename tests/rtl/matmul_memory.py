@@ -2,10 +2,11 @@
 
 import numpy as np
 from weft_hw.formats.table import OPERANDS, Format, units_per_row
-from weft_sim.golden import decode_operands, matmul_float
+from weft_sim.golden import SCALE_BLOCK, decode_operands, matmul_float, scale_operands
 
 __all__ = ["OperandMemory"]
 
+_SCALE_ROWS = 64
 _FP8 = (Format.FP8E4M3, Format.FP8E5M2)
 #: Zeros, subnormals, edges of normal numbers, ones, the largest, infinities, NaNs, as bf16.
 _CORNERS = np.array(
@@ -17,7 +18,8 @@ _CORNERS = np.array(
 
 class OperandMemory:
     """The scratchpad's bytes: a quarter each of bf16 numbers that are harmless, that are any at
-    all, whose products are near 2**-126, and corner cases with many ones. ``sums`` mirrors the
+    all, whose products are near 2**-126, and corner cases with many ones; the last rows are block
+    scales near one. ``sums`` mirrors the
     accumulators, as uint32; lanes beyond an N are not ``known``, nor is what adds to them."""
 
     def __init__(self, tile, rng):
@@ -32,6 +34,10 @@ class OperandMemory:
         corners = np.where(rng.random(count) < 0.1, rng.choice(_CORNERS, count), 0x3F80)
         words = np.where(kind == 3, corners, words).astype(np.uint16)
         self.data = words.view(np.uint8)
+        # at the end scales near one
+        self.data[-_SCALE_ROWS * tile.row_bytes :] = rng.integers(
+            117, 138, _SCALE_ROWS * tile.row_bytes
+        )
         self.rows = self.data.reshape(tile.scratchpad_rows, tile.row_bytes)
         self.sums = np.zeros((tile.accumulator_rows, tile.array_cols), np.uint32)
         self.known = np.zeros(self.sums.shape, bool)
@@ -42,7 +48,8 @@ class OperandMemory:
         size = tile.array_rows
         code = OPERANDS[str(rng.choice([name for name in tile.formats if name in OPERANDS]))]
         edges = [1, 2, size - 1, size, size + 1, 2 * size + 3, 4 * size]
-        m, k, n = (int(rng.choice(edges)) for _ in range(3))
+        m, n = (int(rng.choice(edges)) for _ in range(2))
+        k = int(rng.choice([*edges, 9 * size + 3]))
         fields = {"m": m, "k": k, "n": n, "format": code}
         units = self._units(code)
         for name, rows, along in (("a", m, k), ("w", k, n)):
@@ -53,11 +60,45 @@ class OperandMemory:
             part = int(rng.integers(0, 4)) * (units // 4)
             fields[f"{name}_row"] = part + int(rng.integers(0, units // 4 - needed))
             fields[f"{name}_stride"] = stride
+        if code in _FP8 and "mxfp8" in tile.formats and rng.random() < 0.7:
+            fields |= self._random_scales(rng, m, k, n)
         fields["acc_stride"] = m + int(rng.integers(0, 3))
         needed = fields["acc_stride"] * -(-n // tile.array_cols)
         fields["acc_row"] = int(rng.integers(0, min(64, tile.accumulator_rows - needed)))
         fields["accumulate"] = int(rng.integers(0, 2))
         return fields
+
+    def _random_scales(self, rng, m, k, n):
+        tile = self.tile
+        groups = -(-k // SCALE_BLOCK)
+        chunks, blocks = -(-m // tile.row_bytes), -(-n // tile.array_cols)
+        fields = {"scaled": 1}
+        sizes = {
+            "a": (chunks, tile.scratchpad_rows),
+            "w": (blocks, self._units(Format.INT8)),
+        }
+        for name, (along, units) in sizes.items():
+            stride = along + int(rng.integers(0, 4))
+            needed = (groups - 1) * stride + along
+            # near one, or any at all
+            end = units if rng.random() < 0.7 else units // 2
+            room = _SCALE_ROWS * units // tile.scratchpad_rows
+            fields[f"{name}_scale_row"] = end - needed - int(rng.integers(0, room - needed))
+            fields[f"{name}_scale_stride"] = stride
+        return fields
+
+    def _scaled(self, fields, a, w):
+        tile = self.tile
+        groups = np.arange(-(-fields["k"] // SCALE_BLOCK))
+        rows = np.arange(fields["m"])
+        at = fields["a_scale_row"] + groups[:, None] * fields["a_scale_stride"]
+        a_scales = self.rows[at + rows // tile.row_bytes, rows % tile.row_bytes]
+        blocks = np.arange(-(-fields["n"] // tile.array_cols))
+        units = fields["w_scale_row"] + groups[:, None] * fields["w_scale_stride"] + blocks
+        w_scales = self.data.reshape(-1, tile.array_cols)[units].reshape(len(groups), -1)
+        each = np.arange(fields["k"]) // SCALE_BLOCK
+        a = scale_operands(a, a_scales[each].T)
+        return a, scale_operands(w, w_scales[each, : fields["n"]])
 
     def apply(self, fields):
         """What the command does to ``sums``."""

@@ -15,7 +15,7 @@ Timing, from the first weight read: the closed form is ``window_cycles``. Throug
 (nb, kb) every max(M, R) cycles.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -30,6 +30,7 @@ from ..tile.engine import Done, EnginePort
 from .collector import Collector, CollectParams
 from .decode import is_float
 from .operand import decodes
+from .scale_reader import ScaleParams, ScaleReader, scale_groups
 from .streamer import ActivationStreamer, StreamParams
 from .systolic import SystolicArray, array_latency
 from .weight_loader import WeightLoader, WeightParams
@@ -46,8 +47,8 @@ class MatmulEngine(wiring.Component):
     Members
     -------
     engine : In(EnginePort)
-    activations, weights : Out(ReadPort)
-        Scratchpad reads.
+    activations, weights, scales : Out(ReadPort)
+        Scratchpad reads; ``scales`` only with mxfp8.
     update_valid, update_row, update_accumulate, update_floating, sums : Out
         To the accumulator; ``update_floating`` only if the tile has floating point.
     busy : Out(1)
@@ -61,9 +62,10 @@ class MatmulEngine(wiring.Component):
         tile = config.tile
         self.array = SystolicArray(tile)
         read = ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)
+        scales = {"scales": Out(read)} if "mxfp8" in tile.formats else {}
         super().__init__({
             "engine": In(EnginePort(address_bits=config.host.address_bits)),
-            "activations": Out(read), "weights": Out(read),
+            "activations": Out(read), "weights": Out(read), **scales,
             "update_valid": Out(1), "update_row": Out(ceil_log2(tile.accumulator_rows)),
             "update_accumulate": Out(1),
             **({"update_floating": Out(1)} if tile.has_float else {}),
@@ -107,6 +109,7 @@ class MatmulEngine(wiring.Component):
         # --- commands: to all three agents at once
         layout = MatmulCommand.as_shape()
         command = data.View(layout, self.engine.command.payload.bits[:layout.size])
+        accept = Signal()
         pending = {}
         for name, agent, layout, depth in (
             ("weights", loader, WeightParams(tile), 2),
@@ -135,6 +138,9 @@ class MatmulEngine(wiring.Component):
             c.m.eq(command.m), c.k.eq(command.k), c.n.eq(command.n),
             c.accumulate.eq(command.accumulate),
         ]
+        if "mxfp8" in tile.formats:
+            m.d.comb += [w.scaled.eq(command.scaled), a.scaled.eq(command.scaled)]
+            self._read_scales(m, command, pending, quit_, streamer, loader)
         if decodes(tile):
             m.d.comb += [w.format.eq(command.format), a.format.eq(command.format)]
         if tile.has_float:
@@ -148,7 +154,7 @@ class MatmulEngine(wiring.Component):
         m.d.comb += illegal_command.eq(
             (command.m == 0) | (command.k == 0) | (command.n == 0) | ~self._has_format(command))
         inside = Signal(range(_COMMANDS + 1))
-        accept, answered = Signal(), Signal()
+        answered = Signal()
         # it waits for those before it to end
         illegal = Signal()
         m.d.comb += [
@@ -192,9 +198,10 @@ class MatmulEngine(wiring.Component):
             with m.State("RUN"):
                 m.d.comb += [
                     accept.eq(self.engine.command.valid & (inside != _COMMANDS) & ~illegal_command
-                              & ~self.engine.abort & pending["weights"].w_rdy
-                              & pending["streams"].w_rdy & pending["collects"].w_rdy),
-                    *(fifo.w_en.eq(accept) for fifo in pending.values()),
+                              & ~self.engine.abort
+                              & Cat(fifo.w_rdy for fifo in pending.values()).all()),
+                    *(fifo.w_en.eq(accept & (command.scaled if "scales" in name else 1))
+                      for name, fifo in pending.items()),
                     illegal.eq(self.engine.command.valid & illegal_command & (inside == 0)),
                 ]
                 m.d.sync += drained.eq(0)
@@ -245,6 +252,48 @@ class MatmulEngine(wiring.Component):
                 m.next = "RUN"
         m.d.comb += [loader.quit.eq(quit_), streamer.quit.eq(quit_)]
         return m
+
+    def _read_scales(self, m, command, pending, quit_, streamer, loader):
+        """Readers of block scales, one port for all of them: weights first, then by group."""
+        tile = self.config.tile
+        requests = []
+        for name, user, prefix in (("weights", loader, "w"), ("streams", streamer, "a")):
+            readers = []
+            for group in range(scale_groups(tile)):
+                key = f"{name}_scales_{group}"
+                reader = ScaleReader(tile, group=group, weights=name == "weights")
+                m.submodules[f"{key}_reader"] = reader
+                fifo = SyncFIFO(width=ScaleParams.as_shape().size, depth=2)
+                m.submodules[key] = pending[key] = fifo
+                params = ScaleParams(fifo.w_data)
+                m.d.comb += [
+                    params.row.eq(command[f"{prefix}_scale_row"]),
+                    params.stride.eq(command[f"{prefix}_scale_stride"]),
+                    params.m.eq(command.m), params.k.eq(command.k), params.n.eq(command.n),
+                    reader.command.valid.eq(fifo.r_rdy),
+                    reader.command.payload.as_value().eq(fifo.r_data),
+                    fifo.r_en.eq(reader.command.ready | quit_),
+                    reader.quit.eq(quit_),
+                ]
+                link(m, reader.scales, getattr(user, f"scales_{group}"))
+                readers.append(reader)
+            requests += [reader.read for reader in readers]
+            faults = [reader.fault for reader in readers]
+            m.d.comb += user.scale_fault.eq(Cat(faults).any())
+            for reader in reversed(readers):
+                with m.If(reader.fault):
+                    m.d.comb += user.scale_fault_row.eq(reader.fault_row)
+        blocked = Const(0, 1)
+        for port in requests:
+            with m.If(port.request.valid & ~blocked):
+                m.d.comb += self.scales.request.payload.eq(port.request.payload)
+            m.d.comb += [
+                port.request.ready.eq(self.scales.request.ready & ~blocked),
+                port.response.payload.eq(self.scales.response.payload),
+                port.response.valid.eq(self.scales.response.valid),
+            ]
+            blocked = blocked | port.request.valid
+        m.d.comb += self.scales.request.valid.eq(blocked)
 
     def _has_format(self, command):
         """The command's format, and block scales if it has any, are built in."""

@@ -17,19 +17,22 @@ from ..memory.accumulator import Accumulator
 from ..memory.port import READ_LATENCY, ReadPort
 from .decode import OperandDecoder, is_float, part_bits, unit_shift
 from .operand import decodes, operand_bits
+from .scale_reader import SCALE_GROUP, scale_groups, scale_ports
 
 __all__ = ["ActivationStreamer", "StreamParams"]
 
 
 class StreamParams(data.StructLayout):
-    """What the streamer needs of a command. ``format`` is there unless the tile has int8 only;
-    ``gap``: keep ``Accumulator.update_distance`` cycles from the rows of the command before."""
+    """What the streamer needs of a command. ``format`` is there unless the tile has int8 only,
+    ``scaled`` with mxfp8; ``gap``: keep ``Accumulator.update_distance`` cycles from the rows of the
+    command before."""
 
     def __init__(self, tile):
         super().__init__({
             "row": unsigned(32), "stride": unsigned(16),
             "m": unsigned(16), "k": unsigned(16), "n": unsigned(16), "gap": unsigned(1),
             **({"format": Format} if decodes(tile) else {}),
+            **({"scaled": unsigned(1)} if "mxfp8" in tile.formats else {}),
         })
 
 
@@ -44,6 +47,8 @@ class ActivationStreamer(wiring.Component):
         To the array; ``floating`` only if the tile has floating point.
     token : Out(1)
         ``activations`` holds a row in this cycle.
+    scales_<group> : In(stream), scale_fault : In(1), scale_fault_row : In
+        Rows of ``ScaleReader``; only with mxfp8.
     weights_ready : In(1)
         ``WeightLoader.ready_soon``.
     waiting : Out(1)
@@ -67,6 +72,7 @@ class ActivationStreamer(wiring.Component):
             "activations": Out(operand_bits(tile) * tile.array_rows), "swap": Out(1),
             "token": Out(1),
             **({"floating": Out(1)} if tile.has_float else {}),
+            **scale_ports(tile, 8 * tile.row_bytes),
             "weights_ready": In(1), "waiting": Out(1), "swapping": Out(1),
             "fault": Out(1), "fault_row": Out(32),
             "quit": In(1),
@@ -95,23 +101,40 @@ class ActivationStreamer(wiring.Component):
         held = Signal()
         out_of_range = Signal()
         go = Signal()
+        block_done, nb_done, command_done = Signal(), Signal(), Signal()
         latency = READ_LATENCY + decodes(tile)
         swap = Signal(latency - 1)
         # the loader has not yet seen a swap that is on its way
         weights_ready = self.weights_ready & ~swap[:-1].any()
+        # --- with mxfp8: the scale of this row, one for each group of lanes
+        scales = [getattr(self, f"scales_{group}") for group in range(scale_groups(tile))] \
+            if "mxfp8" in tile.formats else []
+        scaled = Signal()
+        scale_missing, scale_fault = Signal(), Signal()
+        at = Signal(range(tile.row_bytes))  # matrix row, in the row of scales
+        if scales:
+            needed = Cat(scaled & (k_left > SCALE_GROUP * group) for group in range(len(scales)))
+            missing = Cat(~port.valid for port in scales)
+            scale_fault_row = Mux(out_of_range, index, self.scale_fault_row)
+            m.d.comb += [
+                scale_missing.eq((needed & missing).any()),
+                scale_fault.eq(scale_missing & self.scale_fault),
+                *(port.ready.eq(go & needed[group] & (block_done | (at == tile.row_bytes - 1)))
+                  for group, port in enumerate(scales)),
+            ]
+
         m.d.comb += [
             index.eq(row >> shift),
             out_of_range.eq(index >= tile.scratchpad_rows),
-            self.fault.eq(active & out_of_range),
-            self.fault_row.eq(index),
+            self.fault.eq(active & (out_of_range | scale_fault)),
+            self.fault_row.eq(scale_fault_row if scales else index),
             self.waiting.eq(active & block_start & ~weights_ready),
             held.eq(gap & recent.any()),
             self.read.request.payload.eq(index),
             self.read.request.valid.eq(
-                active & ~out_of_range & ~held & (~block_start | weights_ready)),
+                active & ~out_of_range & ~held & ~scale_missing & (~block_start | weights_ready)),
             go.eq(self.read.request.valid & self.read.request.ready),
         ]
-        block_done, nb_done, command_done = Signal(), Signal(), Signal()
         m.d.comb += [
             block_done.eq(go & (m_left == 1)),
             nb_done.eq(block_done & (k_left <= rows)),
@@ -140,6 +163,8 @@ class ActivationStreamer(wiring.Component):
             if decodes(tile):
                 first_shift = unit_shift(tile, params.format)
                 m.d.sync += format.eq(params.format)
+            if scales:
+                m.d.sync += scaled.eq(params.scaled)
             # a first row beyond the memory stays beyond it when cut to row_bits
             beyond = tile.scratchpad_rows
             m.d.comb += start.eq(Mux((params.row >> first_shift) >= beyond,
@@ -173,6 +198,16 @@ class ActivationStreamer(wiring.Component):
                 decoder.part.eq(self._arriving(m, "part", row[:max(1, self.part_bits)])),
                 self.activations.eq(operands),
             ]
+            if scales:
+                chosen = Cat(port.payload.word_select(at, 8) for port in scales)
+                arriving_scales = self._arriving(m, "scales", chosen)
+                m.d.sync += at.eq(Mux(go, Mux(block_done, 0, at + 1), at))
+                m.d.comb += [
+                    decoder.scaled.eq(self._arriving(m, "scaled", scaled)),
+                    decoder.scales.eq(Cat(
+                        arriving_scales.word_select(lane // SCALE_GROUP, 8)
+                        for lane in range(rows))),
+                ]
             if tile.has_float:
                 floating = Signal(reset_less=True)
                 m.d.sync += floating.eq(is_float(tile, arriving_format))
@@ -185,6 +220,8 @@ class ActivationStreamer(wiring.Component):
             # what is being decoded still comes
             decoding = Cat(Const(0, READ_LATENCY), arriving[READ_LATENCY - 1:-1])
             m.d.sync += [active.eq(0), arriving.eq(decoding), swap.eq(0)]
+            if scales:
+                m.d.sync += at.eq(0)
         return m
 
     @staticmethod

@@ -7,7 +7,7 @@ Latency: read request to shift 4 cycles, 5 if operands must be decoded. Throughp
 weight row a cycle, one block in R cycles.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -17,17 +17,20 @@ from ..formats.table import Format
 from ..memory.port import READ_LATENCY, ReadPort
 from .decode import OperandDecoder, part_bits, unit_shift
 from .operand import decodes, operand_bits
+from .scale_reader import SCALE_GROUP, scale_groups, scale_ports
 
 __all__ = ["WeightLoader", "WeightParams"]
 
 
 class WeightParams(data.StructLayout):
-    """What the loader needs of a command. ``format`` is there unless the tile has int8 only."""
+    """What the loader needs of a command. ``format`` is there unless the tile has int8 only,
+    ``scaled`` with mxfp8."""
 
     def __init__(self, tile):
         super().__init__({
             "row": unsigned(32), "stride": unsigned(16), "k": unsigned(16), "n": unsigned(16),
             **({"format": Format} if decodes(tile) else {}),
+            **({"scaled": unsigned(1)} if "mxfp8" in tile.formats else {}),
         })
 
 
@@ -38,6 +41,8 @@ class WeightLoader(wiring.Component):
     -------
     command : In(stream of WeightParams)
     read : Out(ReadPort)
+    scales_<group> : In(stream), scale_fault : In(1), scale_fault_row : In
+        Rows of ``ScaleReader``; only with mxfp8.
     weights, weight_rows : Out
         To the array.
     swap : In(1)
@@ -63,6 +68,7 @@ class WeightLoader(wiring.Component):
             "read": Out(ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)),
             "weights": Out(operand_bits(tile) * tile.array_cols),
             "weight_rows": Out(tile.array_rows),
+            **scale_ports(tile, 8 * tile.array_cols),
             "swap": In(1), "ready_soon": Out(1),
             "fault": Out(1), "fault_row": Out(32),
             "quit": In(1),
@@ -97,6 +103,19 @@ class WeightLoader(wiring.Component):
             out_of_range.eq(~padding & (beyond_command | (index >= tile.scratchpad_rows))),
             self.fault_row.eq(index),
         ]
+        # --- with mxfp8: the scales of this row, one for each column
+        scale_missing, scale_fault = Signal(), Signal()
+        if "mxfp8" in tile.formats:
+            scaled = Signal()
+            scales = [getattr(self, f"scales_{group}") for group in range(scale_groups(tile))]
+            in_group = [in_block // SCALE_GROUP == group for group in range(len(scales))]
+            missing = Cat(here & ~port.valid for here, port in zip(in_group, scales, strict=True))
+            m.d.comb += [
+                scale_missing.eq(scaled & ~padding & missing.any()),
+                scale_fault.eq(scale_missing & self.scale_fault),
+            ]
+            with m.If(scale_fault & ~out_of_range):
+                m.d.comb += self.fault_row.eq(self.scale_fault_row)
         # --- requests, limited by the room in the buffer
         # rows in flight in the memory or being decoded, one being written, one being shifted
         buffer_rows = READ_LATENCY + decodes(tile) + 2
@@ -105,8 +124,10 @@ class WeightLoader(wiring.Component):
         issue = Signal()
         m.d.comb += [
             self.read.request.payload.eq(index),
-            self.read.request.valid.eq(active & (room != 0) & ~padding & ~out_of_range),
-            issue.eq(active & (room != 0) & ~out_of_range & (padding | self.read.request.ready)),
+            self.read.request.valid.eq(
+                active & (room != 0) & ~padding & ~out_of_range & ~scale_missing),
+            issue.eq(active & (room != 0) & ~out_of_range & ~scale_missing
+                     & (padding | self.read.request.ready)),
         ]
         block_done, nb_done, command_done = Signal(), Signal(), Signal()
         m.d.comb += [
@@ -136,6 +157,8 @@ class WeightLoader(wiring.Component):
             if decodes(tile):
                 first_shift = unit_shift(tile, params.format)
                 m.d.sync += format.eq(params.format)
+            if "mxfp8" in tile.formats:
+                m.d.sync += scaled.eq(params.scaled)
             m.d.comb += last_of_block.eq(params.row + (params.stride << log2_rows) - params.stride)
             m.d.sync += [
                 active.eq(1), stride.eq(params.stride),
@@ -164,6 +187,15 @@ class WeightLoader(wiring.Component):
                 decoder.part.eq(self._arriving(m, "part", row[:max(1, self.part_bits)])),
                 buffer.w_data.eq(operands),
             ]
+            if "mxfp8" in tile.formats:
+                chosen = Array(port.payload for port in scales)[in_block // SCALE_GROUP]
+                m.d.comb += [
+                    decoder.scaled.eq(self._arriving(m, "scaled", scaled)),
+                    decoder.scales.eq(self._arriving(m, "scales", chosen)),
+                    # the last of a group that is asked for is its first row
+                    *(port.ready.eq(issue & scaled & ~padding & (in_block == SCALE_GROUP * group))
+                      for group, port in enumerate(scales)),
+                ]
         else:
             m.d.comb += buffer.w_data.eq(decoder.operands)
 
@@ -191,7 +223,7 @@ class WeightLoader(wiring.Component):
         m.d.sync += room.eq(room - issue + shift)
         # told when every row before it is in the shadows, so that a block that still waits is the
         # faulty one
-        m.d.comb += self.fault.eq(active & out_of_range & (room == buffer_rows))
+        m.d.comb += self.fault.eq(active & (out_of_range | scale_fault) & (room == buffer_rows))
 
         with m.If(self.quit):
             m.d.comb += [self.command.ready.eq(0), buffer.r_en.eq(1)]
