@@ -17,6 +17,9 @@ def layer_norm(lanes: int, *, ragged: bool = False, fast: bool = False) -> Progr
     Scalars ``inverse_n`` (1 / N), ``epsilon`` and, with ``ragged``, ``n`` (int32), for N that is no
     multiple of C. The variance is that of the differences from the mean, in a pass of its own.
 
+    Cycles a vector row, of three passes: 16 (14 ``fast``), 3 more if ``ragged``. Worst error, in
+    ULP of the row's largest result, at most 4 of fp32; ``fast`` 0.55 of bf16.
+
     Parameters
     ----------
     lanes : int
@@ -63,7 +66,8 @@ def rms_norm(lanes: int, *, fast: bool = False) -> Program:
     """``out = x / sqrt(mean of squares + epsilon) * gamma``.
 
     Streams ``x``, ``gamma`` (row stride 0) and ``out``, which may be the rows of ``x``. Scalars
-    ``inverse_n`` (1 / N) and ``epsilon``. Any N.
+    ``inverse_n`` (1 / N) and ``epsilon``. Any N. 8 cycles a vector row, of two passes. Worst error
+    at most 4 ULP of fp32; ``fast`` 0.55 ULP of bf16.
     """
     asm = Assembler("rms_norm", lanes=lanes)
     x, gamma, out = asm.source("x"), asm.source("gamma"), asm.target("out")

@@ -28,6 +28,10 @@ def softmax(
     Streams ``x``, ``mask`` and ``out``; ``out`` is bf16 or fp32, holds exponentials meanwhile, and
     may be the rows of ``x``. A row whose z are all minus infinity gives NaN.
 
+    Cycles a vector row, of three passes: 43 (22 ``fast``), 2 more for a scale, 4 for a mask, 6 for
+    ``causal``. Worst error at most 5 ULP of fp32; ``fast`` 1.5 ULP of bf16 (two roundings), 0.55
+    in one block.
+
     Parameters
     ----------
     lanes : int
@@ -90,9 +94,9 @@ def _exponential(asm: Assembler, z: Value, largest: Value, fast: bool) -> Value:
     """``exp(z - largest)``; what is below 2**-126 is 0."""
     if fast:
         return exp2_below(asm, asm.maximum((z - largest) * _LOG2_E, -127.0))
-    z = asm.maximum(z, largest - 100.0)
     difference = z - largest
-    # what the subtraction rounded off
+    # what the subtraction rounded off; not a number where z is minus infinity
     back = difference - z
     lost = (z - (difference - back)) - (largest + back)
+    lost = asm.select(asm.less(difference, -88.0), 0.0, lost)
     return exp_below(asm, asm.maximum(difference, -88.0), correction=lost)
