@@ -121,7 +121,7 @@ async def a_lone_tile_stores_to_no_tile(dut):
     if setup.config.mesh.tiles > 1:
         return
     fields = {"header": {"opcode": Opcode.STORE, "signal": 5}, "row_bytes": 9, "rows": 3}
-    commands = [Command(memory_address=9, row_bytes=9, rows=3, index=1, signal=5)]
+    commands = [Command(memory_address=9, memory_stride=9, row_bytes=9, rows=3, index=1, signal=5)]
     bits = pack(StoreCommand, fields | {"to_tiles": 1, "memory_address": 9})
     setup.commands.send({"bits": bits, "index": 0})
     await setup.done.take(1, cycles=100)
