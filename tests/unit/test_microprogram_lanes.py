@@ -5,7 +5,7 @@ import itertools
 import ml_dtypes
 import numpy as np
 import pytest
-from microprogram_reference import (
+from lane_reference import (
     add,
     extreme,
     flushed,
