@@ -1,5 +1,5 @@
-"""The vector engine's microprograms once more, as plainly as possible: an element at a time, strip by
-strip, in rational numbers. What ``golden.microprogram`` is tested against.
+"""The vector engine's microprograms once more, as plainly as possible: an element at a time, in
+rational numbers, strip by strip. What ``golden.microprogram`` is tested against.
 """
 
 import numpy as np
