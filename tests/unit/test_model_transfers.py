@@ -165,3 +165,49 @@ def test_a_fill_takes_a_cycle_a_row() -> None:
         cycles.append(end - begin)
     assert cycles[1] - cycles[0] == 2000
     assert rig.counter(2, 1) == 0, "nothing is loaded"
+
+
+@pytest.mark.parametrize("transpose", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(12))
+def test_transpose(transpose: int, seed: int) -> None:
+    rig, rng = rig_with_data("micro", seed)
+    size = 1 << (transpose - 1)
+    rows, columns = int(rng.choice([1, 5, 16, 40])), int(rng.choice([1, 7, 64, 150]))
+    fields = {
+        "memory_address": int(rng.integers(0, 999)), "memory_stride": columns * size + 5,
+        "row_bytes": columns * size, "rows": rows, "local_row": 3, "local_stride": 11,
+        "transpose": transpose,
+    }  # fmt: skip
+    check(rig, Opcode.LOAD, fields)
+
+
+ILLEGAL_TRANSPOSE = {
+    "not built in": ("nano", {}),
+    "half an element": ("micro", {"row_bytes": 9}),
+    "loops": ("micro", {"more_2": 1}),
+    "padding": ("micro", {"padded": 1, "height": 1, "width": 1}),
+    "beyond the scratchpad": ("micro", {"local_row": 4090}),
+    "beyond the address space": ("micro", {"memory_address": (1 << 40) - 20}),
+}
+
+
+@pytest.mark.parametrize("case", list(ILLEGAL_TRANSPOSE))
+def test_a_transposition_is_refused(case: str) -> None:
+    name, fields = ILLEGAL_TRANSPOSE[case]
+    rig, _ = rig_with_data(name, 1)
+    plain = {"row_bytes": 16, "rows": 4, "memory_stride": 16, "local_stride": 1, "transpose": 2}
+    check(rig, Opcode.LOAD, {**plain, **fields})
+
+
+def test_a_strip_that_is_refused_leaves_nothing() -> None:
+    rig, _ = rig_with_data("micro", 2)
+    rig.write("WINDOW_0_LIMIT", 6)
+    pad = rig.tile.scratchpad.data
+    want = pad.copy()
+    # 8 rows of bf16 a strip; the second strip's last row is outside
+    fields = {"memory_address": 0x6000 - 15 * 32, "memory_stride": 32, "row_bytes": 32, "rows": 16}
+    command = pack(Opcode.LOAD, **fields, local_stride=2, transpose=2)
+    assert rig.fail(command)["STATUS"] == Status.WINDOW.value
+    source = rig.memory[fields["memory_address"] :][: 8 * 32].view(np.uint16).reshape(8, 16)
+    want[0:32:2] = np.ascontiguousarray(source.T).view(np.uint8)
+    np.testing.assert_array_equal(pad, want)

@@ -96,6 +96,10 @@ class Timing:
     # --- DMA engines
     dma_decode: int = 2
     """dma/decode.py: command taken to its walk."""
+    transpose_first: int = 9
+    """dma/split.py: a decoded walk to the first access of its first strip being made."""
+    transpose_columns: int = 2
+    """dma/transpose.py: the last flit of a strip to its first column."""
     gather_first: int = 2
     """dma/gather.py: a walk taken to its first indices being asked for."""
     gather_index: int = 3

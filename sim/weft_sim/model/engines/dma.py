@@ -12,6 +12,7 @@ from weft_hw.isa import Status
 from ..decode import Command
 from ..network import Way, endpoint_node, tile_node
 from ..requests import Request, Walk
+from ..strips import StripWalk
 from ..timing import TIMING
 from ..walks import TensorWalk
 from ..wormhole import Wormhole
@@ -42,7 +43,7 @@ class Job:
     def __init__(
         self,
         command: Command,
-        walk: Walk | TensorWalk | None,
+        walk: Walk | TensorWalk | StripWalk | None,
         clean: bool,
         decoded: int,
         ways: tuple[Way | Wormhole, Way | Wormhole],
@@ -118,24 +119,28 @@ class DmaEngine(Engine):
         self._decoding = Job(command, walk, clean, decoded, ways)
         self.events.at(decoded, self._take_walk)
 
-    def walk(self, command: Command) -> Walk | TensorWalk | None:
+    def walk(self, command: Command) -> Walk | TensorWalk | StripWalk | None:
         """What the command asks for; None if it is illegal."""
         f, config = command.fields, self.tile.config
         legal = f.rows and f.row_bytes and f.endpoint < config.mesh.memory_endpoints
         return Walk(f, config) if legal else None
 
-    def is_clean(self, command: Command, walk: Walk | TensorWalk) -> bool:
+    def is_clean(self, command: Command, walk: Walk | TensorWalk | StripWalk) -> bool:
         """Whether it is known that no request of a walk will be refused."""
         f = command.fields
         extent = (f.rows - 1) * f.memory_stride + f.row_bytes
         row_flits = -(-f.row_bytes // self._flit)
         walks = ((f.rows, f.local_stride), (row_flits, 1))
-        aligned = f.memory_address - f.memory_address % self._flit
-        span = f.memory_address + extent - aligned
-        return (
-            self.tile.scratchpad.holds(f.local_row, *walks)
-            and self.tile.windows.grants(f.memory_address, extent, self.access)
-            and not self.tile.memory.fails(aligned, -(-span // self._flit) * self._flit)
+        return self.tile.scratchpad.holds(f.local_row, *walks) and self.grants(
+            f.memory_address, f.memory_address + extent
+        )
+
+    def grants(self, first: int, end: int) -> bool:
+        """Whether no access to memory bytes ``first`` to ``end - 1`` will be refused."""
+        aligned = first - first % self._flit
+        span = -(-(end - aligned) // self._flit) * self._flit
+        return self.tile.windows.grants(first, end - first, self.access) and not (
+            self.tile.memory.fails(aligned, span)
         )
 
     def _take_walk(self) -> None:

@@ -11,6 +11,7 @@ from weft_hw.isa import Opcode, Status
 from ..decode import Command
 from ..memory import WINDOW_READ
 from ..requests import Request, Walk
+from ..strips import StripRow, StripWalk, is_legal_transpose, transposed
 from ..timing import TIMING
 from ..walks import Fill, RowList, TensorWalk, fill_walk, is_tensor, pattern
 from .dma import DmaEngine, Job
@@ -45,7 +46,7 @@ class LoadEngine(DmaEngine):
 
     # --- walks --------------------------------------------------------------------------------
 
-    def walk(self, command: Command) -> Walk | TensorWalk | None:
+    def walk(self, command: Command) -> Walk | TensorWalk | StripWalk | None:
         f, config = command.fields, self.tile.config
         if command.opcode is Opcode.FILL:
             return fill_walk(f, config) if f.rows and f.columns else None
@@ -53,6 +54,8 @@ class LoadEngine(DmaEngine):
             return None
         if command.opcode is Opcode.GATHER:
             return GatherWalk(f, config, self.tile.scratchpad, self._traffic)
+        if f.transpose:
+            return StripWalk(f, config) if is_legal_transpose(f, config) else None
         if not is_tensor(f):
             return super().walk(command)
         return TensorWalk(f, config) if (f.height and f.width) or not f.padded else None
@@ -61,11 +64,15 @@ class LoadEngine(DmaEngine):
         self._fills = (
             self._fills
             or command.opcode is Opcode.FILL
-            or bool(getattr(command.fields, "padded", 0))
+            or any(getattr(command.fields, name, 0) for name in ("padded", "transpose"))
         )
         super().start(command)
 
-    def is_clean(self, command: Command, walk: Walk | TensorWalk) -> bool:
+    def is_clean(self, command: Command, walk: Walk | TensorWalk | StripWalk) -> bool:
+        if isinstance(walk, StripWalk):
+            f = command.fields
+            end = f.memory_address + (f.rows - 1) * f.memory_stride + f.row_bytes
+            return walk.fault is None and self.grants(f.memory_address, end)
         if isinstance(walk, Walk):
             return super().is_clean(command, walk)
         rows = walk.known = walk.row_list()
@@ -74,16 +81,17 @@ class LoadEngine(DmaEngine):
         read = rows.addresses[rows.read]
         if not len(read):
             return True
-        first, end = int(read.min()), int(read.max()) + walk.row_bytes
-        aligned = first - first % self._flit
-        return self.tile.windows.grants(first, end - first, self.access) and not (
-            self.tile.memory.fails(aligned, -(-(end - aligned) // self._flit) * self._flit)
-        )
+        return self.grants(int(read.min()), int(read.max()) + walk.row_bytes)
 
     # --- requests -----------------------------------------------------------------------------
 
     def _make_ready(self) -> None:
         job = self._walking
+        if job is not None and isinstance(job.walk, StripWalk) and self._offered is None:
+            begins = job.decoded + TIMING.transpose_first
+            if begins > self.events.now:
+                self.events.at(begins, self._make_ready)
+                return
         if job is not None and isinstance(job.walk, GatherWalk) and self._offered is None:
             begins = job.walk.made_from(self.events.now)
             if begins > self.events.now and not self.tile.aborting and job.status is Status.OK:
@@ -158,7 +166,7 @@ class LoadEngine(DmaEngine):
     def stream(self, job: Job) -> bool:
         chip = self.tile.chip
         stream: LoadStream | None = chip.stream
-        if isinstance(job.walk, TensorWalk) and not job.walk.only_reads:
+        if isinstance(job.walk, TensorWalk | StripWalk) and not job.walk.only_reads:
             chip.settle_stream()
             return False
         number = job.command.fields.endpoint if job.walk is not None else 0
@@ -217,8 +225,32 @@ class LoadEngine(DmaEngine):
         if isinstance(walk, TensorWalk):
             assert walk.known is not None
             self._load_rows(walk, walk.known)
+        elif isinstance(walk, StripWalk):
+            self._load_columns(job, walk)
         else:
             self.execute(job.command)
+
+    def _load_columns(self, job: Job, walk: StripWalk) -> None:
+        """A transposing LOAD that is known to be in range."""
+        f, tile = job.command.fields, self.tile
+        source = tile.memory.rows(f.memory_address, f.memory_stride, f.rows, f.row_bytes)
+        columns = transposed(np.ascontiguousarray(source), walk.element_bytes, self._flit)
+        target = f.local_row + np.arange(walk.columns)[:, None] * f.local_stride
+        shape = walk.columns, walk.local_rows, self._flit
+        tile.scratchpad.data[target + np.arange(walk.local_rows)] = columns.reshape(shape)
+
+    def _move_strip(self, row: StripRow) -> None:
+        """A row of a transfer of which some are refused: its strip is written if it is whole."""
+        strip = row.strip
+        if row.status is Status.OK:
+            strip.data.append(self.tile.memory.read(row.address, row.length))
+        else:
+            strip.whole = False
+        if not row.ends or not strip.whole:
+            return
+        source = np.frombuffer(b"".join(strip.data), np.uint8).reshape(len(strip.data), -1)
+        for number, line in enumerate(transposed(source, strip.element_bytes, self._flit)):
+            self._put(strip.row + number * strip.stride, line.tobytes())
 
     def _load_rows(self, walk: TensorWalk, rows: RowList) -> None:
         """Every row of a walk that is known to be in range; later ones go over earlier ones."""
@@ -254,6 +286,8 @@ class LoadEngine(DmaEngine):
     def move(self, request: Request) -> None:
         if isinstance(request, Fill):
             self._put(request.row, pattern(request.value, request.size).tobytes())
+        elif isinstance(request, StripRow):
+            self._move_strip(request)
         elif request.status is Status.OK:
             self._put(request.row, self.tile.memory.read(request.address, request.length))
 

@@ -14,6 +14,7 @@ from ..memory import WINDOW_WRITE
 from ..multicast import Tree
 from ..network import Way
 from ..requests import Request, Walk
+from ..strips import StripWalk
 from ..timing import TIMING
 from ..walks import TensorWalk
 from ..wormhole import Wormhole
@@ -77,7 +78,7 @@ class StoreEngine(DmaEngine):
         else:
             super().start(command)
 
-    def walk(self, command: Command) -> Walk | TensorWalk | None:
+    def walk(self, command: Command) -> Walk | TensorWalk | StripWalk | None:
         # a chip with one tile has no tiles to store to
         return None if command.fields.to_tiles else super().walk(command)
 

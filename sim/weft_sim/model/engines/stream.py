@@ -73,7 +73,7 @@ class LoadStream:
         begin,
         cycle of the job's end)."""
         walk = job.walk
-        assert walk is not None
+        assert isinstance(walk, Walk | TensorWalk)
         header, answer_header = self._header, self._answer
         out = self._out_cycles
         back = TIMING.hop_cycles * (len(self._back.links) - 1) + answer_header - 1
@@ -127,7 +127,7 @@ class LoadStream:
     def finish(self) -> None:
         """The oldest job has ended."""
         job, passages, beats, flits = self.jobs.popleft()
-        assert job.walk is not None
+        assert isinstance(job.walk, Walk | TensorWalk)
         counters = self.engine.tile.counters
         self.endpoint.reads.count(beats)
         counters.bytes_loaded += job.walk.rows * job.walk.row_bytes
@@ -161,7 +161,7 @@ class LoadStream:
         rest: list[tuple[Job, list[Request]]] = []
         for job, passages, _, _ in self.jobs:
             walk = job.walk
-            assert walk is not None
+            assert isinstance(walk, Walk | TensorWalk)
             # the last of a job leaves by an event, which ends the job
             gone = bisect_right(passages, now, hi=len(passages) - 1, key=lambda p: p.leaves)
             issued = bisect_right(passages, now, key=lambda p: p.sent)
