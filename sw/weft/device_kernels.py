@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .kernels.attention import attention
 from .kernels.conv import Conv2d
 from .kernels.matmul import matmul_async
 from .kernels.rowwise import combine, layer_norm, map_elements, rms_norm, softmax
@@ -47,6 +48,12 @@ class DeviceKernels:
     def softmax(self, x: Operand, **options: Any) -> DeviceBuffer:
         """Along the last axis; ``weft.kernels.rowwise.softmax``."""
         return softmax(self, x, **options).result
+
+    def attention(
+        self, q: Operand, k: Operand, v: Operand, *, heads: int, **options: Any
+    ) -> DeviceBuffer:
+        """Multi-head attention, fused in the tiles; ``weft.kernels.attention.attention``."""
+        return attention(self, q, k, v, heads=heads, **options).result
 
     def layer_norm(self, x: Operand, gamma: Operand, beta: Operand, **options: Any) -> DeviceBuffer:
         """Along the last axis; ``weft.kernels.rowwise.layer_norm``."""
