@@ -30,6 +30,8 @@ async def random_programs_match_the_golden(dut, stalls):
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "micro": {"preset": "micro"},
     "base_bf16": {"preset": "base", "tile": {"formats": ["int8", "bf16"]}},
+    # vectors of 32 bits fill four rows, one instruction fills one
+    "micro_fp8": {"preset": "micro", "tile": {"formats": ["int8", "fp8e5m2"]}},
 }
 
 

@@ -47,7 +47,7 @@ class Loader(wiring.Component):
         each = 8 * self.tile.row_bytes // INSTRUCTION_BITS
         asking, row, entry = Signal(), Signal.like(self.row), Signal.like(self.entry)
         unasked, left = Signal.like(self.entry), Signal.like(self.entry)    # less one
-        pace, held = Signal(range(each)), Signal()
+        pace, held = Signal(range(max(2, each))), Signal()
         valid, granted = Signal(), Signal()
         m.d.comb += [
             valid.eq(held | (asking & (pace == 0) & ~self.stop)),
