@@ -16,8 +16,14 @@ Reads and requests of the next command overlap the acknowledgements of the previ
 
 Latency: command taken in cycle t, first read offered in t + 5, first request header offered in t +
 7 if the read was granted at once (a packet to tiles without rows: t + 5); the last WRITE_ACK of a
-command taken in t, its ``done`` offered in t + 1. Throughput: a data flit a cycle; one cycle
-between packets, for the header.
+command taken in t, its ``done`` offered in t + 1. Throughput: a data flit a cycle; between packets
+to memory one cycle, for the header, and between packets to tiles those for the header's flits.
+
+A store to tiles, when nothing is in the way, of f flits in all (headers included) to a tile d hops
+away (d = 0: itself): its last row is written in cycle w = t + 7 + f - 1 + 2 * (d + 1) (5 in place
+of 7 if its first packet has no rows), ``remote_signal`` is given in w + 1 and seen in w + 2, the
+acknowledgement is offered in w + 2 (w + 1 if its packet gives no signal) and takes 2 * (d + 1)
+cycles and its flits less one. Tests: ``test_tile_stores``.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned

@@ -1,7 +1,8 @@
 """What travels on the mesh: addresses, flits, packet headers, and the port of a node.
 
 Two physical planes. *Requests*: commands from the control node to tiles, reads and writes from
-tiles to memory endpoints, register reads from the control node to tiles. *Responses*: read data,
+tiles to memory endpoints, writes from tiles to tiles (``tile_packet``, whose header differs),
+register reads from the control node to tiles. *Responses*: read data,
 write acknowledgements, completions. Every node accepts every response without waiting for anything
 else, so the planes cannot deadlock each other.
 
@@ -14,9 +15,10 @@ data flit ``i // flit_bytes``; bytes after the last are zero.
 |---|---|---|---|---|---|
 | request | READ | load engine, control | requester's, returned | byte in memory or tile | none |
 | request | WRITE | store engine | requester's, returned | memory byte address | ``length`` bytes |
+| request | to tiles | store engine | requester's, returned | (scratchpad row) | rows, or none |
 | request | COMMAND | control | `isa.Engine` | command index in the low 32 bits | 64 bytes |
 | response | READ_DATA | endpoint, tile | of the request | | ``length`` bytes, none on error |
-| response | WRITE_ACK | endpoint | of the request | | none |
+| response | WRITE_ACK | endpoint, tiles | of the request | | none |
 | response | COMPLETION | tile | the command's index | | none |
 """
 

@@ -76,7 +76,7 @@ class Router(wiring.Component):
     def shared_name(self):
         ports = "".join(port.name[0].lower() for port in self.ports)
         to_self = "_self" if self.to_self else ""
-        return f"router_{self.routing.__name__}_{8 * self.flit_bytes}_{self.depth}_{ports}{to_self}"
+        return f"router_{self.routing.__name__}_{8 * self.flit_bytes}_{self.depth}{to_self}_{ports}"
 
     @property
     def targets(self):

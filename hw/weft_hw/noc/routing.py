@@ -23,6 +23,16 @@ def dimension_order(x, y, destination):
     ]
 
 
+#: Port a packet to tiles came in by -> ports it may leave by.
+_WAYS = {
+    RouterPort.LOCAL: frozenset(RouterPort),
+    RouterPort.WEST: frozenset(RouterPort) - {RouterPort.WEST},
+    RouterPort.EAST: frozenset(RouterPort) - {RouterPort.EAST},
+    RouterPort.NORTH: frozenset({RouterPort.LOCAL, RouterPort.SOUTH}),
+    RouterPort.SOUTH: frozenset({RouterPort.LOCAL, RouterPort.NORTH}),
+}
+
+
 def row_then_columns(x, y, came_by, rectangle):
     """Along the row of the source as far as the rectangle goes; at each of its columns north and
     south. The way to each single tile is that of ``dimension_order``.
@@ -35,11 +45,5 @@ def row_then_columns(x, y, came_by, rectangle):
         (in_column & (rectangle.y_last > y), RouterPort.SOUTH),
         (rectangle.x_first < x, RouterPort.WEST),
     ]
-    ways = {
-        RouterPort.LOCAL: set(RouterPort),
-        RouterPort.WEST: {RouterPort.LOCAL, RouterPort.NORTH, RouterPort.EAST, RouterPort.SOUTH},
-        RouterPort.EAST: {RouterPort.LOCAL, RouterPort.NORTH, RouterPort.SOUTH, RouterPort.WEST},
-        RouterPort.NORTH: {RouterPort.LOCAL, RouterPort.SOUTH},
-        RouterPort.SOUTH: {RouterPort.LOCAL, RouterPort.NORTH},
-    }[came_by]
+    ways = _WAYS[came_by]
     return [(condition, port) for condition, port in rules if port in ways]

@@ -60,7 +60,7 @@ class TreeRouter(Router):
 
     @property
     def shared_name(self):
-        return f"tree_{super().shared_name}_{self.packet_flits}"
+        return f"tree_{self.packet_flits}_{super().shared_name}"
 
     def room(self, port):
         """The room behind the output of ``port``."""
