@@ -1,11 +1,12 @@
 """Matmul engine with every format: random commands of mixed formats, faults of formats."""
 
 import cocotb
+import numpy as np
 import pytest
 from harness_matmul import MatmulFixture, MatmulRig
 from matmul_memory import OperandMemory
 from weft_hw.array.matmul import window_cycles
-from weft_hw.formats.table import Format
+from weft_hw.formats.table import Format, units_per_row
 from weft_hw.isa import Status
 from weft_hw.presets import preset
 from weft_sim.bench import run_bench
@@ -42,6 +43,139 @@ async def commands_of_mixed_formats_match(dut):
         await chip.bench.cycles(2)
         for fields in commands:
             await memory.check(chip, fields)
+
+
+@cocotb.test(timeout_time=40, timeout_unit="ms")
+async def formats_follow_without_a_bubble(dut):
+    """A cycle lost where the format changes, or a stream that waits for its block scales."""
+    chip, _ = await _filled(dut, stalls=False)
+    size, banks = chip.tile.array_rows, chip.tile.scratchpad_banks
+    for m in (size, size + 3, 40):
+        for _ in range(3):
+            for number, code in enumerate(OPERANDS):
+                bank = chip.tile.scratchpad_rows // banks
+                units = bank * units_per_row(chip.tile, code)
+                chip.submit(
+                    m=m,
+                    k=40,
+                    n=size,
+                    format=code,
+                    scaled=int(code in FP8 and number % 2),
+                    a_row=0,
+                    a_stride=5,
+                    w_row=units,
+                    w_stride=1,
+                    a_scale_row=2 * bank,
+                    w_scale_row=2 * units,
+                    a_scale_stride=3,
+                    w_scale_stride=1,
+                    acc_row=0,
+                    acc_stride=m,
+                )
+        await chip.dones.take(3 * len(OPERANDS), cycles=20_000)
+        gaps = np.diff(chip.dones.at)
+        assert (gaps == 5 * m).all(), (m, gaps)
+        chip.dones.clear()
+
+
+@cocotb.test(timeout_time=40, timeout_unit="ms")
+async def faults_of_formats_end_cleanly(dut):
+    """A unit counted as a row, scales beyond the memory that are read or blamed on another command,
+    a format that is not built in."""
+    chip, memory = await _filled(dut, stalls=True)
+    rng, tile = chip.bench.rng, chip.tile
+    good = {
+        "m": 20,
+        "k": 70,
+        "n": 9,
+        "format": Format.FP8E4M3,
+        "scaled": 1,
+        "a_row": 0,
+        "a_stride": 9,
+        "w_row": 1000,
+        "w_stride": 2,
+        "a_scale_row": 100,
+        "a_scale_stride": 2,
+        "w_scale_row": 4000,
+        "w_scale_stride": 2,
+        "acc_row": 0,
+        "acc_stride": 20,
+        "accumulate": 0,
+    }
+    rows = tile.scratchpad_rows
+    bad = [
+        ({"format": 5}, Status.ILLEGAL_FIELD, 0),
+        ({"format": 6}, Status.ILLEGAL_FIELD, 0),
+        ({"format": 15, "scaled": 0}, Status.ILLEGAL_FIELD, 0),
+        *(({"format": c}, Status.ILLEGAL_FIELD, 0) for c in OPERANDS if c not in FP8),
+        ({"a_scale_row": rows}, Status.LOCAL_RANGE, rows),
+        ({"a_scale_row": 2**32 - 1}, Status.LOCAL_RANGE, rows),
+        # two rows for 20 matrix rows, three groups along K
+        ({"a_scale_row": rows - 5}, Status.LOCAL_RANGE, rows),
+        ({"w_scale_row": 2 * rows - 5}, Status.LOCAL_RANGE, rows),
+        ({"w_scale_row": 2**31}, Status.LOCAL_RANGE, rows),
+        ({"w_scale_stride": 65535}, Status.LOCAL_RANGE, (4000 + 65535) // 2),
+    ]
+    for code in OPERANDS:
+        units = units_per_row(tile, code)
+        last = {"format": code, "scaled": 0, "m": 20, "k": 8, "n": 8, "a_stride": 1, "w_stride": 1}
+        bad += [
+            ({**last, "a_row": units * rows - 19}, Status.LOCAL_RANGE, rows),
+            ({**last, "w_row": units * rows - 7}, Status.LOCAL_RANGE, rows),
+        ]
+        # and the last units are inside
+        for change in ({"a_row": units * rows - 20}, {"w_row": units * rows - 8}):
+            chip.submit(**{**good, **last, **change})
+            assert (await chip.results(1, cycles=5000))[0]["status"] == Status.OK, (code, change)
+    for change, status, address in bad:
+        before = int(rng.integers(0, 3))
+        first = chip.index
+        for _ in range(before):
+            chip.submit(**good)
+        chip.submit(**{**good, **change})
+        chip.submit(**good)
+        ends = await chip.results(before + 2, cycles=10_000)
+        assert [end["index"] for end in ends] == list(range(first, first + before + 2))
+        assert all(end["status"] == Status.OK for end in ends[:before]), (change, ends)
+        assert ends[before]["status"] == status, (change, ends)
+        assert ends[before]["address"] == address, (change, ends)
+        assert ends[-1]["status"] in (Status.OK, Status.ABORTED), (change, ends)
+    # and it still works
+    chip.submit(**good)
+    memory.apply(good)
+    assert (await chip.results(1, cycles=2000))[0]["status"] == Status.OK
+    await chip.bench.cycles(2)
+    await memory.check(chip, good)
+
+
+@cocotb.test(timeout_time=40, timeout_unit="ms")
+async def the_memory_ends_where_units_say(dut):
+    """The scales' last rows: the last one of the scratchpad may be read."""
+    chip, memory = await _filled(dut, stalls=False)
+    rows = chip.tile.scratchpad_rows
+    fields = {
+        "m": 17,
+        "k": 33,
+        "n": 9,
+        "format": Format.FP8E5M2,
+        "scaled": 1,
+        "a_row": 3,
+        "a_stride": 5,
+        "w_row": 501,
+        "w_stride": 2,
+        "a_scale_row": rows - 4,
+        "a_scale_stride": 2,
+        "w_scale_row": 2 * rows - 4,
+        "w_scale_stride": 2,
+        "acc_row": 0,
+        "acc_stride": 17,
+        "accumulate": 0,
+    }
+    chip.submit(**fields)
+    memory.apply(fields)
+    assert (await chip.results(1, cycles=5000))[0]["status"] == Status.OK
+    await chip.bench.cycles(2)
+    await memory.check(chip, fields)
 
 
 @pytest.mark.parametrize("name", ["micro"])
