@@ -2,7 +2,6 @@
 
 import time
 
-import numpy as np
 import pytest
 from model_rig import ModelRig
 from weft.commands import pack
@@ -10,7 +9,6 @@ from weft_hw.array.matmul import window_cycles
 from weft_hw.isa import Engine, Opcode
 from weft_hw.presets import preset
 from weft_sim.dram import Dram
-from weft_sim.model.engines.load import LoadEngine
 from weft_sim.model.events import Events
 from weft_sim.model.port import READ, WRITE, MemoryPort
 from weft_sim.model.stalls import SlotClock
@@ -82,29 +80,6 @@ def test_bandwidth_and_latency_count() -> None:
             cycles[latency, rate] = end - begin
     assert cycles[200, 16] - cycles[20, 16] >= 180
     assert cycles[20, 4] == pytest.approx(64 * 512 / 4, rel=0.05)
-
-
-def test_loads_worked_out_ahead_are_the_same() -> None:
-    """The events of a program are the same with and without the shortcut for lone loads."""
-    commands = []
-    rng = np.random.default_rng(5)
-    for number in range(12):
-        size, rows = int(rng.integers(1, 700)), int(rng.integers(1, 9))
-        fields = {
-            "memory_address": int(rng.integers(0, 9000)), "memory_stride": size + number,
-            "row_bytes": size, "rows": rows, "local_stride": 176,
-        }  # fmt: skip
-        opcode = Opcode.STORE if number % 5 == 4 else Opcode.LOAD
-        commands.append(pack(opcode, **fields))
-    traces = []
-    for shortcut in (True, False):
-        with pytest.MonkeyPatch.context() as patch:
-            if not shortcut:
-                patch.setattr(LoadEngine, "stream", lambda self, job: False)
-            rig = ModelRig("nano", latency_cycles=60)
-            rig.run(*commands)
-            traces.append(rig.target.trace())
-    np.testing.assert_array_equal(traces[0], traces[1])
 
 
 def test_model_is_fast() -> None:

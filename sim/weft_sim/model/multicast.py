@@ -75,7 +75,7 @@ class Tree:
 
     def send(self, cycle: int, flits: int, deliver: _Deliver) -> None:
         """Sends a packet from ``cycle`` on, in which the sender's channel must be free."""
-        self.root.channel.take(TreePacket(self.root, flits, deliver), cycle)
+        TreePacket(self.root, flits, deliver).go_on(cycle)
 
     @property
     def sender(self) -> Channel:
@@ -90,7 +90,7 @@ class TreePacket(Packet):
     cycles as it has flits since the first was ready, to those that are, and later to the others.
     """
 
-    __slots__ = ("_offered", "_serial", "_to_tiles", "branch", "left")
+    __slots__ = ("_begins", "_offered", "_serial", "_to_tiles", "branch", "left")
 
     def __init__(self, branch: Branch, flits: int, deliver: _Deliver) -> None:
         super().__init__(flits)
@@ -99,16 +99,34 @@ class TreePacket(Packet):
         self._to_tiles = deliver
         self._offered: list[Branch] = []
         self._serial = 0
+        self._begins = 0
 
-    def enters(self, cycle: int) -> bool:
-        tile = self.branch.tile
-        if tile is not None:
-            self._to_tiles(*tile, cycle)
-        return tile is not None
+    def go_on(self, cycle: int) -> None:
+        """The head may cross the branch's link from ``cycle`` on."""
+        channel, tile = self.branch.channel, self.branch.tile
+        self.entered = -1
+        self._begins = cycle
+        channel.take(self)
+        if tile is None:
+            channel.expect(self.flits)
+            self.fill()
+            return
+        self.entered = cycle
+        self._to_tiles(*tile, cycle)
+        channel.release(cycle + self.flits)
 
-    @property
-    def holds(self) -> bool:
-        return False
+    def fill(self) -> None:
+        if self.entered >= 0:
+            return
+        channel, cycle = self.branch.channel, self._begins
+        for flit in range(min(self.flits, channel.depth)):
+            place = channel.place(self, flit)
+            if place is None:
+                return
+            cycle = max(cycle, place - flit)
+        self.entered = cycle
+        channel.arrive(self)
+        channel.release(cycle + self.flits)
 
     def asks(self) -> Iterator[tuple[Channel, int]]:
         return ((child.channel, child.port) for child in self.left)
@@ -141,8 +159,8 @@ class TreePacket(Packet):
         offered, self._offered = self._offered, []
         self.left = [child for child in self.left if child not in offered]
         if not self.left:
-            source.leaves(self, now)
+            first = max(0, self.flits - source.depth)
+            pops = [now + flit for flit in range(first, self.flits)]
+            source.leave(pops, self.flits, whole=True)
         for child in offered:
-            child.channel.held = False
-            child.channel.take(TreePacket(child, self.flits, self._to_tiles), now)
-            child.channel.look()
+            TreePacket(child, self.flits, self._to_tiles).go_on(now + 1)

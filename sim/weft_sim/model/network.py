@@ -8,7 +8,7 @@ they were sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 from amaranth.lib import data
@@ -70,9 +70,27 @@ class Way:
             link.free = cycle + flits
         return cycle
 
-    def send(self, cycle: int, flits: int, deliver: Callable[[int], None]) -> None:
-        """The same; ``deliver`` is given the cycle at once."""
-        deliver(self.reserve(cycle, flits))
+    def send(
+        self,
+        cycle: int,
+        flits: int,
+        deliver: Callable[[int], None],
+        begun: tuple[int, Callable[[int], None]] | None = None,
+        waits: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """As ``Wormhole.send``; everything is known at once."""
+        start = max(cycle, self.links[0].free)
+        late = max((wait - start - flit for flit, wait in waits), default=0)
+        deliver(self.reserve(start, flits + max(0, late)))
+        if begun is not None:
+            begun[1](start + begun[0] - 1)
+
+    def sent(self, flit: int, flits: int) -> int:
+        """As ``Wormhole.sent``."""
+        return self.links[0].free - flits + flit
+
+    def accept(self, cycle: int) -> None:
+        """Nothing is held."""
 
     def release(self, cycle: int) -> None:
         """Nothing is held."""
@@ -100,6 +118,7 @@ class Network:
         self.response_header_flits = -(-data.Layout.cast(ResponseHeader).size // flit_bits)
         self._events = events
         self._depth = config.mesh.router_fifo_depth
+        self._mesh = config.mesh
         self._is_mesh = config.mesh.tiles > 1
         self._links: dict[tuple[str, str, int, int, str], Link] = {}
         self._channels: dict[tuple[str, str, int, int, str], Channel] = {}
@@ -116,8 +135,23 @@ class Network:
 
     def _channel(self, key: tuple[str, str, int, int, str]) -> Channel:
         if key not in self._channels:
-            self._channels[key] = Channel(self._events, self._depth)
+            _, way, x, y, port = key
+            # at first every output serves the first of its inputs last
+            turn = min(other for other in self._ports(x, y) if other != RouterPort[port].value)
+            self._channels[key] = Channel(self._events, self._depth, first=way == "in", turn=turn)
         return self._channels[key]
+
+    def _ports(self, x: int, y: int) -> list[int]:
+        """The ports of a router that lead somewhere."""
+        mesh = self._mesh
+        there = {
+            RouterPort.LOCAL: True,
+            RouterPort.NORTH: y > 0 or x == 0,
+            RouterPort.EAST: x + 1 < mesh.cols,
+            RouterPort.SOUTH: y + 1 < mesh.rows,
+            RouterPort.WEST: x > 0 or y < mesh.memory_endpoints,
+        }
+        return [port.value for port, leads in there.items() if leads]
 
     @staticmethod
     def _path(plane: str, source: Node, target: Node) -> list[tuple[str, str, int, int, str]]:
@@ -157,7 +191,8 @@ class Network:
                 names = [source[2], *(_OPPOSITE[key[4]] for key in path[1:-1])]
                 ports = (0, *(RouterPort[name].value for name in names))
                 channels = tuple(self._channel(link) for link in path)
-                self._routes[key] = Wormhole(channels, ports, target[2] == "WEST")
+                header = self.request_header_flits if target[2] == "WEST" else 0
+                self._routes[key] = Wormhole(channels, ports, self._depth, header)
             else:
                 self._routes[key] = Way(tuple(self._link(link) for link in path))
         return self._routes[key]

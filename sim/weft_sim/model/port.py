@@ -43,6 +43,9 @@ class MemoryPort:
         self._slot = 0
         self._turn = READ
         self._epoch = 0
+        #: write beats moved since reset, and who wants to know of which
+        self._written = 0
+        self._watched: list[tuple[int, Callable[[], None]]] = []
 
     @property
     def idle(self) -> bool:
@@ -63,8 +66,25 @@ class MemoryPort:
         """The first cycle from ``cycle`` on in which the memory takes an address."""
         return self.clock.next_open(cycle)
 
-    def add(self, kind: int, beats: int, done: Callable[[], None]) -> None:
-        """A burst whose beats can move from now on; ``done()`` in the cycle of its last beat."""
+    def watch(self, count: int, call: Callable[[], None]) -> None:
+        """``call()`` in the cycle in which the ``count``-th write beat since reset moves, or now
+        if it has.
+        """
+        if self._queues[WRITE]:
+            self._advance(self.events.now)
+        if count <= self._written:
+            call()
+            return
+        self._watched.append((count, call))
+        self._watched.sort(key=lambda entry: entry[0])
+        self._schedule()
+
+    def add(self, kind: int, beats: int, done: Callable[[], None], moved: int = 0) -> None:
+        """A burst whose beats can move from now on; ``done()`` in the cycle of its last beat.
+
+        ``moved`` more beats of it have moved before.
+        """
+        self._written += moved
         now = self.events.now
         reads, writes = self._queues
         if reads or writes:
@@ -91,26 +111,38 @@ class MemoryPort:
             first, second = (reads, writes) if self._turn == READ else (writes, reads)
             first[0].beats -= (passed + 1) // 2
             second[0].beats -= passed // 2
+            self._written += passed // 2 if self._turn == READ else (passed + 1) // 2
             self._turn ^= passed & 1
         elif reads:
             reads[0].beats -= passed
             self._turn = WRITE
         elif writes:
             writes[0].beats -= passed
+            self._written += passed
             self._turn = READ
 
     def _schedule(self) -> None:
-        """Wakes up in the cycle of the last beat of whichever burst ends first."""
+        """Wakes up in the cycle of the last beat of whichever burst ends first, or of one that is
+        watched.
+        """
         reads, writes = self._queues
+        watched = None
+        if writes and self._watched:
+            watched = max(1, self._watched[0][0] - self._written)
         if reads and writes:
             first, second = (reads, writes) if self._turn == READ else (writes, reads)
             left = min(2 * first[0].beats - 1, 2 * second[0].beats)
+            if watched is not None:
+                left = min(left, 2 * watched - (self._turn == WRITE))
         elif reads or writes:
             left = (reads or writes)[0].beats
+            if watched is not None:
+                left = min(left, watched)
         else:
             return
         self._epoch += 1
-        self.events.at(self.clock.cycle_of(self._slot + left - 1), self._complete, self._epoch)
+        # whatever comes to wait in that cycle has its turn
+        self.events.late(self.clock.cycle_of(self._slot + left - 1), self._complete, self._epoch)
 
     def _complete(self, epoch: int) -> None:
         """A burst's last beat moves in this cycle."""
@@ -119,6 +151,11 @@ class MemoryPort:
         self.bus_free = self.events.now + self.clock.beat_cycles
         self._advance(self.events.now + 1)
         ended = [queue.popleft() for queue in self._queues if queue and queue[0].beats <= 0]
+        told = []
+        while self._watched and self._watched[0][0] <= self._written:
+            told.append(self._watched.pop(0)[1])
         self._schedule()
         for burst in ended:
             burst.done()
+        for call in told:
+            call()

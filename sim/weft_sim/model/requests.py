@@ -26,7 +26,6 @@ class Request:
     """
 
     __slots__ = (
-        "accepted",
         "address",
         "answered",
         "arrived",
@@ -39,6 +38,7 @@ class Request:
         "last",
         "length",
         "out",
+        "ready",
         "row",
         "settle",
         "status",
@@ -60,7 +60,7 @@ class Request:
         self.status = Status.OK
         self.settle = 0
         self.arrives = None
-        self.accepted = False
+        self.ready = 0
         self.arrived = False
         self.done = False
 

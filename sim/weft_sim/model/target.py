@@ -11,8 +11,6 @@ from ..dram import Dram
 from ..target import TRACE_DTYPE
 from .control import CommandQueue, RegisterFile
 from .endpoint import Endpoint
-from .engines.dma import DmaEngine
-from .engines.stream import LoadStream
 from .events import Events
 from .memory import DeviceMemory, Windows
 from .network import Network
@@ -67,8 +65,6 @@ class ModelTarget:
         self.tiles = [
             Tile(self, x, y) for y in range(config.mesh.rows) for x in range(config.mesh.cols)
         ]
-        self.stream: LoadStream | None = None
-        self.dma_jobs = 0
         self.registers = RegisterFile(self)
         self.queue = CommandQueue(self)
 
@@ -146,19 +142,3 @@ class ModelTarget:
         """An engine event of this cycle."""
         if self._tracing:
             self._trace.append((self.events.now, tile, engine, kind, index))
-
-    def dma_begins(self, engine: DmaEngine) -> None:
-        """A DMA engine takes a command: loads worked out ahead are no longer alone."""
-        self.dma_jobs += 1
-        if self.stream is not None and self.stream.engine is not engine:
-            self.settle_stream()
-
-    def dma_ends(self) -> None:
-        """A DMA engine has ended a command."""
-        self.dma_jobs -= 1
-
-    def settle_stream(self) -> None:
-        """Goes on event by event with loads worked out ahead."""
-        stream, self.stream = self.stream, None
-        if stream is not None:
-            stream.settle()

@@ -118,16 +118,20 @@ class Timing:
     """dma/store.py, ring.py: acknowledgement to its entry leaving the ring."""
 
     # --- memory endpoint
-    endpoint_address: int = 4
-    """endpoint/window.py, read.py, axi/bursts.py: last header flit of a read to the AXI address."""
-    endpoint_write_address: int = 3
-    """endpoint/window.py, write.py, axi/bursts.py: the same for a write."""
-    endpoint_denied: int = 2
-    """endpoint/read.py: address time of a denied read to its answer being due."""
-    endpoint_write_beat: int = 4
-    """endpoint/write.py: last header flit of a write to its first beat at the AXI port."""
-    endpoint_read_answer: int = 2
-    """endpoint/read.py: last beat of a read to its answer waiting for the sender's register."""
+    endpoint_check: int = 2
+    """endpoint/window.py: last header flit of a request taken to its path being offered it."""
+    endpoint_fetch: int = 1
+    """endpoint/read.py: a read taken by its path to its place in the buffer being looked for."""
+    endpoint_burst: int = 1
+    """axi/bursts.py: a place found, or a write taken, to the AXI address."""
+    endpoint_write_beat: int = 2
+    """endpoint/write.py: a write taken by its path to its first beat at the AXI port."""
+    endpoint_drop: int = 2
+    """endpoint/write.py: beside its flits, a denied write taken to its data being gone."""
+    endpoint_read_due: int = 1
+    """endpoint/read.py: last beat of a read to its answer being due."""
+    endpoint_read_answer: int = 1
+    """endpoint/read.py: due to waiting for the sender's register."""
     endpoint_write_answer: int = 1
     """endpoint/write.py: AXI write response to its answer waiting for the sender's register."""
 

@@ -51,7 +51,7 @@ class Dispatcher:
         self.last_index = 0
         self._infos: deque[tuple[Command, bool]] = deque()
         self._current: tuple[Command, Status] | None = None
-        self._take_from = 0
+        self._take_from = self._decide_from = 0
         self._moves: deque[_Move] = deque()
         mesh = self.chip.config.mesh
         engines = (mesh.cols - 1).bit_length() + (mesh.rows - 1).bit_length() + 2
@@ -80,6 +80,7 @@ class Dispatcher:
             return
         command, failed = self._infos.popleft()
         self._current = (command, self._judge(command, failed))
+        self._decide_from = self.events.now + 1
         self.events.after(1, self.decide)
 
     def _judge(self, command: Command, failed: bool) -> Status:
@@ -99,6 +100,8 @@ class Dispatcher:
             return
         command, status = self._current
         now = self.events.now
+        if now < self._decide_from:
+            return
         if status is not Status.OK:
             self.events.after(1, self.queue.fail, status, command.index)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from weft_hw.isa import Status
@@ -13,6 +13,7 @@ from ..requests import Request
 
 if TYPE_CHECKING:
     from ..target import ModelTarget
+    from .reads import ReadPath
 
 __all__ = ["Answers"]
 
@@ -21,32 +22,30 @@ class Answers:
     """Answers to reads and to writes take turns, packet by packet, at the register before the
     sender.
 
-    ``header_free`` is the cycle in which that register takes the next; ``on_read_sent(request,
-    end)``
-    is told that the data of a read will have left before ``end``.
+    ``header_free`` is the cycle in which that register takes the next, if it is not ``_full``.
     """
 
-    def __init__(self, chip: ModelTarget, on_read_sent: Callable[[Request, int], None]) -> None:
+    def __init__(self, chip: ModelTarget, reads: ReadPath) -> None:
         self.events = chip.events
         self.header_flits = chip.network.response_header_flits
         self.header_free = 0
-        self._on_read_sent = on_read_sent
+        self._reads = reads
         self._waiting: tuple[deque[Request], deque[Request]] = (deque(), deque())
         self._read_turn = False
-
-    @property
-    def reads(self) -> int:
-        """Answers to reads that wait."""
-        return len(self._waiting[READ])
+        self._full = False
+        self._looks_at = -1
 
     def offer(self, kind: int, request: Request) -> None:
         """An answer is ready for the register."""
-        reads, writes = self._waiting
         self._waiting[kind].append(request)
-        if self.header_free <= self.events.now:
-            self._send()
-        elif len(reads) + len(writes) == 1:
-            self.events.at(self.header_free, self._send)
+        if not self._full:
+            self._look()
+
+    def _look(self) -> None:
+        cycle = max(self.header_free, self.events.now)
+        if cycle != self._looks_at:
+            self._looks_at = cycle
+            self.events.late(cycle, self._choose, cycle)
 
     def _arrives(self, request: Request, last: int) -> None:
         """The last flit of an answer arrives in cycle ``last``."""
@@ -55,26 +54,49 @@ class Answers:
         else:
             self.events.at(last + request.settle, request.answered)
 
-    def _send(self) -> None:
+    def _choose(self, planned: int) -> None:
+        """An answer goes into the register."""
+        if planned != self._looks_at:
+            return
+        self._looks_at = -1
         reads, writes = self._waiting
-        now = self.events.now
-        if not (reads or writes) or self.header_free > now:
+        if self._full or not (reads or writes):
+            return
+        if self.header_free > self.events.now:
+            self._look()
             return
         kind = READ if reads and (self._read_turn or not writes) else WRITE
-        request = self._waiting[kind][0]
-        way = request.back
-        if way.sender.held:
-            way.sender.waiters.append(self._send)
-            return
-        self._waiting[kind].popleft()
         self._read_turn = kind == WRITE
+        self._full = True
+        self._send(kind, self._waiting[kind].popleft(), self.events.now + 1)
+
+    def _send(self, kind: int, request: Request, ready: int) -> None:
+        sender = request.back.sender
+        if sender.held:
+            sender.waiters.append(partial(self._send, kind, request, ready))
+            return
         flits = self.header_flits
         if kind == READ and request.status is Status.OK:
             flits += request.flits
-        start = max(now + 1, way.sender.free)
-        self.header_free = start + self.header_flits - 1
-        way.send(start, flits, lambda head: self._arrives(request, head + flits - 1))
+        request.back.send(
+            max(ready, sender.free),
+            flits,
+            lambda head: self._arrives(request, head + flits - 1),
+            (self.header_flits, self._header_sent),
+        )
         if kind == READ:
-            self._on_read_sent(request, start + flits)
-        if reads or writes:
-            self.events.at(max(self.header_free, now + 1), self._send)
+            self._sent(request, flits)
+
+    def _header_sent(self, cycle: int) -> None:
+        """The sender takes the last flit of a header."""
+        self._full = False
+        self.header_free = cycle
+        if self._waiting[READ] or self._waiting[WRITE]:
+            self._look()
+
+    def _sent(self, request: Request, flits: int) -> None:
+        sender = request.back.sender
+        if sender.held:
+            sender.waiters.append(partial(self._sent, request, flits))
+            return
+        self._reads.sent(request, flits)

@@ -20,7 +20,7 @@ __all__ = ["ReadPath"]
 
 #: endpoint/read.py READS: requests in flight.
 _READS = 64
-#: endpoint/read.py: answers that wait for the sender beside those counted as in flight.
+#: endpoint/read.py ``how``: answers whose data may wait for the sender.
 _ANSWERS = 2
 
 
@@ -31,59 +31,103 @@ def _buffer_beats(packet_bytes: int, flit_bytes: int) -> int:
 
 
 class ReadPath:
-    """Reads ask for their beats in order, as their buffer has ``room``, and are answered in order
-    once all their beats are there.
+    """Reads ask for their beats in order, as their buffer has room, and are answered in order once
+    all their beats are there.
+
+    ``room``: places that are free; more become free a beat a cycle, as answers are sent.
     """
+
+    answers: Answers
 
     def __init__(self, endpoint: Endpoint) -> None:
         config = endpoint.chip.config
         self.endpoint = endpoint
         self.events = endpoint.events
         self.port = endpoint.port
-        self._capacity = _buffer_beats(config.mesh.max_packet_bytes, config.flit_bytes)
-        self.room = self._capacity
+        self.capacity = _buffer_beats(config.mesh.max_packet_bytes, config.flit_bytes)
+        self.room = self.capacity
         self.next_address = 0
-        self.answers: Answers = endpoint.answers
-        self._asking: deque[Request] = deque()
+        #: runs of beats that leave the buffer: cycle of the first, how many
+        self._leaving: deque[tuple[int, int]] = deque()
+        self._leaving_beats = 0
+        self._asking: deque[tuple[Request, int]] = deque()
         self._asked: deque[Request] = deque()
-
-    @property
-    def full(self) -> bool:
-        """Whether no further request is taken."""
-        ready = max(0, self.answers.reads - _ANSWERS)
-        return len(self._asking) + len(self._asked) + ready >= _READS
+        #: reads taken since reset, those whose answer is known to be due, and when it was
+        self._begun = self._due = 0
+        self._due_cycles = [-1] * _READS
+        self._ready: deque[tuple[Request, int]] = deque()
+        #: answers sent, and when their last flit was
+        self._sent = 0
+        self._sent_cycles = [-1] * _ANSWERS
+        self._through = -1
+        self._waits = False
 
     @property
     def quiet(self) -> bool:
         """Nothing is under way."""
-        return not (self._asking or self._asked) and self.room == self._capacity
+        if self._asking or self._asked:
+            return False
+        leaving = self._leaving
+        while leaving and sum(leaving[0]) <= self.events.now:
+            count = leaving.popleft()[1]
+            self._leaving_beats -= count
+            self.room += count
+        return self.room == self.capacity
 
-    def begin(self, request: Request) -> None:
-        """A checked request."""
-        self._asking.append(request)
+    def begin(self, request: Request, cycle: int) -> int | None:
+        """A checked request that may be taken from ``cycle`` on: when it is, if that is known."""
+        if self._begun - self._due >= _READS:
+            self._waits = True
+            return None
+        taken = max(cycle, self._due_cycles[self._begun % _READS] + 1)
+        self._begun += 1
+        self._asking.append((request, taken))
         self._ask()
+        return taken
 
     def _ask(self) -> None:
         asking = self._asking
         while asking:
-            request = asking[0]
-            denied = request.status is Status.WINDOW
-            if not denied and self.room < request.beats:
-                return
-            asking.popleft()
-            if denied:
+            request, taken = asking[0]
+            if request.status is Status.WINDOW:
+                asking.popleft()
                 self._asked.append(request)
                 request.arrived = True
-                self.events.after(TIMING.endpoint_denied, self._answer)
+                self.events.at(taken, self._answer)
                 continue
-            self.take(request)
-            cycle = max(self.events.now + TIMING.endpoint_address, self.next_address)
+            found = self._find_room(request.beats)
+            if found is None:
+                return
+            asking.popleft()
+            self._asked.append(request)
+            found = max(found, taken + TIMING.endpoint_fetch)
+            cycle = max(found + TIMING.endpoint_burst, self.next_address)
             cycle = self.port.accept(cycle)
             self.next_address = cycle + request.bursts
             self.events.at(cycle + self.port.latency, self.move, request)
 
+    def _find_room(self, beats: int) -> int | None:
+        """Takes places in the buffer: the cycle in which they are free, None if not yet known."""
+        missing = beats - self.room
+        if missing > self._leaving_beats:
+            return None
+        cycle = 0
+        if missing <= 0:
+            self.room -= beats
+            return cycle
+        self._leaving_beats -= missing
+        self.room = 0
+        while missing:
+            first, count = self._leaving.popleft()
+            take = min(missing, count)
+            cycle = first + take
+            missing -= take
+            if take < count:
+                self._leaving.appendleft((first + take, count - take))
+        return cycle
+
     def take(self, request: Request) -> None:
-        """A read gets its place in the buffer and in the order of answers."""
+        """A read has its place in the buffer and in the order of answers."""
         self._asked.append(request)
         self.room -= request.beats
 
@@ -106,13 +150,61 @@ class ReadPath:
     def _answer(self) -> None:
         while self._asked and self._asked[0].arrived:
             request = self._asked.popleft()
-            self.answer(request, self.events.now + TIMING.endpoint_read_answer)
+            self._ready.append((request, self.events.now + TIMING.endpoint_read_due))
+        self._note()
+
+    def _note(self) -> None:
+        """Notes when the answers to the oldest reads are due, as far as that is known."""
+        ready = self._ready
+        while ready and self._due - self._sent < _ANSWERS:
+            request, cycle = ready.popleft()
+            before = self._due_cycles[(self._due - 1) % _READS]
+            cycle = max(cycle, before + 1, self._sent_cycles[self._due % _ANSWERS])
+            self._due_cycles[self._due % _READS] = cycle
+            self._due += 1
+            self.answer(request, cycle + TIMING.endpoint_read_answer)
+            if self._waits:
+                self._waits = False
+                self.events.at(self.events.now, self.endpoint.advance)
 
     def answer(self, request: Request, cycle: int) -> None:
         """The answer to a read is ready in ``cycle``."""
+        request.ready = cycle
         self.events.at(cycle, self.answers.offer, READ, request)
 
-    def give_room(self, beats: int) -> None:
-        """Beats have left the buffer."""
-        self.room += beats
-        self._ask()
+    def sent(self, request: Request, flits: int) -> None:
+        """A read's answer of ``flits`` is sent: its beats leave the buffer.
+
+        The realigner (``endpoint/realign.py``) takes a word when the one before it is sent, the
+        first words of a packet as soon as the packet before is through.
+        """
+        way, last = request.back, flits - 1
+        begin = max(self._through, request.ready)
+        through = way.sent(last, flits)
+        # the last word is taken when the one before it is sent
+        self._sent_cycles[self._sent % _ANSWERS] = way.sent(last - 1, flits) + 1 if last else begin
+        self._sent += 1
+        self._note()
+        if request.status is Status.WINDOW:
+            return
+        self._through = through
+        if request.status is not Status.OK:
+            self._leave(begin, request.beats)
+            return
+        early = min(request.beats, 2 if request.address % self.port.width else 1)
+        self._leave(begin, early)
+        rest = request.beats - early
+        first = way.sent(flits - request.flits, flits)
+        if through - first < request.flits:
+            if rest:
+                self._leave(max(begin + early, first), rest)
+            return
+        for word in range(rest):
+            self._leave(way.sent(flits - request.flits + word, flits), 1)
+
+    def _leave(self, cycle: int, beats: int) -> None:
+        """Beats leave the buffer from ``cycle`` on, one a cycle."""
+        self._leaving.append((cycle, beats))
+        self._leaving_beats += beats
+        if self._asking:
+            self._ask()

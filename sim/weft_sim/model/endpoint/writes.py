@@ -20,67 +20,134 @@ __all__ = ["WritePath"]
 
 #: endpoint/write.py: writes whose data is on its way to the memory; WRITES: those not confirmed.
 _MOVING, _UNCONFIRMED = 4, 32
+#: Flits beyond the data buffer's memory: in its output register, in the realigner, in the memory's
+#: own buffer (``axi/queue.py``, ``endpoint/realign.py``, ``weft_sim.dram``).
+_BEYOND = 3
+
+
+class _Data:
+    """The data of a write on its way: which beats of the port it becomes."""
+
+    __slots__ = ("beats", "flits", "gone", "request")
+
+    def __init__(self, request: Request, flits: int) -> None:
+        self.request = request
+        #: flits taken with it, and beats asked for before it, both since reset
+        self.flits = flits
+        self.beats: int | None = None
+        self.gone: int | None = None
 
 
 class WritePath:
-    """Writes move their data in order, and are answered in order once they are confirmed.
+    """Writes move their data in order, and are answered in order once they are confirmed."""
 
-    ``excess`` counts flits of accepted writes that find no place in the data buffer.
-    """
+    answers: Answers
 
     def __init__(self, endpoint: Endpoint) -> None:
         config = endpoint.chip.config
         self.endpoint = endpoint
         self.events = endpoint.events
         self.port = endpoint.port
-        self.answers: Answers = endpoint.answers
         self._places = max(16, 2 * config.mesh.max_packet_bytes // config.flit_bytes)
-        self._buffered = 0
-        self._next_address = 0
-        self._moving = 0
+        self._address_free = 0
         self._unconfirmed = 0
         self._held: deque[tuple[Request, int]] = deque()
-
-    @property
-    def full(self) -> bool:
-        """Whether no further request is taken."""
-        return self._moving >= _MOVING
+        #: writes whose data is not gone, the oldest first, and of them those begun
+        self._data: deque[_Data] = deque()
+        self._begun: deque[_Data] = deque(maxlen=_MOVING)
+        self._flits = self._flits_gone = 0
+        self._beats = 0
+        #: the write whose data stands in the network
+        self._stuck: _Data | None = None
+        self._stuck_until = 0
 
     @property
     def quiet(self) -> bool:
         """Nothing is under way."""
-        return not self._moving
+        return not self._data
+
+    @property
+    def overfull(self) -> bool:
+        """Whether data of a write accepted stands in the network."""
+        return self._stuck is not None
 
     @property
     def excess(self) -> int:
-        return max(0, self._buffered - self._places)
+        """Flits of accepted writes that find no place in the data buffer."""
+        return max(0, self._flits - self._flits_gone - self._places)
 
-    def buffer(self, flits: int) -> None:
-        """The data of an accepted write comes in."""
-        self._buffered += flits
+    def buffer(self, request: Request, cycle: int) -> None:
+        """A write is accepted in ``cycle``: its data comes in."""
+        self._flits += request.flits
+        data = _Data(request, self._flits)
+        self._data.append(data)
+        if self._flits - self._flits_gone <= self._places + _BEYOND:
+            request.out.release(cycle + 1 + request.flits)
+        else:
+            self._stuck, self._stuck_until = data, cycle + 1 + request.flits
+            self._unstick()
 
-    def begin(self, request: Request) -> None:
-        """A checked request: its data may flow."""
-        self._moving += 1
-        now = self.events.now
-        if request.status is Status.WINDOW:
-            self.events.at(now + TIMING.endpoint_write_beat + request.flits, self._drop, request)
+    def _unstick(self) -> None:
+        """The last flit comes in once the one ``places`` before it has moved."""
+        data = self._stuck
+        if data is None or not self._stuck_until:
             return
-        address = max(now + TIMING.endpoint_write_address, self._next_address)
-        address = self.port.accept(address)
-        self._next_address = address + request.bursts
-        first_beat = self.port.accept(now + TIMING.endpoint_write_beat)
-        self.events.at(max(address, first_beat) + 1, self._move, request)
+        number = data.flits - self._places - _BEYOND
+        other = next(other for other in self._data if number <= other.flits)
+        if other.beats is not None:
+            end, self._stuck_until = self._stuck_until, 0
+            beat = other.beats + number - (other.flits - other.request.flits)
+            self.port.watch(beat, partial(self._free, data, end))
 
-    def _drop(self, request: Request) -> None:
-        self._gone(request)
-        self._confirm(request)
+    def _free(self, data: _Data, end: int) -> None:
+        if self._stuck is data:
+            self._stuck = None
+            data.request.out.release(max(end, self.events.now + 2))
+            self.endpoint.advance()
 
-    def _gone(self, request: Request) -> None:
+    def begin(self, request: Request, cycle: int) -> int | None:
+        """A checked request that may be taken from ``cycle`` on: when it is, if that is known."""
+        begun = self._begun
+        taken = max(cycle, self._address_free)
+        if len(begun) == _MOVING:
+            gone = begun[0].gone
+            if gone is None:
+                return None
+            taken = max(taken, gone + 1)
+        data = next(data for data in self._data if data.request is request)
+        begun.append(data)
+        data.beats = self._beats
+        if request.status is Status.WINDOW:
+            self.events.at(taken + TIMING.endpoint_drop + request.flits, self._drop, data)
+            return taken
+        address = self.port.accept(taken + TIMING.endpoint_burst)
+        self._address_free = address
+        if request.bursts > 1:
+            self._address_free = self.port.accept(address + 1)
+        beat = self.port.accept(taken + TIMING.endpoint_write_beat)
+        self._beats += request.beats
+        self.events.at(max(address, beat) + 1, self._move, request)
+        last = beat + request.beats - 1
+        self.port.watch(data.beats + request.beats - 1, partial(self._handed_over, data, last))
+        self._unstick()
+        return taken
+
+    def _handed_over(self, data: _Data, earliest: int) -> None:
+        """The memory takes the last beat of a write, the one before having moved."""
+        data.gone = max(earliest, self.events.now)
+        self.events.at(data.gone, self._gone, data)
+
+    def _drop(self, data: _Data) -> None:
+        data.gone = self.events.now
+        self._gone(data)
+        self._confirm(data.request)
+
+    def _gone(self, data: _Data) -> None:
         """The last data of a write has left the buffer."""
-        self._moving -= 1
-        self._buffered -= request.flits
-        self.endpoint.write_gone()
+        assert self._data[0] is data
+        self._data.popleft()
+        self._flits_gone += data.request.flits
+        self.endpoint.advance()
 
     def _move(self, request: Request) -> None:
         """The data of a write may move, but for its last word if too many are not confirmed."""
@@ -92,11 +159,10 @@ class WritePath:
         while held and self._unconfirmed < _UNCONFIRMED:
             request, since = held.popleft()
             self._unconfirmed += 1
-            beats = max(1, request.beats - (now - since))
-            self.port.add(WRITE, beats, partial(self._written, request))
+            moved = min(request.beats - 1, now - since)
+            self.port.add(WRITE, request.beats - moved, partial(self._written, request), moved)
 
     def _written(self, request: Request) -> None:
-        self._gone(request)
         counts = self.endpoint.counts
         counts["beats_written"] += request.beats
         counts["bytes_written"] += request.length

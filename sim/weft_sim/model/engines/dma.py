@@ -91,6 +91,7 @@ class DmaEngine(Engine):
         self._ring: deque[_Entry] = deque()
         self._decoding: Job | None = None
         self._walking: Job | None = None
+        self._walk_from = 0
         self._offered: tuple[Job, Request | None] | None = None
         self._offer_at = -1
         self._sending = False
@@ -108,7 +109,6 @@ class DmaEngine(Engine):
         return len(self.front.inside) < self.tile.config.tile.command_queue_depth
 
     def start(self, command: Command) -> None:
-        self.tile.chip.dma_begins(self)
         network = self.tile.chip.network
         walk = self.walk(command)
         here = tile_node(self.tile.x, self.tile.y)
@@ -149,20 +149,16 @@ class DmaEngine(Engine):
         if self._walking is not None or job is None or self.events.now < job.decoded:
             return
         self._walking, self._decoding = job, None
+        self._walk_from = self.events.now + 1
         self.events.at(self.events.now, self.front.offer)
-        if not self.stream(job):
-            self.events.after(1, self._make_ready)
-
-    def stream(self, job: Job) -> bool:
-        """Whether the whole walk has been worked out ahead, because nothing can come between."""
-        return False
+        self.events.after(1, self._make_ready)
 
     # --- requests out -------------------------------------------------------------------------
 
     def _make_ready(self) -> None:
         """The walk's next access is offered from the next cycle on."""
         job = self._walking
-        if job is None or self._offered is not None:
+        if job is None or self._offered is not None or self.events.now < self._walk_from:
             return
         stopped = self.tile.aborting or job.status is not Status.OK
         request = None if stopped else next(job.requests, None)
@@ -251,16 +247,18 @@ class DmaEngine(Engine):
             self._leave()
 
     def _leave(self) -> None:
-        """Entries leave the ring in order, one a cycle; the last of a command ends it."""
-        ring = self._ring
-        was_full = len(ring) >= self.depth
+        """The oldest entry leaves the ring, one a cycle; the last of a command ends it."""
+        ring, now = self._ring, self.events.now
         if not ring or not (ring[0].request is None or ring[0].request.done):
             return
-        if self._left_at == self.events.now:
-            self.events.after(1, self._leave)
+        if now <= self._left_at:
+            self.events.at(self._left_at + 1, self._leave)
             return
+        was_full = len(ring) >= self.depth
+        self._left_at = now
         entry = ring.popleft()
-        self._left_at = self.events.now
+        if ring and (ring[0].request is None or ring[0].request.done):
+            self.events.at(now + 1, self._leave)
         job, request = entry.job, entry.request
         status = entry.status if request is None else request.status
         if request is not None:
@@ -272,13 +270,10 @@ class DmaEngine(Engine):
             job.status, job.address = status, entry.address
         if entry.last:
             self._end_job(job)
-        if ring and (ring[0].request is None or ring[0].request.done):
-            self.events.after(1, self._leave)
         if self._offered is not None and was_full:
-            self.wake_offer(self.events.now + 1)
+            self.wake_offer(now + 1)
 
     def _end_job(self, job: Job) -> None:
-        self.tile.chip.dma_ends()
         if job.status is Status.OK and job.clean:
             self.carry_out(job)
         self.ended(job.command, job.status, job.address)

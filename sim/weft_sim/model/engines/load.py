@@ -17,7 +17,6 @@ from ..walks import Fill, RowList, TensorWalk, fill_walk, is_tensor, pattern
 from .dma import DmaEngine, Job
 from .filler import WriteRegister
 from .gather import GatherWalk
-from .stream import LoadStream
 from .traffic import ArrayTraffic
 
 if TYPE_CHECKING:
@@ -161,64 +160,7 @@ class LoadEngine(DmaEngine):
         if request.status is Status.OK:
             counters.response_flits += request.flits
 
-    # --- alone on the network -----------------------------------------------------------------
-
-    def stream(self, job: Job) -> bool:
-        chip = self.tile.chip
-        stream: LoadStream | None = chip.stream
-        if isinstance(job.walk, TensorWalk | StripWalk) and not job.walk.only_reads:
-            chip.settle_stream()
-            return False
-        number = job.command.fields.endpoint if job.walk is not None else 0
-        alone = job.clean and not self.tile.aborting and chip.dma_jobs == len(self.front.inside)
-        if not job.clean and stream is None:
-            return False
-        if stream is None:
-            endpoint = chip.endpoints[number]
-            idle = not self._ring and self._offered is None and endpoint.quiet
-            if not (alone and idle) or endpoint.port.stalls:
-                return False
-            stream = chip.stream = LoadStream(self, job)
-        elif not alone or stream.number != number:
-            chip.settle_stream()
-            return False
-        walk_end, end = stream.run(job, self.events.now)
-        self.events.at(walk_end, self._walk_streamed, stream, job)
-        self.events.at(end, self._job_streamed, stream, job)
-        return True
-
-    def _walk_streamed(self, stream: LoadStream, job: Job) -> None:
-        """The walk's last access has been made ready."""
-        if self.tile.chip.stream is stream and self._walking is job:
-            self._walking = None
-            self._take_walk()
-
-    def _job_streamed(self, stream: LoadStream, job: Job) -> None:
-        if self.tile.chip.stream is not stream:
-            return
-        stream.finish()
-        if not stream.jobs:
-            self.tile.chip.stream = None
-        self._end_job(job)
-
-    def resume(self, rest: list[tuple[Job, list[Request]]], taken: int) -> None:
-        """Goes on event by event: what is left of the walks; ``taken``: the access before's
-        cycle.
-        """
-        for job, requests in rest:
-            if job is self._walking:
-                job.requests = iter(requests)
-            else:
-                self._offered = (job, requests[0])
-        if self._offered is not None:
-            self.wake_offer(max(taken, self.events.now) + 1)
-        elif self._walking is not None:
-            self.events.at(taken, self._make_ready)
-
-    def abort(self) -> None:
-        if self.tile.chip.stream is not None and self.tile.chip.stream.engine is self:
-            self.tile.chip.settle_stream()
-        super().abort()
+    # --- bytes --------------------------------------------------------------------------------
 
     def carry_out(self, job: Job) -> None:
         walk = job.walk

@@ -10,8 +10,11 @@ __all__ = ["RowReader"]
 
 #: dma/row_reader.py FIFO_FLITS: flits read and not yet sent.
 _FIFO_FLITS = 16
-#: dma/row_reader.py: cycles without a refusal after which reads count as smooth.
-_CALM_CYCLES = 3
+#: dma/row_reader.py: cycles after a refusal in which reads do not count as smooth.
+_CALM_CYCLES = _FIFO_FLITS
+#: memory/port.py READ_LATENCY: a read granted to its flit waiting; it is sent one later.
+_READ_CYCLES = 2
+_LONG_AGO = -(10**9)
 
 
 class RowReader:
@@ -23,39 +26,75 @@ class RowReader:
     def __init__(self, traffic: ArrayTraffic) -> None:
         self.traffic = traffic
         self.conflicts = 0
-        self._begun = 0
+        self._granted = -1
         self._flits_read = 0
         self._flits_sent = 0
-        self._last_flits = 0
-        self._delay = 0
+        self._refused = _LONG_AGO
+        #: cycles of the reads of packets that meet the array: by the number of their first flit
+        self._reads: dict[int, tuple[int, list[int]]] = {}
         self._sent: deque[tuple[int, int]] = deque()
 
     def read(self, cycle: int, row: int, flits: int) -> int:
-        """A packet's reads begin after ``cycle``; how much later its header goes for conflicts."""
-        self._begun = cycle
-        self._flits_read += flits
-        self._last_flits = flits
-        self._delay = 0
-        if not self.traffic.reads_among(row, row + flits - 1, cycle):
-            return 0
+        """A packet's reads begin after ``cycle``: the cycle in which its header can go.
+
+        That is when its first flit waits and reads are smooth, or all of it that fits waits.
+        """
         enough = min(flits, _FIFO_FLITS)
-        asked = granted = cycle + 1
-        first = refused = None
+        first = cycle + 1 + _READ_CYCLES
+        if not self.traffic.reads_among(row, row + flits - 1, cycle):
+            self._flits_read += flits
+            self._granted = cycle + flits
+            whole = first + enough - 1
+            return max(first, min(whole, self._refused + _CALM_CYCLES))
+        granted, refusals = self._grants(row, enough, cycle, [])
+        self._reads[self._flits_read] = row, granted
+        self._flits_read += flits
+        self._granted = granted[-1] + flits - enough
+        ready, whole = granted[0] + _READ_CYCLES, granted[-1] + _READ_CYCLES
+        for refused in (self._refused, *refusals):
+            if refused < ready:
+                ready = max(ready, refused + _CALM_CYCLES)
+        self._refused = max((self._refused, *refusals))
+        return min(ready, whole)
+
+    def _grants(
+        self, row: int, flits: int, cycle: int, granted: list[int]
+    ) -> tuple[list[int], list[int]]:
+        """Adds the cycles of the next reads of a packet to ``granted``, the first asked for after
+        ``cycle``; also the last cycles in which reads were refused."""
+        refusals = []
+        asked = cycle + 1
+        for number in range(len(granted), len(granted) + flits):
+            cycle = self.traffic.read_from(row + number, asked)
+            if cycle > asked:
+                self.conflicts += cycle - asked
+                refusals.append(cycle - 1)
+            granted.append(cycle)
+            asked = cycle + 1
+        return granted, refusals
+
+    def sends(self, cycle: int, flits: int) -> list[tuple[int, int]]:
+        """The next packet's data flits could leave from ``cycle`` on: (flit, cycle) of those that
+        come later than right after the one before."""
+        if self._flits_sent not in self._reads:
+            return []
+        row, granted = self._reads.pop(self._flits_sent)
+        leaves: list[int] = []
+        waits = []
         for number in range(flits):
-            granted = self.traffic.read_from(row + number, asked)
-            if granted > asked:
-                refused = granted
-            first = granted if first is None else first
-            if number + 1 == enough:
-                whole = granted
-            asked = granted + 1
-        self._delay = granted - cycle - flits
-        self.conflicts += self._delay
-        assert first is not None
-        if refused is None:
-            return 0
-        # once reads are refused the header waits for them to be smooth, or for all that fits
-        return max(first, min(whole, refused + _CALM_CYCLES)) - cycle - 1
+            if number >= len(granted):
+                begin = max(granted[-1], leaves[number - _FIFO_FLITS])
+                _, refusals = self._grants(row, 1, begin, granted)
+                self._refused = max((self._refused, *refusals))
+            leave = granted[number] + _READ_CYCLES + 1
+            if leave > cycle:
+                waits.append((number, leave))
+                cycle = leave
+            leaves.append(cycle)
+            cycle += 1
+        if self._flits_sent + flits == self._flits_read:
+            self._granted = granted[-1]
+        return waits
 
     def sent(self, cycle: int, flits: int) -> None:
         """A packet's data flits leave from ``cycle`` on, one a cycle."""
@@ -69,13 +108,12 @@ class RowReader:
 
         None if that is not known before another header has been sent.
         """
-        granted = self._begun + self._last_flits + self._delay
         waits_for = self._flits_read - _FIFO_FLITS - 1
         if waits_for < 0:
-            return granted
+            return self._granted
         if waits_for >= self._flits_sent:
             return None
         while len(self._sent) > 1 and self._sent[1][0] <= waits_for:
             self._sent.popleft()
         first, cycle = self._sent[0]
-        return max(granted, cycle + waits_for - first + 1)
+        return max(self._granted, cycle + waits_for - first + 1)

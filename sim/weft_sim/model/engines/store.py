@@ -53,7 +53,10 @@ class StoreEngine(DmaEngine):
         super().__init__(tile, front)
         self.depth = tile.config.tile.store_requests
         self.settle_cycles = TIMING.store_settle
+        self._length = tile.chip.network.request_header_flits
         self._headers: deque[_Header] = deque()
+        #: a header is being offered, or its data follows it
+        self._in_data = False
         self._order: deque[Command] = deque()
         self._ends: dict[int, tuple[Status, int]] = {}
         self.reader = RowReader(traffic)
@@ -73,7 +76,6 @@ class StoreEngine(DmaEngine):
     def start(self, command: Command) -> None:
         self._order.append(command)
         if self._is_to_tiles(command):
-            self.tile.chip.dma_begins(self)
             self.tiles.start(command)
         else:
             super().start(command)
@@ -91,7 +93,6 @@ class StoreEngine(DmaEngine):
 
     def tiles_ended(self, command: Command, status: Status, address: int) -> None:
         """A store to tiles has ended."""
-        self.tile.chip.dma_ends()
         self.ended(command, status, address)
 
     # --- requests -----------------------------------------------------------------------------
@@ -106,7 +107,7 @@ class StoreEngine(DmaEngine):
             return
         self.enter(job, request)
         endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
-        ready = now + TIMING.store_header + self.reader.read(now, request.row, request.flits)
+        ready = self.reader.read(now, request.row, request.flits)
         send = partial(self._send, job, request, endpoint)
         self._queue(_Header(send, request.flits, ready, endpoint, job.out))
         self.taken_at(now)
@@ -117,8 +118,8 @@ class StoreEngine(DmaEngine):
 
     def _queue(self, header: _Header) -> None:
         self._headers.append(header)
-        if len(self._headers) == 1:
-            self.events.at(header.ready, self._offer_header)
+        if not self._in_data:
+            self._next_header()
 
     def _offer_header(self) -> None:
         """The oldest packet's header is ready."""
@@ -127,27 +128,45 @@ class StoreEngine(DmaEngine):
         self.tile.requests.offer(client, self._send_header, header.endpoint, header.way)
 
     def _send_header(self) -> None:
-        header, now = self._headers.popleft(), self.events.now
-        length = self.tile.chip.network.request_header_flits
-        flits = length + header.flits
-        if header.flits:
-            self.reader.sent(now + length, header.flits)
-        self.tile.counters.request_flits += flits
-        self.wake_offer(now + 1)
-        self.events.after(1, self.tiles.look)
-        if self._headers:
-            self.events.at(max(now + flits, self._headers[0].ready), self._offer_header)
+        header = self._headers[0]
+        self.tile.counters.request_flits += self._length + header.flits
         header.send()
+        self._wait_sent(header)
 
     def _send(self, job: Job, request: Request, endpoint: Endpoint) -> None:
-        network = self.tile.chip.network
-        length = network.request_header_flits
-        self.tile.counters.response_flits += network.response_header_flits
+        length, now = self._length, self.events.now
+        self.tile.counters.response_flits += self.tile.chip.network.response_header_flits
+        data = self.reader.sends(now + length, request.flits)
         job.out.send(
-            self.events.now,
+            now,
             length + request.flits,
             lambda head: self.events.at(head + length - 1, endpoint.write, request),
+            (length, self.header_sent),
+            [(length + flit, cycle) for flit, cycle in data],
         )
+
+    def header_sent(self, cycle: int) -> None:
+        """The sender takes the last flit of the oldest header in ``cycle``."""
+        self.events.at(cycle, self._headers.popleft)
+        self.wake_offer(cycle + 1)
+        self.events.at(cycle + 1, self.tiles.look)
+
+    def _wait_sent(self, header: _Header) -> None:
+        link = header.way.sender
+        if link.held:
+            link.waiters.append(partial(self._wait_sent, header))
+            return
+        if header.flits:
+            self.reader.sent(link.free - header.flits, header.flits)
+            self.wake_offer(self.events.now + 1)
+            self.events.after(1, self.tiles.look)
+        self.events.at(link.free, self._next_header)
+
+    def _next_header(self) -> None:
+        """The data of a packet has left: the next header, once it is ready."""
+        self._in_data = bool(self._headers)
+        if self._in_data:
+            self.events.at(self._headers[0].ready, self._offer_header)
 
     # --- packets to tiles ---------------------------------------------------------------------
 
@@ -167,7 +186,7 @@ class StoreEngine(DmaEngine):
         assert packet is not None
         ready = now + TIMING.store_empty_header
         if packet.rows:
-            ready = now + TIMING.store_header + self.reader.read(now, packet.row, packet.rows)
+            ready = self.reader.read(now, packet.row, packet.rows)
         send = partial(self.tiles.send, request)
         self._queue(_Header(send, packet.rows, ready, self.tile.chip.endpoints[0], way))
 

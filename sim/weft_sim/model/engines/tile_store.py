@@ -136,6 +136,8 @@ class TileStore:
             self.events.at(last, self._write, request, target, raw)
 
         way.send(self.events.now, header + packet.rows, deliver)
+        self.engine.reader.sends(self.events.now + header, packet.rows)
+        self.engine.header_sent(self.events.now + header - 1)
 
     def _write(self, request: TileRequest, target: Tile, raw: np.ndarray) -> None:
         """The last row of a packet is written in a tile (``tile/remote_writer.py``)."""
