@@ -3,8 +3,9 @@
 Control flow is static, so a program is a list of segments that ends in END or in an error.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -71,12 +72,37 @@ class Decoded(NamedTuple):
         return found
 
 
+#: The mask's number among registers.
+MASK = -1
+
+
+def carried(steps: Iterable[Decoded]) -> frozenset[int]:
+    """Registers (and ``MASK``) that are read before they are written, and written after: they carry
+    something from one round to the next.
+    """
+    early: set[int] = set()
+    written: set[int] = set()
+    for step in steps:
+        reads = (*step.sources, MASK) if step.op is Op.SELECT else step.sources
+        early.update(read for read in reads if read not in written)
+        if step.result is not None:
+            written.add(step.result)
+        if step.op in SETS_MASK:
+            written.add(MASK)
+    return frozenset(early & written)
+
+
 @dataclass(frozen=True)
 class Segment:
     """Instructions that run once, or in a ``loop`` for every column block."""
 
     loop: bool
     body: tuple[Decoded, ...]
+
+    @cached_property
+    def carries(self) -> bool:
+        """Whether a register carries something from one round to the next."""
+        return bool(carried(self.body))
 
 
 @dataclass(frozen=True)
@@ -87,6 +113,11 @@ class Program:
     segments: tuple[Segment, ...]
     fault: int | None = None
     status: Status = Status.OK
+
+    @cached_property
+    def carries(self) -> bool:
+        """Whether a register carries something from one strip to the next."""
+        return bool(carried(step for segment in self.segments for step in segment.body))
 
 
 def decode(word: int, pc: int) -> Decoded | None:
@@ -111,12 +142,19 @@ def follow(store: np.ndarray, start: int, lanes: int, read_only: Collection[int]
     read_only : collection of int
         streams that nothing can be stored to: those in the accumulators.
     """
+    return _follow(store.tobytes(), start, lanes, frozenset(read_only))
+
+
+@lru_cache(maxsize=256)
+def _follow(store: bytes, start: int, lanes: int, read_only: frozenset[int]) -> Program:
+    """The same of a store's bytes: networks run the same few programs over and over."""
+    words = np.frombuffer(store, np.uint64)
     segments: list[Segment] = []
     body: list[Decoded] = []
     loop = False
     pc, status = start, Status.ILLEGAL_INSTRUCTION
-    while pc < len(store):
-        step = decode(int(store[pc]), pc)
+    while pc < len(words):
+        step = decode(int(words[pc]), pc)
         if step is None or not _legal(step, loop, lanes):
             break
         if step.op is Op.STORE and step.stream in read_only:

@@ -5,7 +5,7 @@ loops without a carried register for all column blocks, at once, where no order 
 result; otherwise strip by strip, block by block, as the hardware does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from weft_hw.config import TileConfig
 from weft_hw.isa import Status
 from weft_hw.vector.microcode import REGISTERS, STRIP, Op
 
-from .instructions import SETS_MASK, Decoded, Segment, follow
+from .instructions import Decoded, Segment, follow
 from .streams import OutOfRange, Stream, Streams, Use
 from .vector_registers import Registers
 
@@ -96,7 +96,7 @@ def run_microprogram(
     state = state or EngineState(lanes)
     run.prepare(program.segments)
     with np.errstate(all="ignore"):
-        if program.fault is None and run.in_range and run.strips_free and not run.carries:
+        if program.fault is None and run.in_range and run.strips_free and not program.carries:
             run.strips(program.segments, 0, m, state)
             return RunResult(Status.OK)
         for first in range(0, m, STRIP):
@@ -143,11 +143,8 @@ class _Run:
         together = [use for some in uses for use in some]
         self.in_range = all(self.streams.in_range(use.stream, use.blocks) for use in together)
         self.strips_free = self.in_range and self.streams.independent(together, rounds=False)
-        self.carries = bool(_carried(step for segment in segments for step in segment.body))
         self.at_once = [
-            self.in_range
-            and not _carried(segment.body)
-            and self.streams.independent(some, rounds=True)
+            self.in_range and not segment.carries and self.streams.independent(some, rounds=True)
             for segment, some in zip(segments, uses, strict=True)
         ]
 
@@ -186,18 +183,3 @@ class _Run:
             else:
                 registers.execute(step)
         registers.last_block()
-
-
-def _carried(steps: Iterable[Decoded]) -> set[int]:
-    """Registers (and the mask, as -1) that are read before they are written, and written after:
-    they carry something from one round to the next."""
-    early: set[int] = set()
-    written: set[int] = set()
-    for step in steps:
-        reads = (*step.sources, -1) if step.op is Op.SELECT else step.sources
-        early.update(read for read in reads if read not in written)
-        if step.result is not None:
-            written.add(step.result)
-        if step.op in SETS_MASK:
-            written.add(-1)
-    return early & written

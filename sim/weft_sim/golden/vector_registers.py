@@ -31,6 +31,9 @@ _UNSIGNED: dict[Op, np.ufunc] = {
 }
 _SIGNED: dict[Op, np.ufunc] = {Op.INT_MINIMUM: np.minimum, Op.INT_MAXIMUM: np.maximum}
 _SHIFT: dict[Op, np.ufunc] = {Op.SHIFT_LEFT: np.left_shift, Op.SHIFT_RIGHT: np.right_shift}
+_REGISTER, _PERMUTED, _IMMEDIATE = (
+    source.value for source in (Source.REGISTER, Source.PERMUTED, Source.IMMEDIATE)
+)
 _LOW_FIVE = np.uint32(31)
 
 
@@ -112,12 +115,12 @@ class Registers:
 
     def _b(self, step: Decoded, *, as_float: bool) -> np.ndarray:
         """Operand b as uint32 or float32."""
-        if step.source in (Source.REGISTER.value, Source.PERMUTED.value):
+        if step.source in (_REGISTER, _PERMUTED):
             value = self._float(step.b) if as_float else self._values[step.b]
-            if step.source == Source.PERMUTED.value:
+            if step.source == _PERMUTED:
                 value = self._permuted(value, step.permute_bit)
             return value
-        immediate = step.source == Source.IMMEDIATE.value
+        immediate = step.source == _IMMEDIATE
         value = _constant(step.immediate) if immediate else self._scalars[step.b & 3]
         return fp32.flush(value.view(np.float32)) if as_float else value
 
