@@ -48,6 +48,10 @@ class Timing:
     """array/weight_loader.py: beside R cycles, first weight row asked for to ``ready_next``."""
     matmul_load_latency: int = 3
     """array/weight_loader.py: a weight row asked for to its shift."""
+    scale_first: int = 1
+    """array/scale_reader.py: a command taken to its first scales being asked for."""
+    scale_ready: int = 3
+    """array/scale_reader.py: scales granted to their first use."""
     matmul_refuse: int = 2
     """array/matmul.py: hand-over of an empty command to done."""
     matmul_fault: int = 7

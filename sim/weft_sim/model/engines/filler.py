@@ -24,16 +24,26 @@ _NEVER = 1 << 62
 class _Rows:
     """Rows of one request, fill or strip: ``left`` of them, from cycle ``start`` on.
 
-    ``lead``: flits of a response that pass before the first of them.
+    ``lead``: flits of a response that pass before the first of them; ``opened``: the first may.
     """
 
-    __slots__ = ("lead", "left", "request", "start")
+    __slots__ = ("lead", "left", "opened", "request", "start")
 
     def __init__(self, request: Request, start: int, left: int, lead: int = 0) -> None:
         self.request = request
         self.start = start
         self.left = left
         self.lead = lead
+        self.opened = not isinstance(request, StripRow)
+
+    @property
+    def first(self) -> int:
+        """The cycle of the first flit."""
+        return self.start - self.lead + (not self.left)
+
+    def begin(self, cycle: int) -> None:
+        """The first flit does not pass before ``cycle``."""
+        self.start = max(self.start, cycle + self.lead - (not self.left))
 
 
 class WriteRegister:
@@ -52,7 +62,6 @@ class WriteRegister:
         self._fills: deque[_Rows] = deque()
         self._columns: deque[_Rows] = deque()
         self._responses: deque[_Rows] = deque()
-        self._strips_free_from = 0
         self._clock = 0
         self._filled = False
         self._wakes_at = -1
@@ -103,55 +112,59 @@ class WriteRegister:
 
     def _advance(self, end: int) -> None:
         """Works through the cycles before ``end``."""
-        responses = self._responses
         while self._clock < end:
-            self._collect_strips(end)
+            waits_for = self._open(end)
             clock, local = self._clock, self._local()
             fill = local[0].start if local else _NEVER
-            response = responses[0].start if responses else _NEVER
+            response = self._responses[0].start if waits_for is None else _NEVER
             column = self._columns[0].start if self._columns else _NEVER
+            until = min(end, _NEVER if waits_for is None else max(waits_for, clock + 1))
             if min(fill, response) > clock:
-                self._clock = min(fill, response, column, end)
+                self._clock = min(fill, response, column, until)
             elif max(fill, response) <= clock:
                 # one after the other, a row each
                 self._filled = not self._filled
-                self._move(local if self._filled else responses, 1)
+                self._move(local if self._filled else self._responses, 1)
             else:
                 self._filled = fill <= clock
-                rows = local if self._filled else responses
-                until = min(response if self._filled else fill, end)
+                rows = local if self._filled else self._responses
+                until = min(response if self._filled else fill, until)
                 if column > clock:
                     until = min(until, column)
                 self._move(rows, min(rows[0].left, until - clock))
         self._clock = max(self._clock, end)
 
-    def _collect_strips(self, end: int) -> None:
-        """Last rows of strips that have come by now make their columns."""
-        responses = self._responses
-        while responses and not responses[0].left and responses[0].start <= self._clock:
-            rows = responses[0]
-            if rows.start >= end:
-                return
-            responses.popleft()
+    def _open(self, end: int) -> int | None:
+        """Brings the oldest response to where it needs the register; the cycle to look at it again
+        if it is not there, None if it is.
+        """
+        while self._responses:
+            rows = self._responses[0]
+            if not rows.opened:
+                if rows.first > self._clock:
+                    return rows.first
+                columns = self._columns
+                if len(columns) == _STRIPS and columns[0].left > 1:
+                    return self._clock
+                rows.begin(self._clock)
+                rows.opened = True
+            if rows.left:
+                return None
+            if rows.start > self._clock:
+                return rows.start
+            # the last row of a strip has come, and makes its columns
+            self._responses.popleft()
             request = rows.request
             assert isinstance(request, StripRow)
             begin = rows.start + TIMING.transpose_columns
             self._columns.append(_Rows(request, begin, request.strip.columns))
             self._follow(rows.start + 1)
+        return _NEVER
 
     def _follow(self, cycle: int) -> None:
-        """The response before the next one is through in the cycle before ``cycle``."""
+        """The header of the next response does not come before ``cycle``."""
         if self._responses:
-            rows = self._responses[0]
-            rows.start = max(rows.start, cycle + self._header_flits + rows.lead)
-            self._hold(rows)
-
-    def _hold(self, rows: _Rows) -> None:
-        """A strip waits while two are there."""
-        if rows.lead or not rows.left:
-            rows.start = max(rows.start, self._strips_free_from + rows.lead)
-            if len(self._columns) >= _STRIPS:
-                rows.start = max(rows.start, self._clock + self._columns[0].left)
+            self._responses[0].begin(cycle + self._header_flits)
 
     def _move(self, queue: deque[_Rows], count: int) -> None:
         """The next ``count`` rows of the oldest."""
@@ -168,5 +181,3 @@ class WriteRegister:
                 self._events.at(self._clock, self._room_given)
         elif queue is self._responses:
             self._follow(self._clock)
-        else:
-            self._strips_free_from = self._clock - 1

@@ -35,6 +35,7 @@ class MatmulEngine(Engine):
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
         super().__init__(tile, front)
         config = tile.config.tile
+        self._int8_units = units_per_row(config, Format.INT8)
         self.pipeline = ArrayPipeline(config, tile.scratchpad, tile.accumulator)
         self._quits_in = (
             self.pipeline.traffic.update_delay
@@ -105,6 +106,7 @@ class MatmulEngine(Engine):
             acc_row=f.acc_row,
             acc_stride=f.acc_stride,
             accumulate=bool(f.accumulate),
+            w_scale_row=f.w_scale_row // self._int8_units if use.scaled else None,
         )
 
     def _enqueue(self, command: Command, status: Status, address: int, done: int) -> None:
@@ -228,7 +230,7 @@ class MatmulEngine(Engine):
     def _w_scales(self, command: Command) -> np.ndarray:
         """(K, whole blocks of N) uint8."""
         f, tile = command.fields, self.tile
-        units = tile.scratchpad.in_units(units_per_row(tile.config.tile, Format.INT8))
+        units = tile.scratchpad.in_units(self._int8_units)
         walks = (-(-f.k // SCALE_BLOCK), f.w_scale_stride), (tile.blocks_n(f.n), 1)
         scales = units.view(f.w_scale_row, *walks).reshape(walks[0][0], -1)
         return np.repeat(scales, SCALE_BLOCK, axis=0)[: f.k]

@@ -36,6 +36,8 @@ class MatmulShape:
     acc_row: int
     acc_stride: int
     accumulate: bool
+    w_scale_row: int | None = None
+    """Scratchpad row of the first weights' scales, if there are any."""
 
     @property
     def blocks(self) -> int:
@@ -123,6 +125,11 @@ class ArrayPipeline:
         """A command handed over in ``cycle``; the cycle of its end."""
         queued = cycle + TIMING.matmul_queue
         loader_taken = max(queued, self._last_ready - TIMING.matmul_load_latency)
+        if shape.w_scale_row is not None:
+            asked = queued + TIMING.scale_first
+            granted = self.traffic.read_from(shape.w_scale_row, asked)
+            self.conflicts += granted - asked
+            loader_taken = max(loader_taken, granted + TIMING.scale_ready - 1)
         taken = max(queued, self._stream_end - 1)
         block = (shape.acc_row, shape.acc_stride, shape.m, shape.n)
         # rows of the command before may still be on their way to be written
