@@ -124,6 +124,27 @@ def test_every_tile_of_a_mesh():
         )
 
 
+@pytest.mark.parametrize("dtype", [np.int8, BF16, E4M3])
+@pytest.mark.parametrize(("m", "k", "n"), _SHAPES)
+def test_turned_operands(device, dtype, m, k, n):
+    """Rows of the right operand are taken for its columns, or a panel of them for another."""
+    rng = np.random.default_rng([m, k, n])
+    a = rng.integers(-8, 8, (m, k)).astype(dtype)
+    b = rng.integers(-8, 8, (n, k)).astype(dtype)
+    want = a.astype(np.float32) @ b.astype(np.float32).T
+    np.testing.assert_array_equal(device.matmul(a, b, transpose_b=True), want)
+
+
+def test_turning_is_refused():
+    """A chip that cannot turn an operand, or no chip can, multiplies with it as it is."""
+    ones = np.ones((2, 2), np.int8)
+    with Device("model", "nano", dram=Dram(size_bytes=1 << 20)) as device:
+        with pytest.raises(ValueError, match="transpose_b must be left out on nano"):
+            device.matmul(ones, ones, transpose_b=True)
+        with pytest.raises(TypeError, match="b must be turned on the host if it is of int4"):
+            device.matmul(ones, ones.astype(ml_dtypes.int4), transpose_b=True)
+
+
 def test_quantiser():
     """A scale is too large or too small by one, or an element wraps where it should saturate."""
     rng = np.random.default_rng(7)

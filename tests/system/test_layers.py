@@ -2,9 +2,13 @@
 
 from itertools import pairwise
 
+import ml_dtypes
 import numpy as np
+import pytest
+from weft import Device
 from weft.kernels import Linear, Sequential
 from weft.quantise import quantise, quantise_mlp, reference
+from weft_sim.dram import Dram
 from weft_sim.golden import matmul_int8, requantise
 
 
@@ -53,3 +57,23 @@ def test_residual_of_a_layer(open_device):
     np.testing.assert_array_equal(
         layer(x, residual=x), requantise(matmul_int8(x, weight), 0.01, 2, 2, residual=x)
     )
+
+
+def test_layers_in_floating_point():
+    """A layer's activation, bias or result is another's."""
+    rng = np.random.default_rng(4)
+    x = rng.integers(-4, 5, (9, 12)).astype(ml_dtypes.bfloat16)
+    first, second = (rng.integers(-4, 5, (12, 12)).astype(ml_dtypes.bfloat16) for _ in range(2))
+    bias = rng.integers(-9, 9, 12).astype(np.float32)
+    with Device("model", "micro", dram=Dram(size_bytes=1 << 20), debug=True) as device:
+        layers = [
+            Linear(device, first, bias, activation="relu", out_dtype="bfloat16"),
+            Linear(device, second, scale=0.5),
+        ]
+        got = Sequential(layers)(x).numpy()
+        # small integers: all sums are exact, and so are the results of the first layer
+        hidden = np.maximum(x.astype(np.float32) @ first.astype(np.float32) + bias, 0)
+        assert np.abs(hidden).max() < 256
+        np.testing.assert_array_equal(got, hidden @ second.astype(np.float32) * 0.5)
+        with pytest.raises(TypeError, match="bias must have dtype float32, not int32"):
+            Linear(device, first, bias.astype(np.int32))

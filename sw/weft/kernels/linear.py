@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .formats import operand_type
 from .matmul import matmul_async
 from .operands import Operand, check_operand, check_shape, on_device, scale_vector
 
@@ -19,15 +20,15 @@ __all__ = ["Linear", "Sequential"]
 
 
 class Linear:
-    """``y = requantise(x @ weight + bias)``, with ReLU and residual if wanted.
+    """``y = finish(x @ weight + bias)`` with weights that are copied once.
 
     Parameters
     ----------
-    weight : (K, N) of int8
-    bias : (N,) of int32, optional
+    weight : (K, N) of int8, or of a floating-point operand format
+    bias : (N,) of int32, or of float32 where results are made by a program
     scale : (N,) of float32 or a number, optional
-        None leaves int32 results, which have no ReLU, zero point or residual.
-    relu, zero_point
+        None leaves the sums; int32 ones have no ReLU, zero point or residual.
+    relu, zero_point, activation, out_dtype
         see ``matmul_async``.
 
     Raises
@@ -45,22 +46,32 @@ class Linear:
         scale: Operand | float | None = None,
         relu: bool = False,
         zero_point: int = 0,
+        activation: str | None = None,
+        out_dtype: Any = None,
     ) -> None:
-        weight = check_operand(device, weight, "weight", np.int8, 2)
+        weight = check_operand(device, weight, "weight", None, 2)
+        kind = operand_type(device.config, weight.dtype, "weight")
         columns = weight.shape[1]
+        by_program = kind.is_float or str(out_dtype) not in ("None", "int8", "int32")
         if bias is not None:
-            bias = check_operand(device, bias, "bias", np.int32, 1)
+            bias = check_operand(device, bias, "bias", np.float32 if by_program else np.int32, 1)
             check_shape(bias, "bias", (columns,), "one for each column of weight")
-        if scale is not None:
-            scale = scale_vector(device, scale, columns)
-        elif relu or zero_point:
+        if scale is None and not by_program and (relu or zero_point):
             raise ValueError("scale must be given for relu or zero_point, not None")
+        if scale is not None and not (by_program and isinstance(scale, int | float)):
+            scale = on_device(device, scale_vector(device, scale, columns))
         self.device = device
+        self.kind = kind
         self.weight: DeviceBuffer = on_device(device, weight)
-        self._options: dict[str, Any] = {"relu": relu, "zero_point": zero_point}
-        for name, value in (("bias", bias), ("scale", scale)):
-            if value is not None:
-                self._options[name] = on_device(device, value)
+        self._options: dict[str, Any] = {
+            "relu": relu,
+            "zero_point": zero_point,
+            "scale": scale,
+            "activation": activation,
+            "out_dtype": out_dtype,
+        }
+        if bias is not None:
+            self._options["bias"] = on_device(device, bias)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,7 +79,9 @@ class Linear:
         return self.weight.shape
 
     def submit(self, x: Operand, residual: Operand | None = None) -> Event:
-        """Starts ``layer(x)`` for ``x`` (M, K) of int8; the event's ``wait()`` gives the buffer."""
+        """Starts ``layer(x)`` for ``x`` (M, K) of the weight's dtype; the event's ``wait()`` gives
+        the buffer.
+        """
         return matmul_async(self.device, x, self.weight, residual=residual, **self._options)
 
     def __call__(self, x: Operand, residual: Operand | None = None) -> DeviceBuffer:

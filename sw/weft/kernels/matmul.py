@@ -8,6 +8,7 @@ import numpy as np
 
 from ..compiler.task import GemmTask
 from ..microscaling import MxArray
+from ..packing import INT4
 from .finish import Options, finish
 from .formats import OperandType, dtype_of, operand_type, require_format
 from .operands import Operand, check_operand, check_shape
@@ -30,14 +31,15 @@ def plan_matmul(
     tiles: int | None = None,
     resident: bool = False,
     explain: bool = False,
+    transpose_b: bool = False,
     **options: Any,
 ) -> PlannedMatmul:
     """Validates a product, copies what is not on the device yet, and plans it. See
     ``matmul_async``.
     """
     device.require_open()
-    kind, operands = _operands(device, a, b)
-    (m, k), n = operands["a"].shape, operands["b"].shape[1]
+    kind, operands = _operands(device, a, b, transpose_b)
+    (m, k), n = operands["a"].shape, operands["b"].shape[0 if transpose_b else 1]
     finished = finish(device, Options(**options), m, n, is_float=kind.is_float)
     chosen = choose_tiles(device, tiles)
     if out is not None:
@@ -48,7 +50,7 @@ def plan_matmul(
         out = device.empty((m, n), dtype_of(finished.out_format))
     task = GemmTask(
         m=m, k=k, n=n, format=kind.format, out_format=finished.out_format, out_address=out.address,
-        scaled="a_scales" in placed,
+        scaled="a_scales" in placed, b_transposed=transpose_b,
         **{f"{name}_address": buffer.address for name, buffer in placed.items()},
         **finished.task,
     )  # fmt: skip
@@ -65,9 +67,11 @@ def plan_matmul(
 
 
 def _operands(
-    device: Device, a: Operand | MxArray, b: Operand | MxArray
+    device: Device, a: Operand | MxArray, b: Operand | MxArray, transpose_b: bool
 ) -> tuple[OperandType, dict[str, Operand]]:
     """Elements, and scales of MX operands, checked against each other and the chip."""
+    if transpose_b:
+        _check_turning(device, b)
     if isinstance(a, MxArray) != isinstance(b, MxArray):
         plain = "b" if isinstance(a, MxArray) else "a"
         raise TypeError(f"{plain} must be an MxArray like the other operand; see weft.quantise.mx")
@@ -88,12 +92,25 @@ def _operands(
     checked = check_operand(device, a, "a", None, 2)
     kind = operand_type(device.config, checked.dtype, "a")
     b = check_operand(device, b, "b", kind.dtype, 2)  # type: ignore[arg-type]
-    if b.shape[0] != checked.shape[1]:
+    if b.shape[1 if transpose_b else 0] != checked.shape[1]:
         raise ValueError(
             f"a and b must agree in K: a is {checked.shape}, so b must have {checked.shape[1]} "
-            f"rows, not shape {b.shape}"
+            f"{'columns' if transpose_b else 'rows'}, not shape {b.shape}"
         )
     return kind, {"a": checked, "b": b, **scales}
+
+
+def _check_turning(device: Device, b: Operand | MxArray) -> None:
+    """Whether the load engine can turn ``b``."""
+    if isinstance(b, MxArray) or getattr(b, "dtype", None) == INT4:
+        raise TypeError(
+            "b must be turned on the host if it is of int4 or has scales; leave transpose_b out"
+        )
+    if not device.config.tile.transpose:
+        raise ValueError(
+            f"transpose_b must be left out on {device.config.name}, which is built without "
+            "transpose; turn b on the host, or use a preset that has it"
+        )
 
 
 def matmul_async(
@@ -135,6 +152,8 @@ def matmul_async(
         ``residual_after``.
     out : (M, N) buffer, optional
         where the result goes; a new buffer if left out.
+    transpose_b : bool
+        ``b`` is (N, K), and turned as it is loaded, by chips that can.
     tiles : int, optional
         use so many tiles at most; all if left out.
     resident : bool
