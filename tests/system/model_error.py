@@ -2,7 +2,9 @@
 
     python tests/system/model_error.py --preset base --points 100 --seed 1
 
-prints a line for each point and a summary; the seed defaults to the time of day.
+prints a line for each point and a summary; the seed defaults to the time of day. Half of the
+programs are layers of int8 products (``programs``), the others of all commands and formats that the
+chip has (``tile_programs``); a chip with more formats than int8 gets the latter only.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from programs import MEMORY_BYTES, Outcome, random_program, run_program
+from programs import MEMORY_BYTES, Outcome, Program, random_program, run_program
+from tile_programs import tile_program
 from weft_hw.config import ChipConfig
 from weft_hw.presets import PRESETS, preset
 from weft_sim.dram import Dram
@@ -21,7 +24,7 @@ from weft_sim.model import ModelTarget
 from weft_sim.rtl import RtlTarget
 from weft_sim.target import Target
 
-__all__ = ["Point", "compare", "random_dram"]
+__all__ = ["Point", "compare", "draw", "random_dram"]
 
 LATENCIES = (1, 5, 20, 60, 100, 200, 400)
 RATES = (1, 2, 4, 8, 16, 32)
@@ -71,6 +74,13 @@ def random_dram(rng: np.random.Generator) -> Dram:
     )
 
 
+def draw(config: ChipConfig, rng: np.random.Generator, rounds: int) -> Program:
+    """A random program for a chip."""
+    if config.tile.formats != ("int8",) or rng.random() < 0.5:
+        return tile_program(config, rng, rounds)
+    return random_program(config, rng, rounds, aligned=bool(rng.integers(0, 2)))
+
+
 def _timed(target: Target, program: object) -> tuple[Outcome, float]:
     begun = time.perf_counter()
     outcome = run_program(target, program)  # type: ignore[arg-type]
@@ -82,7 +92,7 @@ def compare(config: ChipConfig, points: int, seed: int, rounds: int = 3) -> Iter
     for number in range(seed, seed + points):
         rng = np.random.default_rng(number)
         dram = random_dram(rng)
-        program = random_program(config, rng, rounds, aligned=bool(rng.integers(0, 2)))
+        program = draw(config, rng, rounds)
         model, model_s = _timed(ModelTarget(config, dram), program)
         rtl_target = RtlTarget(config, dram)
         rtl, rtl_s = _timed(rtl_target, program)
@@ -94,7 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", choices=sorted(PRESETS), default="nano")
     parser.add_argument("--points", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=3, help="load-matmul-vector-store a tile")
+    parser.add_argument("--rounds", type=int, default=3, help="of a few commands each, a tile")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     errors = []

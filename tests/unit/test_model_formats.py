@@ -13,7 +13,13 @@ from weft_hw.config import TileConfig
 from weft_hw.formats.table import Format, units_per_row
 from weft_hw.isa import Opcode, Status, VectorOutput
 from weft_hw.presets import preset
-from weft_sim.golden import requantise, vector_int32
+from weft_sim.golden import (
+    decode_operands,
+    matmul_float,
+    requantise,
+    scale_operands,
+    vector_int32,
+)
 from weft_sim.model.operands import operand_values, scaled_values
 from weft_sim.model.products import multiply_float
 
@@ -148,6 +154,31 @@ def test_both_ways_of_adding_are_one(seed: int) -> None:
     small[0, 0] = 2.0**-126  # the careful way for all
     fast, careful = multiply_float(a, w, 8, initial), multiply_float(small, w, 8, initial)
     np.testing.assert_array_equal(fast[1:].view(np.uint32), careful[1:].view(np.uint32))
+
+
+@pytest.mark.parametrize("wild", [False, True])
+@pytest.mark.parametrize("code", list(TYPES))
+def test_the_model_is_the_golden(code: Format, wild: bool) -> None:
+    """Decoders, scales and sums of the model are those of the goldens, bit for bit."""
+    rng = np.random.default_rng([code.value, wild])
+    raw_a, raw_w = (raw_matrix(rng, code, *shape, wild) for shape in ((21, 45), (45, 24)))
+    low, high = (0, 256) if wild else (100, 140)
+    operands = []
+    for raw in (raw_a, raw_w):
+        mine, theirs = operand_values(raw, code), decode_operands(raw, code)
+        if code is not Format.BF16:
+            scales = rng.integers(low, high, mine.shape, np.uint8)
+            mine, theirs = scaled_values(mine, scales), scale_operands(theirs, scales)
+        np.testing.assert_array_equal(np.isnan(mine), np.isnan(theirs))
+        same = ~np.isnan(mine)
+        np.testing.assert_array_equal(mine[same].view(np.uint32), theirs[same].view(np.uint32))
+        operands.append(theirs)
+    a, w = operands[0][:, :45].copy(), operands[1]
+    initial = rng.standard_normal((21, 24)).astype(np.float32)
+    for before in (None, initial):
+        mine = multiply_float(a, w, 8, before)
+        theirs = matmul_float(a, w, rows=8, initial=before)
+        np.testing.assert_array_equal(mine.view(np.uint32), theirs.view(np.uint32))
 
 
 def test_bf16_products_are_fast() -> None:

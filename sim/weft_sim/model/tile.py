@@ -50,7 +50,8 @@ class Tile:
         traffic = self.array.pipeline.traffic
         self.vector = VectorEngine(self, fronts[EngineId.VECTOR], traffic)
         self.store = StoreEngine(self, fronts[EngineId.STORE], traffic)
-        fronts[EngineId.LOAD].engine = LoadEngine(self, fronts[EngineId.LOAD], traffic)
+        self.load = LoadEngine(self, fronts[EngineId.LOAD], traffic)
+        fronts[EngineId.LOAD].engine = self.load
         fronts[EngineId.MATMUL].engine = self.array
         fronts[EngineId.VECTOR].engine = self.vector
         fronts[EngineId.STORE].engine = self.store

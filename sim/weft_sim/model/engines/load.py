@@ -41,6 +41,8 @@ class LoadEngine(DmaEngine):
         self.settle_cycles = TIMING.load_settle
         header = tile.chip.network.response_header_flits
         self._fills = False
+        #: cycles in which a read of indices waited for the array
+        self.conflicts = 0
         self._register = WriteRegister(tile.events, header, self._room_given)
 
     # --- walks --------------------------------------------------------------------------------
@@ -171,6 +173,11 @@ class LoadEngine(DmaEngine):
             self._load_columns(job, walk)
         else:
             self.execute(job.command)
+
+    def _end_job(self, job: Job) -> None:
+        if isinstance(job.walk, GatherWalk):
+            self.conflicts += job.walk.conflicts
+        super()._end_job(job)
 
     def _load_columns(self, job: Job, walk: StripWalk) -> None:
         """A transposing LOAD that is known to be in range."""

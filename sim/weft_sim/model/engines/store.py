@@ -147,9 +147,12 @@ class StoreEngine(DmaEngine):
 
     def header_sent(self, cycle: int) -> None:
         """The sender takes the last flit of the oldest header in ``cycle``."""
-        self.events.at(cycle, self._headers.popleft)
+        self.events.at(cycle, self._drop_header)
         self.wake_offer(cycle + 1)
         self.events.at(cycle + 1, self.tiles.look)
+
+    def _drop_header(self) -> None:
+        self._headers.popleft()
 
     def _wait_sent(self, header: _Header) -> None:
         link = header.way.sender
