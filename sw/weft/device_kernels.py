@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .kernels.attention import attention
 from .kernels.conv import Conv2d
+from .kernels.gather import gather
 from .kernels.matmul import matmul_async
-from .kernels.rowwise import combine, layer_norm, map_elements, rms_norm, softmax
+from .kernels.rowwise import combine, layer_norm, map_elements, rms_norm, rotary, softmax
 
 if TYPE_CHECKING:
     from .buffer import DeviceBuffer
@@ -54,6 +55,14 @@ class DeviceKernels:
     ) -> DeviceBuffer:
         """Multi-head attention, fused in the tiles; ``weft.kernels.attention.attention``."""
         return attention(self, q, k, v, heads=heads, **options).result
+
+    def gather(self, table: Operand, indices: Operand, **options: Any) -> DeviceBuffer:
+        """``table[indices]``; ``weft.kernels.gather.gather``."""
+        return gather(self, table, indices, **options).result
+
+    def rotary(self, x: Operand, cos: Operand, sin: Operand, **options: Any) -> DeviceBuffer:
+        """Rotary position embedding; ``weft.kernels.rowwise.rotary``."""
+        return rotary(self, x, cos, sin, **options).result
 
     def layer_norm(self, x: Operand, gamma: Operand, beta: Operand, **options: Any) -> DeviceBuffer:
         """Along the last axis; ``weft.kernels.rowwise.layer_norm``."""

@@ -109,6 +109,24 @@ def test_pairs(device, shape):
     _same(device.multiply(x, vector_of_last, out_dtype=np.float32), wide * vector_of_last)
 
 
+@pytest.mark.parametrize("shape", [(5, 8), (33, 20), (2, 9, 48)])
+def test_rotary(device, shape):
+    """A pair of columns is turned by another one's angle, or the wrong way."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=shape).astype(BF16)
+    angles = np.repeat(rng.normal(size=(*shape[:-1], shape[-1] // 2)), 2, axis=-1)
+    cos = np.cos(angles).astype(np.float32)
+    sin = (np.sin(angles) * np.tile([-1, 1], shape[-1] // 2)).astype(np.float32)
+    flat = {name: value.reshape(-1, shape[-1]) for name, value in
+            (("x", x), ("cos", cos), ("sin", sin))}  # fmt: skip
+    want = _emulated(vector.rotary(8), flat, BF16)
+    got = device.rotary(x, cos, sin)
+    _same(np.asarray(got).reshape(-1, shape[-1]), want)
+    turned = np.linalg.norm(got.numpy().astype(float).reshape(*shape[:-1], -1, 2), axis=-1)
+    length = np.linalg.norm(x.astype(float).reshape(*shape[:-1], -1, 2), axis=-1)
+    np.testing.assert_allclose(turned, length, rtol=0.01)
+
+
 def test_conversions(device):
     """A conversion rounds twice, or wraps where it should saturate."""
     rng = np.random.default_rng(4)

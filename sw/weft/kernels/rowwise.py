@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..event import Event
     from ..microcode import Program
 
-__all__ = ["FUNCTIONS", "combine", "layer_norm", "map_elements", "rms_norm", "softmax"]
+__all__ = ["FUNCTIONS", "combine", "layer_norm", "map_elements", "rms_norm", "rotary", "softmax"]
 
 #: Element-wise functions by name; all but relu and scale have a form for bf16 results.
 FUNCTIONS = {
@@ -215,6 +215,36 @@ def rms_norm(
     program = _program(vector.rms_norm, lanes, fast=result.dtype != np.float32)
     scalars = {"inverse_n": 1.0 / n, "epsilon": float(epsilon)}
     return _rows(device, program, {"x": x, **vectors}, result, scalars)
+
+
+def rotary(
+    device: Device,
+    x: Operand,
+    cos: Operand,
+    sin: Operand,
+    *,
+    out_dtype: Any = None,
+    out: DeviceBuffer | None = None,
+) -> Event:
+    """``x * cos + swap(x) * sin``, swap exchanging columns 2k and 2k + 1 of ``x`` (..., N), N even.
+
+    ``cos`` and ``sin``: of the shape of ``x``; see ``weft.kernels.vector.rotary``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        for operands of the wrong kind or shape, dtypes that the chip lacks.
+    """
+    x = check_operand(device, x, "x", None, None)
+    if x.shape[-1] % 2:
+        raise ValueError(f"x must have an even number of columns, not {x.shape[-1]}")
+    operands = {"x": x}
+    for name, value in (("cos", cos), ("sin", sin)):
+        operands[name] = check_operand(device, value, name, None, None)
+        check_shape(operands[name], name, x.shape, "that of x")
+    result = _result(device, x, out_dtype, out)
+    program = _program(vector.rotary, device.config.tile.array_cols)
+    return _rows(device, program, operands, result, {})
 
 
 def _norm_operands(
