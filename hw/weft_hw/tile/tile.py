@@ -91,6 +91,8 @@ class Tile(wiring.Component):
         # --- local memories
         link(m, matmul.activations, scratchpad.read_activations)
         link(m, matmul.weights, scratchpad.read_weights)
+        if "mxfp8" in config.tile.formats:
+            link(m, matmul.scales, scratchpad.read_scales)
         link(m, vector.read, scratchpad.read_vector)
         link(m, store.read, scratchpad.read_store)
         link(m, load.indices, scratchpad.read_load)
