@@ -105,6 +105,55 @@ def test_fill_repeats_its_value():
     assert (np.delete(got, filled, axis=0) == 0xA5).all()
 
 
+def test_gather_is_fancy_indexing():
+    rng = np.random.default_rng(2)
+    table = rng.integers(0, 256, (40, 9), dtype=np.uint8)
+    indices = rng.integers(0, 40, 7).astype(np.int32)
+    scratchpad = blank()
+    rows = -(-4 * len(indices) // FLIT)
+    scratchpad[100 : 100 + rows].reshape(-1)[: 4 * len(indices)] = indices.view(np.uint8)
+    fields = {"row_bytes": 9, "memory_stride": 9, "rows": 7, "local_stride": 3, "index_row": 100}
+    got, status, _ = run(Opcode.GATHER, fields | {"limit": 40}, table.reshape(-1), scratchpad)
+    assert status is Status.OK
+    lines = got[:21].reshape(7, 3 * FLIT)
+    np.testing.assert_array_equal(lines[:, :9], table[indices])
+    assert not lines[:, 9:].any()
+    # the first index that is too large ends it, with the rows before it loaded
+    limit = int(indices.max())
+    bad = int(np.argmax(indices == limit))
+    got, status, address = run(
+        Opcode.GATHER, fields | {"limit": limit}, table.reshape(-1), scratchpad
+    )
+    assert (status, address) == (Status.INDEX, 100 + bad * 4 // FLIT)
+    assert (got[3 * bad : 21] == 0xA5).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+def test_transpose_is_a_load_of_the_transposed(dtype):
+    config = CONFIG.replace_tile(transpose=True)
+    size = np.dtype(dtype).itemsize
+    matrix = np.random.default_rng(3).integers(-99, 99, (7, 21)).astype(dtype)
+    blocks = -(-7 * size // FLIT)
+    fields = {"row_bytes": 21 * size, "memory_stride": 21 * size, "rows": 7}
+    fields |= {"local_stride": blocks + 1, "transpose": {1: 1, 2: 2, 4: 3}[size]}
+    memory = matrix.reshape(-1).view(np.uint8)
+
+    def read(address, length):
+        return memory[address : address + length]
+
+    got, status, _ = run_transfer(config, Opcode.LOAD, fields, read, blank())
+    assert status is Status.OK
+    plain = {"row_bytes": 7 * size, "memory_stride": 7 * size, "rows": 21}
+    memory = np.ascontiguousarray(matrix.T).reshape(-1).view(np.uint8)
+    want, _, _ = run_transfer(
+        config, Opcode.LOAD, plain | {"local_stride": blocks + 1}, read, blank()
+    )
+    np.testing.assert_array_equal(got, want)
+    # where it is not built in, it is refused
+    refused = [Fault(Status.ILLEGAL_FIELD, 0)]
+    assert list(accesses(CONFIG, Opcode.LOAD, fields, blank())) == refused
+
+
 @pytest.mark.parametrize(
     ("opcode", "fields", "fault"),
     [

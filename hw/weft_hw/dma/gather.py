@@ -127,25 +127,25 @@ class GatherRows(wiring.Component):
                 next_number.eq(next_number + 1),
             ]
 
-        # s0: the index taken, multiplied from its least significant byte on; ``total`` is the sum
-        # without its bytes that are done
+        # s0: the index taken, multiplied from its least significant byte on, each byte's product
+        # added in the next cycle; ``total`` is the sum without its bytes that are done
         s0_valid, s0_step = Signal(), Signal(range(_INDEX_BYTES))
-        s0_index, s0_row = Signal(_INDEX_BITS), Signal(LOCAL_BITS)
+        s0_index, s0_row = Signal(_INDEX_BITS - 8), Signal(LOCAL_BITS)
+        s0_product = Signal(STRIDE_BITS + 8)
         s0_outside, s0_bad = Signal(), Signal()
         s0_low = Signal(_INDEX_BITS - 8)
         s0_total = Signal(max(self.address_bits, STRIDE_BITS + 8) + 1)
-        total, product = Signal.like(s0_total), Signal(len(s0_total) + len(s0_low))
-        ends, s1_free = Signal(), Signal()
+        total, ends, s1_free = Signal.like(s0_total), Signal(), Signal()
         m.d.comb += [
             takes.eq(active & ((row_left != 0) | outside) & (~s0_valid | ends)),
-            total.eq(s0_total + s0_index[:8] * job.stride),
-            product.eq(Cat(s0_low, total)),
+            total.eq(s0_total + s0_product),
             ends.eq(s0_valid & (s0_step == _INDEX_BYTES - 1) & s1_free),
         ]
         with m.If(s0_valid & (s0_step != _INDEX_BYTES - 1)):
             m.d.sync += [
                 s0_step.eq(s0_step + 1),
                 s0_index.eq(s0_index >> 8),
+                s0_product.eq(s0_index[:8] * job.stride),
                 s0_low.eq(Cat(s0_low, total[:8])[8:]),
                 s0_total.eq(total >> 8),
             ]
@@ -155,7 +155,8 @@ class GatherRows(wiring.Component):
             m.d.sync += [
                 s0_valid.eq(1),
                 s0_step.eq(0),
-                s0_index.eq(row[:_INDEX_BITS]),
+                s0_index.eq(row[8:_INDEX_BITS]),
+                s0_product.eq(row[:8] * job.stride),
                 s0_total.eq(job.base),
                 s0_row.eq(Mux(row_left == 0, next_number, row_number)),
                 s0_outside.eq(row_left == 0),
@@ -163,20 +164,25 @@ class GatherRows(wiring.Component):
             ]
 
         # s1: where the row begins
-        s1_valid, s1 = Signal(), Signal(self.o.payload.shape())
+        s1_valid, s1_row, s1_outside, s1_bad = Signal(), Signal(LOCAL_BITS), Signal(), Signal()
+        s1_address = Signal(len(s0_total) + len(s0_low))
+        start = self.o.payload
         m.d.comb += [
             s1_free.eq(~s1_valid | self.o.ready),
             self.o.valid.eq(s1_valid),
-            self.o.payload.eq(s1),
+            start.address.eq(Cat(s1_address[:space_bits], s1_address[space_bits:].any())),
+            start.row.eq(s1_row),
+            start.outside.eq(s1_outside),
+            start.bad.eq(s1_bad),
         ]
         with m.If(s1_free):
             m.d.sync += s1_valid.eq(ends)
         with m.If(ends):
             m.d.sync += [
-                s1.address.eq(Cat(product[:space_bits], product[space_bits:].any())),
-                s1.row.eq(s0_row),
-                s1.outside.eq(s0_outside),
-                s1.bad.eq(s0_bad),
+                s1_address.eq(Cat(s0_low, total)),
+                s1_row.eq(s0_row),
+                s1_outside.eq(s0_outside),
+                s1_bad.eq(s0_bad),
             ]
 
         with m.If(self.start | self.clear):

@@ -54,23 +54,24 @@ class Side:
             *(mine.eq(stride) for mine, stride in zip(self.strides, strides, strict=True)),
         ]
 
-    def next(self, ends, packet, wraps=None):
+    def next(self, last, packet, wraps=None):
         """Where the next access begins: a packet further on, or a stride after the start of the
-        innermost loop that goes on; cut to ``limit_bits`` where it ``wraps``.
+        innermost loop that goes on; cut to ``limit_bits`` where it ``wraps``. ``last[k]``: level k
+        is at its last repetition.
         """
         base, step = self.starts[-1], self.strides[-1]
         for level in reversed(range(len(self.strides) - 1)):
-            base = Mux(ends[level + 1], base, self.starts[level])
-            step = Mux(ends[level + 1], step, self.strides[level])
-        total = Mux(ends[0], base, self.here) + Mux(ends[0], step, packet)
+            base = Mux(last[level + 1], base, self.starts[level])
+            step = Mux(last[level + 1], step, self.strides[level])
+        total = Mux(last[0], base, self.here) + Mux(last[0], step, packet)
         total = total[:len(self.here)]
         if wraps is None:
             return total
         return Cat(total[:self.limit_bits], Mux(wraps, 0, total[self.limit_bits:]))
 
-    def step(self, m, enable, ends, packet, wraps=None):
+    def step(self, m, enable, last, ends, packet, wraps=None):
         after = Signal.like(self.here, name=f"{self.here.name}_next")
-        m.d.comb += after.eq(self.next(ends, packet, wraps))
+        m.d.comb += after.eq(self.next(last, packet, wraps))
         with m.If(enable):
             m.d.sync += self.here.eq(after)
             for end, start in zip(ends, self.starts, strict=False):

@@ -183,8 +183,9 @@ class Pattern(wiring.Component):
             self._strips(m, rows, local, emit, enters, s0_strip, s0_more, s0_begun)
 
         # s0
-        memory.step(m, emit, ends, packet_bytes, wraps)
-        local.step(m, emit, ends, packet_bytes >> flit_bits)
+        last = [counter.last for counter in nest]
+        memory.step(m, emit, last, ends, packet_bytes, wraps)
+        local.step(m, emit, last, ends, packet_bytes >> flit_bits)
         with m.If(emit):
             m.d.sync += [s0_valid.eq(~final), *packets.step()]
             for end, counter in zip(ends, nest[1:], strict=False):

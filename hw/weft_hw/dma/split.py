@@ -77,19 +77,24 @@ class Splitter(wiring.Component):
         ]
 
         # the last scratchpad row, then the last byte: begin + count * stride, a byte of the count
-        # at a time
+        # at a time, whose product is added in the next cycle
         step, total = Signal(range(_CHECKS + 1)), Signal(max(len(address), LOCAL_BITS + 8) + 2)
         count, stride, high = Signal(COUNT_BITS), Signal(STRIDE_BITS), Signal()
+        product = Signal(STRIDE_BITS + 8)
         local_outside, memory_outside, fails = Signal(), Signal(), Signal()
         m.d.comb += [
             count.eq(Mux(step < 3, by_size([bytes_less_one >> k for k in sizes]), rows_less_one)),
             stride.eq(Mux(step < 3, job.local_stride, job.stride)),
             fails.eq(local_outside | memory_outside),
         ]
-        product = Mux(high, count[8:], count[:8]) * stride
-        m.d.comb += high.eq((step == 2) | (step == 5))
+        m.d.comb += high.eq((step == 1) | (step == 4))
         with m.If(busy & (step != _CHECKS)):
-            m.d.sync += [step.eq(step + 1), total.eq(total + Mux(high, product << 8, product))]
+            # low bytes are multiplied in steps 0 and 3, added in 1 and 4; high bytes a step later
+            m.d.sync += [
+                step.eq(step + 1),
+                product.eq(Mux(high, count[8:], count[:8]) * stride),
+                total.eq(total + Mux(high, product, product << 8)),
+            ]
             with m.If(step == 0):
                 blocks_less_one = by_size([rows_less_one >> (flit_bits - k) for k in sizes])
                 m.d.sync += total.eq(job.local_row + blocks_less_one)
