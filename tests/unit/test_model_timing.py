@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 from model_rig import ModelRig
 from weft.commands import pack
@@ -9,6 +10,8 @@ from weft_hw.array.matmul import window_cycles
 from weft_hw.isa import Engine, Opcode
 from weft_hw.presets import preset
 from weft_sim.dram import Dram
+from weft_sim.model.engines.dma import DmaEngine
+from weft_sim.model.engines.store import StoreEngine
 from weft_sim.model.events import Events
 from weft_sim.model.port import READ, WRITE, MemoryPort
 from weft_sim.model.stalls import SlotClock
@@ -80,6 +83,34 @@ def test_bandwidth_and_latency_count() -> None:
             cycles[latency, rate] = end - begin
     assert cycles[200, 16] - cycles[20, 16] >= 180
     assert cycles[20, 4] == pytest.approx(64 * 512 / 4, rel=0.05)
+
+
+def test_known_transfers_are_the_same() -> None:
+    """What is known of transfers, or worked out for loads alone, is what the machine does."""
+    rng = np.random.default_rng(5)
+    for latency in (1, 60, 400):
+        commands = []
+        for number in range(16):
+            size, rows = int(rng.integers(1, 700)), int(rng.integers(1, 9))
+            fields = {
+                "memory_address": int(rng.integers(0, 9000)), "memory_stride": size + number,
+                "row_bytes": size, "rows": rows, "local_stride": 176,
+            }  # fmt: skip
+            opcode = Opcode.STORE if number % 5 == 4 else Opcode.LOAD
+            commands.append(pack(opcode, **fields))
+        seen = []
+        for machine in (False, False, True):
+            with pytest.MonkeyPatch.context() as patch:
+                if machine:
+                    patch.setattr(DmaEngine, "signature", lambda self, job: None)
+                    patch.setattr(StoreEngine, "signature", lambda self, job: None)
+                rig = ModelRig("nano", latency_cycles=latency)
+                cycles = rig.run(*commands)
+                pages = [rig.counter(2, word) for word in range(8)]
+                seen.append((cycles, pages, rig.target.statistics(), rig.target.trace()))
+        for known in seen[:2]:
+            assert known[:3] == seen[2][:3], latency
+            np.testing.assert_array_equal(known[3], seen[2][3])
 
 
 def test_model_is_fast() -> None:

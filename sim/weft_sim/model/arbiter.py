@@ -26,7 +26,7 @@ class PacketArbiter:
         self._events = events
         self._link = link
         self._places = places
-        self._last = 0
+        self.last = 0
         self._waiting: dict[int, tuple[Callable[[], None], Endpoint, Way | Wormhole | Tree]] = {}
         self._looks_at = -1
 
@@ -36,10 +36,10 @@ class PacketArbiter:
         """``client`` has a packet; ``send()`` is called in the cycle in which it may go."""
         now = self._events.now
         # right after its own packet a client lets the other one offer in the same cycle
-        latest = now if client != self._last else now - 1
+        latest = now if client != self.last else now - 1
         free = not self._waiting and not self._link.held and self._link.free <= latest
         if free and self._is_taken(endpoint, way):
-            self._last = client
+            self.last = client
             send()
             return
         self._waiting[client] = send, endpoint, way
@@ -68,13 +68,13 @@ class PacketArbiter:
         if self._link.held or self._link.free > self._events.now:
             self._look()
             return
-        client = min(self._waiting, key=lambda client: (client == self._last, client))
+        client = min(self._waiting, key=lambda client: (client == self.last, client))
         send, endpoint, way = self._waiting[client]
         if not self._is_taken(endpoint, way):
             endpoint.waiters.append(self._look)
             return
         del self._waiting[client]
-        self._last = client
+        self.last = client
         send()
         if self._waiting:
             self._look()

@@ -1,5 +1,7 @@
 """The clock of the model: a queue of things that happen at given cycles."""
 
+from __future__ import annotations
+
 import heapq
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +16,17 @@ class Events:
     """Calls functions at cycles, in order of cycle and, within one, in order of scheduling.
 
     ``now`` is the cycle that is being worked on; ``halt`` is set by an event that the host must see
-    at once. Deterministic: no hashing, no wall clock.
+    at once. ``inner`` is another clock whose events happen at their cycles too; it may be behind.
+    Deterministic: no hashing, no wall clock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inner: Events | None = None) -> None:
         self.now = 0
         self.halt = False
-        self._order = 0
-        self._heap: list[tuple[int, int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self.inner = inner
+        # never equal to that of an event of the other clock
+        self._order: float = 0 if inner is None else 0.5
+        self._heap: list[tuple[int, int, float, Callable[..., None], tuple[Any, ...]]] = []
 
     def at(self, cycle: int, action: Callable[..., None], *arguments: Any) -> None:
         """Calls ``action(*arguments)`` at ``cycle``, or now if that has passed."""
@@ -42,15 +47,24 @@ class Events:
     def run(self, limit: int, *, until_halt: bool = False) -> None:
         """Works through all events up to and including cycle ``limit``.
 
-        With ``until_halt`` it stops after an event that sets ``halt``. ``now`` ends at
-        ``limit``, or
-        at that event's cycle.
+        With ``until_halt`` it stops after an event that sets ``halt``. ``now`` ends at ``limit``,
+        or at that event's cycle.
         """
-        heap = self._heap
+        heap, inner = self._heap, self.inner
+        others = inner._heap if inner is not None else []
         pop = heapq.heappop
         self.halt = False
-        while heap and heap[0][0] <= limit:
-            self.now, _, _, action, arguments = pop(heap)
+        while True:
+            if others and (not heap or others[0] < heap[0]):
+                if others[0][0] > limit:
+                    break
+                assert inner is not None
+                self.now, _, _, action, arguments = pop(others)
+                inner.now = self.now
+            elif heap and heap[0][0] <= limit:
+                self.now, _, _, action, arguments = pop(heap)
+            else:
+                break
             action(*arguments)
             if self.halt and until_halt:
                 return

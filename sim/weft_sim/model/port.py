@@ -41,7 +41,7 @@ class MemoryPort:
         self._queues: tuple[deque[_Burst], deque[_Burst]] = (deque(), deque())
         self.bus_free = 0
         self._slot = 0
-        self._turn = READ
+        self.turn = READ
         self._epoch = 0
         #: write beats moved since reset, and who wants to know of which
         self._written = 0
@@ -60,7 +60,7 @@ class MemoryPort:
     def read_until(self, free: int) -> None:
         """Reads have had the bus until ``free``; a write that waits comes next."""
         self.bus_free = max(self.bus_free, free)
-        self._turn = WRITE
+        self.turn = WRITE
 
     def accept(self, cycle: int) -> int:
         """The first cycle from ``cycle`` on in which the memory takes an address."""
@@ -108,18 +108,18 @@ class MemoryPort:
         self._slot = slot
         reads, writes = self._queues
         if reads and writes:
-            first, second = (reads, writes) if self._turn == READ else (writes, reads)
+            first, second = (reads, writes) if self.turn == READ else (writes, reads)
             first[0].beats -= (passed + 1) // 2
             second[0].beats -= passed // 2
-            self._written += passed // 2 if self._turn == READ else (passed + 1) // 2
-            self._turn ^= passed & 1
+            self._written += passed // 2 if self.turn == READ else (passed + 1) // 2
+            self.turn ^= passed & 1
         elif reads:
             reads[0].beats -= passed
-            self._turn = WRITE
+            self.turn = WRITE
         elif writes:
             writes[0].beats -= passed
             self._written += passed
-            self._turn = READ
+            self.turn = READ
 
     def _schedule(self) -> None:
         """Wakes up in the cycle of the last beat of whichever burst ends first, or of one that is
@@ -130,10 +130,10 @@ class MemoryPort:
         if writes and self._watched:
             watched = max(1, self._watched[0][0] - self._written)
         if reads and writes:
-            first, second = (reads, writes) if self._turn == READ else (writes, reads)
+            first, second = (reads, writes) if self.turn == READ else (writes, reads)
             left = min(2 * first[0].beats - 1, 2 * second[0].beats)
             if watched is not None:
-                left = min(left, 2 * watched - (self._turn == WRITE))
+                left = min(left, 2 * watched - (self.turn == WRITE))
         elif reads or writes:
             left = (reads or writes)[0].beats
             if watched is not None:

@@ -15,6 +15,25 @@ from .wormhole import Wormhole
 __all__ = ["Request", "Walk"]
 
 
+class Shape:
+    """All of a walk that its cycles depend on: ``requests`` are (flits, beats, bursts, beats that
+    leave the endpoint's buffer ahead of the data); ``flits`` and ``beats`` of all of them.
+    """
+
+    __slots__ = ("beats", "flits", "requests")
+
+    def __init__(self, requests: tuple[tuple[int, int, int, int], ...]) -> None:
+        self.requests = requests
+        self.flits = sum(request[0] for request in requests)
+        self.beats = sum(request[1] for request in requests)
+
+
+#: Shapes of walks met before, and one of all those that are alike.
+_SHAPES: dict[tuple[int, ...], Shape] = {}
+_ALIKE: dict[tuple[tuple[int, int, int, int], ...], Shape] = {}
+_MOST_SHAPES = 4096
+
+
 class Request:
     """One READ or WRITE packet.
 
@@ -127,24 +146,29 @@ class Walk:
                 yield Request(address + start, length, first, last, flit)
             skip = 0
 
-    def bytes_of(self, count: int) -> int:
-        """Bytes of the first ``count`` requests."""
-        rows, rest = divmod(count, self._per_row)
-        return rows * self.row_bytes + min(rest * self._packet, self.row_bytes)
+    @property
+    def shape(self) -> Shape:
+        """Of its requests, if it has no fault."""
+        stride = self.stride % PAGE_BYTES if self.rows > 1 else 0
+        key = (
+            self._flit, self._packet, self.row_bytes, self.rows, self.base % PAGE_BYTES, stride,
+        )  # fmt: skip
+        shape = _SHAPES.get(key)
+        if shape is None:
+            if len(_SHAPES) >= _MOST_SHAPES:
+                _SHAPES.clear()
+                _ALIKE.clear()
+            requests = tuple(self._measure())
+            shape = _SHAPES[key] = _ALIKE.setdefault(requests, Shape(requests))
+        return shape
 
-    def sizes(self) -> Iterator[tuple[int, int, int]]:
-        """(flits, beats, bursts) of every request of a walk without a fault."""
+    def _measure(self) -> Iterator[tuple[int, int, int, int]]:
         packet, flit = self._packet, self._flit
         for row in range(self.rows):
             address = self.base + row * self.stride
-            left = self.row_bytes
             offset = address % flit
-            while left > 0:
-                length = packet if left > packet else left
-                yield (
-                    (length + flit - 1) // flit,
-                    (offset + length - 1) // flit + 1,
-                    2 if address % PAGE_BYTES + length > PAGE_BYTES else 1,
-                )
-                address += packet
-                left -= packet
+            for start in range(0, self.row_bytes, packet):
+                length = min(packet, self.row_bytes - start)
+                beats = (offset + length - 1) // flit + 1
+                bursts = 2 if (address + start) % PAGE_BYTES + length > PAGE_BYTES else 1
+                yield -(-length // flit), beats, bursts, min(beats, 1 + bool(offset))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from weft_hw.isa import SEMAPHORE_MAX
@@ -10,6 +10,13 @@ from weft_hw.isa import SEMAPHORE_MAX
 from .events import Events
 
 __all__ = ["Semaphores"]
+
+
+def _bits(mask: int) -> Iterator[int]:
+    """The numbers of the bits of a mask."""
+    while mask:
+        yield (mask & -mask).bit_length() - 1
+        mask &= mask - 1
 
 
 class _Taker(Protocol):
@@ -31,16 +38,18 @@ class Semaphores:
     def __init__(self, events: Events, count: int) -> None:
         self._events = events
         self.values = [0] * count
+        #: those that are not zero, a bit each
+        self._there = 0
         self.takers: Sequence[_Taker] = ()
         self._looked_at = -1
 
     def unmet(self, mask: int) -> int:
         """The bits of ``mask`` whose counter is zero."""
-        return sum(1 << i for i, value in enumerate(self.values) if mask >> i & 1 and not value)
+        return mask & ~self._there
 
     def signal(self, mask: int) -> bool:
         """Increments from the next cycle on; False, changing nothing, if a counter is full."""
-        if any(mask >> i & 1 and value >= SEMAPHORE_MAX for i, value in enumerate(self.values)):
+        if any(self.values[i] >= SEMAPHORE_MAX for i in _bits(mask & self._there)):
             return False
         if mask:
             self._events.after(1, self._give, mask)
@@ -48,14 +57,16 @@ class Semaphores:
 
     def clear(self) -> None:
         self.values = [0] * len(self.values)
+        self._there = 0
 
     def look(self, cycle: int) -> None:
         """Grants at the end of ``cycle`` what can be granted then."""
         self._events.late(cycle, self._grant)
 
     def _give(self, mask: int) -> None:
-        for i in range(len(self.values)):
-            self.values[i] += mask >> i & 1
+        for i in _bits(mask):
+            self.values[i] += 1
+        self._there |= mask
         self.look(self._events.now)
 
     def _grant(self) -> None:
@@ -74,8 +85,9 @@ class Semaphores:
                 break
             self._looked_at = now
             chosen = taker.granted
-            for i in range(len(self.values)):
-                self.values[i] -= mask >> i & 1
+            for i in _bits(mask):
+                self.values[i] -= 1
+                self._there &= ~(0 if self.values[i] else 1 << i)
         if again:
             self.look(now + 1)
         if chosen is not None:

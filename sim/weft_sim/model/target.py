@@ -17,6 +17,7 @@ from .network import Network
 from .port import MemoryPort
 from .tile import Tile
 from .timing import TIMING
+from .transfers import Transfers
 
 __all__ = ["ModelTarget"]
 
@@ -55,7 +56,11 @@ class ModelTarget:
 
     def _build(self) -> None:
         config = self.config
-        self.events = Events()
+        # with one tile and no random stalls, transfers are a world of their own
+        alone = config.mesh.tiles == 1 and not self.dram.stall_threshold
+        self.dma_events = Events()
+        self.events = Events(self.dma_events) if alone else self.dma_events
+        self.transfers = Transfers(self) if alone else None
         self.windows = Windows(config.host.windows, config.host.address_bits)
         self.counts = dict.fromkeys(_COUNTS, 0)
         self.network = Network(config, self.events)

@@ -41,7 +41,9 @@ class Tile:
         node = tile_node(x, y)
         sender = chip.network.sender("request", node)
         # flits that a router holds: its input buffer and its output register
-        self.requests = PacketArbiter(chip.events, sender, chip.config.mesh.router_fifo_depth + 1)
+        self.requests = PacketArbiter(
+            chip.dma_events, sender, chip.config.mesh.router_fifo_depth + 1
+        )
         self.aborting = False
         self.fronts = {engine: FrontEnd(self, engine) for engine in EngineId}
         self.semaphores.takers = tuple(self.fronts.values())
@@ -50,6 +52,8 @@ class Tile:
         traffic = self.array.pipeline.traffic
         self.vector = VectorEngine(self, fronts[EngineId.VECTOR], traffic)
         self.store = StoreEngine(self, fronts[EngineId.STORE], traffic)
+        if chip.transfers is not None:
+            traffic.listeners.append(chip.transfers.array_reads)
         self.load = LoadEngine(self, fronts[EngineId.LOAD], traffic)
         fronts[EngineId.LOAD].engine = self.load
         fronts[EngineId.MATMUL].engine = self.array
@@ -74,6 +78,8 @@ class Tile:
         """Brings every command to an end."""
         if self.aborting:
             return
+        if self.chip.transfers is not None:
+            self.chip.transfers.stop()
         self.aborting = True
         for front in self.fronts.values():
             assert front.engine is not None

@@ -58,7 +58,7 @@ class Dispatcher:
         self._ready_at = self.events.now + (1 << engines) + 1
         depth = self.chip.config.tile.command_queue_depth
         self._credits = {
-            (tile.number, engine): depth for tile in self.chip.tiles for engine in EngineId
+            (tile.number, engine.value): depth for tile in self.chip.tiles for engine in EngineId
         }
 
     @property
@@ -127,7 +127,7 @@ class Dispatcher:
         tile = self.chip.tile_at(command.tile_x, command.tile_y)
         assert tile is not None
         assert command.engine is not None
-        key = (tile.number, command.engine)
+        key = tile.number, command.engine.value
         if self.queue.in_flight >= self.chip.config.host.max_in_flight or not self._credits[key]:
             return
         self._credits[key] -= 1
@@ -160,5 +160,5 @@ class Dispatcher:
 
     def ended(self, tile_number: int, engine: EngineId) -> None:
         """A command of that engine has ended."""
-        self._credits[tile_number, engine] += 1
+        self._credits[tile_number, engine.value] += 1
         self.events.after(1, self.decide)

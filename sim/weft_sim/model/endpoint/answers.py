@@ -26,12 +26,12 @@ class Answers:
     """
 
     def __init__(self, chip: ModelTarget, reads: ReadPath) -> None:
-        self.events = chip.events
+        self.events = chip.dma_events
         self.header_flits = chip.network.response_header_flits
         self.header_free = 0
         self._reads = reads
         self._waiting: tuple[deque[Request], deque[Request]] = (deque(), deque())
-        self._read_turn = False
+        self.read_turn = False
         self._full = False
         self._looks_at = -1
 
@@ -65,8 +65,8 @@ class Answers:
         if self.header_free > self.events.now:
             self._look()
             return
-        kind = READ if reads and (self._read_turn or not writes) else WRITE
-        self._read_turn = kind == WRITE
+        kind = READ if reads and (self.read_turn or not writes) else WRITE
+        self.read_turn = kind == WRITE
         self._full = True
         self._send(kind, self._waiting[kind].popleft(), self.events.now + 1)
 

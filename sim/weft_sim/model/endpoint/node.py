@@ -29,9 +29,9 @@ class Endpoint:
 
     def __init__(self, chip: ModelTarget, number: int) -> None:
         self.chip = chip
-        self.events = chip.events
+        self.events = chip.dma_events
         self.node = endpoint_node(number)
-        self.port = MemoryPort(chip.events, chip.dram, chip.config.flit_bytes, number)
+        self.port = MemoryPort(chip.dma_events, chip.dram, chip.config.flit_bytes, number)
         self.counts = chip.counts
         self.waiters: list[Callable[[], None]] = []
         self._header_flits = chip.network.request_header_flits

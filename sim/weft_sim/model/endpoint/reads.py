@@ -44,7 +44,7 @@ class ReadPath:
         self.endpoint = endpoint
         self.events = endpoint.events
         self.port = endpoint.port
-        self.capacity = _buffer_beats(config.mesh.max_packet_bytes, config.flit_bytes)
+        self.capacity: int = _buffer_beats(config.mesh.max_packet_bytes, config.flit_bytes)
         self.room = self.capacity
         self.next_address = 0
         #: runs of beats that leave the buffer: cycle of the first, how many

@@ -11,9 +11,10 @@ from weft_hw.isa import Status
 
 from ..decode import Command
 from ..network import Way, endpoint_node, tile_node
-from ..requests import Request, Walk
+from ..requests import Request, Shape, Walk
 from ..strips import StripWalk
 from ..timing import TIMING
+from ..transfers import ENDED, FREED
 from ..walks import TensorWalk
 from ..wormhole import Wormhole
 from .base import Engine
@@ -34,6 +35,7 @@ class Job:
         "clean",
         "command",
         "decoded",
+        "number",
         "out",
         "requests",
         "status",
@@ -56,6 +58,8 @@ class Job:
         self.requests: Iterator[Request] = iter(walk) if walk is not None else iter(())
         self.status = Status.OK
         self.address = 0
+        #: its place among those begun since the engines were idle
+        self.number = 0
 
 
 class _Entry:
@@ -85,9 +89,12 @@ class DmaEngine(Engine):
     access: int
     depth: int
     settle_cycles: int
+    is_load: bool
 
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
         super().__init__(tile, front)
+        self.events = tile.chip.dma_events
+        self._accepts = True
         self._ring: deque[_Entry] = deque()
         self._decoding: Job | None = None
         self._walking: Job | None = None
@@ -101,7 +108,7 @@ class DmaEngine(Engine):
     # --- commands in --------------------------------------------------------------------------
 
     def ready(self) -> bool:
-        return self._decoding is None and self._has_place
+        return self._accepts and self._has_place
 
     @property
     def _has_place(self) -> bool:
@@ -114,10 +121,38 @@ class DmaEngine(Engine):
         here = tile_node(self.tile.x, self.tile.y)
         there = endpoint_node(0 if walk is None else getattr(command.fields, "endpoint", 0))
         ways = network.route("request", here, there), network.route("response", there, here)
-        decoded = self.events.now + TIMING.dma_decode
+        transfers, now = self.tile.chip.transfers, self.tile.events.now
         clean = walk is not None and self.is_clean(command, walk)
-        self._decoding = Job(command, walk, clean, decoded, ways)
-        self.events.at(decoded, self._take_walk)
+        job = Job(command, walk, clean, now + TIMING.dma_decode, ways)
+        self._accepts = False
+        if transfers is None:
+            self.go(job)
+        else:
+            transfers.begin(self, job)
+
+    def go(self, job: Job) -> None:
+        """The machine takes a command now."""
+        self._decoding = job
+        self.events.at(job.decoded, self._take_walk)
+
+    def freed(self) -> None:
+        """The decoder is free."""
+        self._accepts = True
+        self.tile.events.at(self.tile.events.now, self.front.offer)
+
+    def signature(self, job: Job) -> tuple[bool, Shape] | None:
+        """All that the cycles of a command depend on; None if that is more."""
+        if not job.clean or self.tile.aborting or type(job.walk) is not Walk:
+            return None
+        return self.is_load, job.walk.shape
+
+    def banks(self, job: Job) -> int:
+        """The scratchpad banks that a command reads, a bit each."""
+        return 0
+
+    def count_all(self, job: Job) -> None:
+        """Counts all requests of a command that has ended well."""
+        raise NotImplementedError
 
     def walk(self, command: Command) -> Walk | TensorWalk | StripWalk | None:
         """What the command asks for; None if it is illegal."""
@@ -150,7 +185,7 @@ class DmaEngine(Engine):
             return
         self._walking, self._decoding = job, None
         self._walk_from = self.events.now + 1
-        self.events.at(self.events.now, self.front.offer)
+        self._found(FREED, job)
         self.events.after(1, self._make_ready)
 
     # --- requests out -------------------------------------------------------------------------
@@ -269,11 +304,22 @@ class DmaEngine(Engine):
         if status is not Status.OK and job.status is Status.OK:
             job.status, job.address = status, entry.address
         if entry.last:
-            self._end_job(job)
+            self._found(ENDED, job)
         if self._offered is not None and was_full:
             self.wake_offer(now + 1)
 
-    def _end_job(self, job: Job) -> None:
+    def _found(self, kind: int, job: Job) -> None:
+        """The machine has freed the decoder, or ended a command."""
+        transfers = self.tile.chip.transfers
+        if transfers is not None:
+            transfers.found(self, kind, job)
+        elif kind == FREED:
+            self.freed()
+        else:
+            self.end(job)
+
+    def end(self, job: Job) -> None:
+        """A command ends."""
         if job.status is Status.OK and job.clean:
             self.carry_out(job)
         self.ended(job.command, job.status, job.address)

@@ -33,6 +33,7 @@ class LoadEngine(DmaEngine):
     """
 
     access = WINDOW_READ
+    is_load = True
 
     def __init__(self, tile: Tile, front: FrontEnd, traffic: ArrayTraffic) -> None:
         super().__init__(tile, front)
@@ -43,7 +44,7 @@ class LoadEngine(DmaEngine):
         self._fills = False
         #: cycles in which a read of indices waited for the array
         self.conflicts = 0
-        self._register = WriteRegister(tile.events, header, self._room_given)
+        self._register = WriteRegister(self.events, header, self._room_given)
 
     # --- walks --------------------------------------------------------------------------------
 
@@ -174,10 +175,10 @@ class LoadEngine(DmaEngine):
         else:
             self.execute(job.command)
 
-    def _end_job(self, job: Job) -> None:
+    def end(self, job: Job) -> None:
         if isinstance(job.walk, GatherWalk):
             self.conflicts += job.walk.conflicts
-        super()._end_job(job)
+        super().end(job)
 
     def _load_columns(self, job: Job, walk: StripWalk) -> None:
         """A transposing LOAD that is known to be in range."""
@@ -247,6 +248,16 @@ class LoadEngine(DmaEngine):
         flat = self.tile.scratchpad.data[row : row + rows].reshape(-1)
         flat[: len(raw)] = memoryview(raw)
         flat[len(raw) :] = 0
+
+    def count_all(self, job: Job) -> None:
+        assert isinstance(job.walk, Walk)
+        shape, network = job.walk.shape, self.tile.chip.network
+        counters, chip = self.tile.counters, self.tile.chip
+        chip.endpoints[job.command.fields.endpoint].reads.count(shape.beats)
+        counters.bytes_loaded += job.walk.rows * job.walk.row_bytes
+        counters.request_flits += len(shape.requests) * network.request_header_flits
+        counters.response_flits += len(shape.requests) * network.response_header_flits
+        counters.response_flits += shape.flits
 
     def count(self, length: int) -> None:
         self.tile.counters.bytes_loaded += length

@@ -34,6 +34,14 @@ class RowReader:
         self._reads: dict[int, tuple[int, list[int]]] = {}
         self._sent: deque[tuple[int, int]] = deque()
 
+    def meets_array(self, banks: int, cycle: int) -> bool:
+        """Whether the array reads one of ``banks`` after ``cycle``, or reads were refused not long
+        ago.
+        """
+        if self._refused + _CALM_CYCLES >= cycle:
+            return True
+        return any(run.pad_banks & banks and run.end > cycle for run in self.traffic.runs)
+
     def read(self, cycle: int, row: int, flits: int) -> int:
         """A packet's reads begin after ``cycle``: the cycle in which its header can go.
 

@@ -13,7 +13,7 @@ from ..decode import Command
 from ..memory import WINDOW_WRITE
 from ..multicast import Tree
 from ..network import Way
-from ..requests import Request, Walk
+from ..requests import Request, Shape, Walk
 from ..strips import StripWalk
 from ..timing import TIMING
 from ..walks import TensorWalk
@@ -48,6 +48,7 @@ class StoreEngine(DmaEngine):
     """Write requests with their data out, acknowledgements back; exactly ``row_bytes`` a row."""
 
     access = WINDOW_WRITE
+    is_load = False
 
     def __init__(self, tile: Tile, front: FrontEnd, traffic: ArrayTraffic) -> None:
         super().__init__(tile, front)
@@ -216,6 +217,29 @@ class StoreEngine(DmaEngine):
             if not tile.memory.fails(*aligned):
                 offset = start - request.address
                 tile.memory.write(start, rows[offset : offset + length].tobytes())
+
+    def signature(self, job: Job) -> tuple[bool, Shape] | None:
+        if self.reader.meets_array(self.banks(job), self.tile.events.now):
+            return None
+        return super().signature(job)
+
+    def banks(self, job: Job) -> int:
+        """The scratchpad banks that a command reads, a bit each."""
+        f = job.command.fields
+        last = f.local_row + (f.rows - 1) * f.local_stride + -(-f.row_bytes // self._flit) - 1
+        return self.tile.scratchpad.banks_of(f.local_row, last) if job.clean else -1
+
+    def count_all(self, job: Job) -> None:
+        assert isinstance(job.walk, Walk)
+        shape, network = job.walk.shape, self.tile.chip.network
+        counters, counts = self.tile.counters, self.tile.chip.counts
+        size = job.walk.rows * job.walk.row_bytes
+        counters.bytes_stored += size
+        counters.request_flits += len(shape.requests) * network.request_header_flits
+        counters.request_flits += shape.flits
+        counters.response_flits += len(shape.requests) * network.response_header_flits
+        counts["beats_written"] += shape.beats
+        counts["bytes_written"] += size
 
     def count(self, length: int) -> None:
         self.tile.counters.bytes_stored += length

@@ -8,6 +8,7 @@ then stores; in the accumulator the array's updates win (``memory/scratchpad.py`
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from weft_hw.array.operand import decodes
@@ -93,12 +94,15 @@ class ArrayTraffic:
         #: from an activation read to that of the accumulator row it is added to
         self.update_delay = array_latency(tile) + decodes(tile)
         self.runs: deque[BlockRun] = deque()
+        self.listeners: list[Callable[[BlockRun], None]] = []
 
     def add(self, run: BlockRun, now: int) -> None:
         """Plans a run of blocks; runs that are over are forgotten."""
         while self.runs and self.runs[0].end + self.update_delay + 2 * self.rows + 16 < now:
             self.runs.popleft()
         self.runs.append(run)
+        for listener in self.listeners:
+            listener(run)
 
     def cut(self, cycle: int) -> None:
         """Nothing is read from ``cycle`` on."""
