@@ -12,11 +12,37 @@ from weft_hw.memory.port import READ_LATENCY
 
 from ..local import LocalMemory
 from ..timing import TIMING
+from .scales import ScaleReader
 from .traffic import ArrayTraffic, BlockRun
 
-__all__ = ["ArrayPipeline", "MatmulShape"]
+__all__ = ["ArrayPipeline", "MatmulShape", "ScaleRows"]
 
 _LONG_AGO = -(10**9)
+#: Weight reads to which rows of scales asked for later may have to give way.
+_WEIGHT_READS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleRows:
+    """Where the block scales of a command lie. ``per_row``: matrix rows whose scales a scratchpad
+    row holds; ``units``: int8 units of one; ``blocks``: blocks along K that share scales.
+    """
+
+    a_row: int
+    a_stride: int
+    w_row: int
+    w_stride: int
+    per_row: int
+    units: int
+    blocks: int
+
+    def a(self, k: int, chunk: int) -> int:
+        """Scratchpad row of activations' scales."""
+        return self.a_row + k // self.blocks * self.a_stride + chunk
+
+    def w(self, n: int, k: int) -> int:
+        """Scratchpad row of weights' scales."""
+        return (self.w_row + k // self.blocks * self.w_stride + n) // self.units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +62,7 @@ class MatmulShape:
     acc_row: int
     acc_stride: int
     accumulate: bool
-    w_scale_row: int | None = None
-    """Scratchpad row of the first weights' scales, if there are any."""
+    scales: ScaleRows | None = None
 
     @property
     def blocks(self) -> int:
@@ -105,14 +130,20 @@ class ArrayPipeline:
         self.stalls = 0
         self.conflicts = 0
         self._taken = 0
+        self._paused = 0
         self._stream_end = _LONG_AGO
         self._block = (0, 0, 0, 0)
+        self._a_scales, self._w_scales = ScaleReader(), ScaleReader()
+        #: (cycle, bank) of late weight reads
+        self._weight_reads: deque[tuple[int, int]] = deque(maxlen=_WEIGHT_READS)
         self._forget()
 
     def _forget(self) -> None:
         self._last_start = _LONG_AGO
         self._last_ready = _LONG_AGO
         self._a_banks = 0
+        self._a_scales.flush()
+        self._w_scales.flush()
 
     def flush(self, cycle: int) -> None:
         """The array is empty at ``cycle``."""
@@ -125,11 +156,9 @@ class ArrayPipeline:
         """A command handed over in ``cycle``; the cycle of its end."""
         queued = cycle + TIMING.matmul_queue
         loader_taken = max(queued, self._last_ready - TIMING.matmul_load_latency)
-        if shape.w_scale_row is not None:
-            asked = queued + TIMING.scale_first
-            granted = self.traffic.read_from(shape.w_scale_row, asked)
-            self.conflicts += granted - asked
-            loader_taken = max(loader_taken, granted + TIMING.scale_ready - 1)
+        if shape.scales is not None:
+            self._a_scales.begin(queued)
+            self._w_scales.begin(queued)
         taken = max(queued, self._stream_end - 1)
         block = (shape.acc_row, shape.acc_stride, shape.m, shape.n)
         # rows of the command before may still be on their way to be written
@@ -141,9 +170,10 @@ class ArrayPipeline:
         # weights of this command are read while activations of the one before are
         disjoint = not w_banks & (a_banks | self._a_banks)
         self._a_banks = a_banks
-        walk = self._run_smoothly if disjoint else self._run_with_conflicts
+        smooth = disjoint and shape.scales is None
+        walk = self._run_smoothly if smooth else self._run_with_conflicts
         walk(cycle, loader_taken + 1, taken + 1, not_before, shape, banks)
-        self._stream_end = self._last_start + shape.m
+        self._stream_end = self._last_start + shape.m + self._paused
         # the queue before the streamer holds two
         self.accepts_from = max(queued, self._taken + 1)
         self._taken = taken
@@ -163,7 +193,7 @@ class ArrayPipeline:
         start = max(ready, active, not_before)
         period = max(m, rows)
         self.traffic.add(shape.run(start, period, blocks, banks), now)
-        self._last_start = start + (blocks - 1) * period
+        self._last_start, self._paused = start + (blocks - 1) * period, 0
         self._last_ready = ready if blocks == 1 else self._last_start - period + rows
         self.stalls += max(0, ready - active) + (blocks - 1) * (period - m)
 
@@ -176,8 +206,10 @@ class ArrayPipeline:
         shape: MatmulShape,
         banks: tuple[int, int],
     ) -> None:
-        """Row by row: a weight row waits while activations are read from its bank."""
-        rows, traffic = self.rows, self.traffic
+        """Row by row: a weight row waits while activations are read from its bank, and rows of
+        scales wait for both.
+        """
+        rows, traffic, scales = self.rows, self.traffic, shape.scales
         late = self._decodes
         swap = self._last_start + 1 + late
         shifts: deque[int] = deque(maxlen=self._buffer_rows)
@@ -185,15 +217,20 @@ class ArrayPipeline:
         free = active
         for block in range(shape.blocks):
             n, k = divmod(block, shape.k_blocks)
+            scaled_from = 0
+            if scales is not None:
+                scaled_from = self._read_scales(self._w_scales, scales.w(n, k))
             for depth in range(rows - 1, -1, -1):
                 ask = load
                 if len(shifts) == self._buffer_rows:
                     ask = max(ask, shifts[0] + 1)
                 step = k * rows + depth
                 if step < shape.k:
-                    row = shape.w_row + n + step * shape.w_stride
-                    asked, ask = ask, self._free_from(shape.pad.bank(row), ask)
+                    bank = shape.pad.bank(shape.w_row + n + step * shape.w_stride)
+                    asked = max(ask, scaled_from)
+                    ask = self._free_from(bank, asked)
                     self.conflicts += ask - asked
+                    self._weight_reads.append((ask, bank))
                 load = ask + 1
                 before = shifted
                 shifted = max(shifted + 1, ask + TIMING.matmul_load_latency + late, swap)
@@ -203,11 +240,47 @@ class ArrayPipeline:
             ready = shifted - late if shifted == before + 1 else shifted
             self.stalls += max(0, ready - free)
             start = max(ready, free, not_before)
+            paused = 0
+            if scales is not None:
+                self._w_scales.free(ask)
+                start, paused = self._scaled_rows(scales, shape.m, k, start)
             traffic.add(shape.run(start, max(shape.m, rows), 1, banks, block), now)
-            free = start + shape.m
+            free = start + shape.m + paused
             swap = start + 1 + late
-            self._last_start = start
+            self._last_start, self._paused = start, paused
         self._last_ready = shifted - late
+
+    def _read_scales(self, reader: ScaleReader, row: int) -> int:
+        """Asks for the next row of scales; the first cycle in which it can be used."""
+        traffic, bank = self.traffic, self.traffic.scratchpad.bank(row)
+        cycle = asked = reader.ask
+        while True:
+            until = traffic.activations_until(bank, cycle)
+            if until is None:
+                until = traffic.weights_until(bank, cycle)
+            if until is None and (cycle, bank) in self._weight_reads:
+                until = cycle + 1
+            if until is None and reader is self._a_scales:
+                # both readers share a port, weights first
+                until = self._w_scales.busy_until(cycle)
+            if until is None:
+                break
+            cycle = until
+        self.conflicts += cycle - asked
+        return reader.grant(cycle)
+
+    def _scaled_rows(self, scales: ScaleRows, m: int, k: int, start: int) -> tuple[int, int]:
+        """When the activations of a block begin, and for how long they pause on the way."""
+        begin = paused = 0
+        for chunk in range(-(-m // scales.per_row)):
+            ready = self._read_scales(self._a_scales, scales.a(k, chunk))
+            if not chunk:
+                begin = max(start, ready)
+            here = begin + paused + chunk * scales.per_row
+            paused += max(0, ready - here)
+            last = min((chunk + 1) * scales.per_row, m) - 1
+            self._a_scales.free(begin + paused + last)
+        return begin, paused
 
     def _free_from(self, bank: int, cycle: int) -> int:
         """The first cycle from ``cycle`` on without an activation read in a bank."""
