@@ -18,7 +18,8 @@ from ..operands import SCALE_BLOCK, FormatUse, format_use, operand_values, scale
 from ..products import multiply, multiply_float
 from ..timing import TIMING
 from .base import Engine
-from .pipeline import ArrayPipeline, MatmulShape, ScaleRows
+from .pipeline import ArrayPipeline
+from .shapes import MatmulShape, ScaleRows
 
 if TYPE_CHECKING:
     from ..tile import Tile

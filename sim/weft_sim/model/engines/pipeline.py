@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import replace
 
 from weft_hw.array.operand import decodes
 from weft_hw.config import TileConfig
@@ -13,98 +13,14 @@ from weft_hw.memory.port import READ_LATENCY
 from ..local import LocalMemory
 from ..timing import TIMING
 from .scales import ScaleReader
-from .traffic import ArrayTraffic, BlockRun
+from .shapes import MatmulShape
+from .traffic import ArrayTraffic
 
-__all__ = ["ArrayPipeline", "MatmulShape", "ScaleRows"]
+__all__ = ["ArrayPipeline"]
 
 _LONG_AGO = -(10**9)
 #: Weight reads to which rows of scales asked for later may have to give way.
 _WEIGHT_READS = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScaleRows:
-    """Where the block scales of a command lie. ``per_row``: matrix rows whose scales a scratchpad
-    row holds; ``units``: int8 units of one; ``blocks``: blocks along K that share scales.
-    """
-
-    a_row: int
-    a_stride: int
-    w_row: int
-    w_stride: int
-    per_row: int
-    units: int
-    blocks: int
-
-    def a(self, k: int, chunk: int) -> int:
-        """Scratchpad row of activations' scales."""
-        return self.a_row + k // self.blocks * self.a_stride + chunk
-
-    def w(self, n: int, k: int) -> int:
-        """Scratchpad row of weights' scales."""
-        return (self.w_row + k // self.blocks * self.w_stride + n) // self.units
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatmulShape:
-    """The walks of a command; ``pad`` is the scratchpad in units of its operands."""
-
-    pad: LocalMemory
-    m: int
-    k: int
-    n: int
-    k_blocks: int
-    n_blocks: int
-    a_row: int
-    a_stride: int
-    w_row: int
-    w_stride: int
-    acc_row: int
-    acc_stride: int
-    accumulate: bool
-    scales: ScaleRows | None = None
-
-    @property
-    def blocks(self) -> int:
-        return self.k_blocks * self.n_blocks
-
-    def a_banks(self) -> int:
-        """Banks of its activations, a bit each."""
-        last = self.a_row + (self.m - 1) * self.a_stride + self.k_blocks - 1
-        return self.pad.banks_of(self.a_row, last)
-
-    def w_banks(self) -> int:
-        """Banks of its weights."""
-        last = self.w_row + (self.k - 1) * self.w_stride + self.n_blocks - 1
-        return self.pad.banks_of(self.w_row, last)
-
-    def acc_banks(self, acc: LocalMemory) -> int:
-        """Banks of its sums."""
-        last = self.acc_row + (self.n_blocks - 1) * self.acc_stride + self.m - 1
-        return acc.banks_of(self.acc_row, last)
-
-    def run(
-        self, start: int, period: int, blocks: int, banks: tuple[int, int], first_block: int = 0
-    ) -> BlockRun:
-        """Its blocks from ``first_block`` on, as traffic in ``banks`` of both memories."""
-        return BlockRun(
-            pad=self.pad,
-            pad_banks=banks[0],
-            acc_banks=banks[1],
-            start=start,
-            period=period,
-            blocks=blocks,
-            m=self.m,
-            k_blocks=self.k_blocks,
-            first_block=first_block,
-            a_row=self.a_row,
-            a_stride=self.a_stride,
-            w_row=self.w_row,
-            w_stride=self.w_stride,
-            acc_row=self.acc_row,
-            acc_stride=self.acc_stride,
-            adds=self.accumulate,
-        )
 
 
 class ArrayPipeline:
@@ -114,6 +30,9 @@ class ArrayPipeline:
     activations, and R cycles after the block before it started: by then its weights, asked for
     meanwhile, are in the shadows. So blocks of one command start ``max(M, R)`` cycles apart, unless
     their weights lie in a bank from which activations are read.
+
+    Commands with block scales go block by block. Scales are exact unless activations, weights and
+    scales all lie in one bank: which of the latter two uses a pause of the first is not followed.
 
     ``stalls`` counts cycles in which the streamer waited for weights, ``conflicts`` those in which
     a weight row waited for its bank.
@@ -215,11 +134,9 @@ class ArrayPipeline:
         shifts: deque[int] = deque(maxlen=self._buffer_rows)
         shifted = self._last_ready + late
         free = active
+        scaled_from = 0 if scales is None else self._read_scales(self._w_scales, scales.w(0, 0))
         for block in range(shape.blocks):
             n, k = divmod(block, shape.k_blocks)
-            scaled_from = 0
-            if scales is not None:
-                scaled_from = self._read_scales(self._w_scales, scales.w(n, k))
             for depth in range(rows - 1, -1, -1):
                 ask = load
                 if len(shifts) == self._buffer_rows:
@@ -243,8 +160,12 @@ class ArrayPipeline:
             paused = 0
             if scales is not None:
                 self._w_scales.free(ask)
-                start, paused = self._scaled_rows(scales, shape.m, k, start)
-            traffic.add(shape.run(start, max(shape.m, rows), 1, banks, block), now)
+                if block + 1 < shape.blocks:
+                    after = scales.w(*divmod(block + 1, shape.k_blocks))
+                    scaled_from = self._read_scales(self._w_scales, after)
+                start, paused = self._scaled_rows(shape, block, start, banks, now)
+            else:
+                traffic.add(shape.run(start, max(shape.m, rows), 1, banks, block), now)
             free = start + shape.m + paused
             swap = start + 1 + late
             self._last_start, self._paused = start, paused
@@ -253,34 +174,47 @@ class ArrayPipeline:
     def _read_scales(self, reader: ScaleReader, row: int) -> int:
         """Asks for the next row of scales; the first cycle in which it can be used."""
         traffic, bank = self.traffic, self.traffic.scratchpad.bank(row)
-        cycle = asked = reader.ask
+        cycle = reader.ask
         while True:
             until = traffic.activations_until(bank, cycle)
             if until is None:
                 until = traffic.weights_until(bank, cycle)
             if until is None and (cycle, bank) in self._weight_reads:
                 until = cycle + 1
-            if until is None and reader is self._a_scales:
+            if until is not None:
+                self.conflicts += until - cycle
+            elif reader is self._a_scales:
                 # both readers share a port, weights first
                 until = self._w_scales.busy_until(cycle)
             if until is None:
-                break
+                return reader.grant(cycle)
             cycle = until
-        self.conflicts += cycle - asked
-        return reader.grant(cycle)
 
-    def _scaled_rows(self, scales: ScaleRows, m: int, k: int, start: int) -> tuple[int, int]:
-        """When the activations of a block begin, and for how long they pause on the way."""
-        begin = paused = 0
-        for chunk in range(-(-m // scales.per_row)):
-            ready = self._read_scales(self._a_scales, scales.a(k, chunk))
-            if not chunk:
-                begin = max(start, ready)
-            here = begin + paused + chunk * scales.per_row
-            paused += max(0, ready - here)
-            last = min((chunk + 1) * scales.per_row, m) - 1
-            self._a_scales.free(begin + paused + last)
-        return begin, paused
+    def _scaled_rows(
+        self, shape: MatmulShape, block: int, start: int, banks: tuple[int, int], now: int
+    ) -> tuple[int, int]:
+        """Plans the activations of a block, as many at once as a row of scales is for: when they
+        begin, and for how long they pause on the way.
+        """
+        scales = shape.scales
+        assert scales is not None
+        k, here = block % shape.k_blocks, start
+        for first in range(0, shape.m, scales.per_row):
+            count = min(scales.per_row, shape.m - first)
+            ready = self._read_scales(self._a_scales, scales.a(k, first // scales.per_row))
+            here = max(here, ready)
+            if not first:
+                start = here
+            part = replace(
+                shape,
+                m=count,
+                a_row=shape.a_row + first * shape.a_stride,
+                acc_row=shape.acc_row + first,
+            )
+            self.traffic.add(part.run(here, count, 1, banks, block), now)
+            here += count
+            self._a_scales.free(here - 1)
+        return start, here - start - shape.m
 
     def _free_from(self, bank: int, cycle: int) -> int:
         """The first cycle from ``cycle`` on without an activation read in a bank."""
