@@ -92,6 +92,9 @@ class Way:
     def accept(self, cycle: int) -> None:
         """Nothing is held."""
 
+    def stall(self, flit: int, cycle: int) -> None:
+        """Nothing is held."""
+
     def release(self, cycle: int) -> None:
         """Nothing is held."""
 

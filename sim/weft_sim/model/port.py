@@ -66,13 +66,17 @@ class MemoryPort:
         """The first cycle from ``cycle`` on in which the memory takes an address."""
         return self.clock.next_open(cycle)
 
+    def has_moved(self, count: int) -> bool:
+        """Whether the ``count``-th write beat since reset has moved before this cycle."""
+        if self._queues[WRITE]:
+            self._advance(self.events.now)
+        return count <= self._written
+
     def watch(self, count: int, call: Callable[[], None]) -> None:
         """``call()`` in the cycle in which the ``count``-th write beat since reset moves, or now
         if it has.
         """
-        if self._queues[WRITE]:
-            self._advance(self.events.now)
-        if count <= self._written:
+        if self.has_moved(count):
             call()
             return
         self._watched.append((count, call))

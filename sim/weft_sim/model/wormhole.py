@@ -460,6 +460,14 @@ class Wormhole:
         if self.header_flits:
             self.links[-1].newest.accept(cycle)
 
+    def stall(self, flit: int, cycle: int) -> None:
+        """The receiver takes a data flit of the packet delivered in ``cycle``, later than it
+        could come.
+        """
+        if self.header_flits:
+            packet = self.links[-1].newest
+            packet.waits[-1].append((self.header_flits + flit, cycle))
+
     def release(self, cycle: int) -> None:
         """The receiver takes the last flit of the packet delivered before ``cycle``."""
         if self.header_flits:

@@ -18,7 +18,8 @@ CASES = {
     "memory": "hardware",
     "bandwidth": "transfers",
     "shapes": "shapes",
-    "model": "tools",
+    "model": "model",
+    "scalesim": "scalesim",
     "build": "tools",
     "fleet": "fleet",
 }

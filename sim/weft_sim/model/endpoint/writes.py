@@ -59,7 +59,8 @@ class WritePath:
         self._beats = 0
         #: the write whose data stands in the network
         self._stuck: _Data | None = None
-        self._stuck_until = 0
+        self._stuck_flit = self._stuck_from = 0
+        self._watching = False
 
     @property
     def quiet(self) -> bool:
@@ -81,29 +82,47 @@ class WritePath:
         self._flits += request.flits
         data = _Data(request, self._flits)
         self._data.append(data)
-        if self._flits - self._flits_gone <= self._places + _BEYOND:
+        missing = self._flits - self._flits_gone - self._places - _BEYOND
+        if missing <= 0:
             request.out.release(cycle + 1 + request.flits)
-        else:
-            self._stuck, self._stuck_until = data, cycle + 1 + request.flits
-            self._unstick()
+            return
+        self._stuck = data
+        self._stuck_flit = max(0, request.flits - missing)
+        self._stuck_from = cycle + 1
+        self._unstick()
 
     def _unstick(self) -> None:
-        """The last flit comes in once the one ``places`` before it has moved."""
+        """Each flit comes in once the one ``places`` before it has moved."""
         data = self._stuck
-        if data is None or not self._stuck_until:
+        if data is None or self._watching:
             return
-        number = data.flits - self._places - _BEYOND
-        other = next(other for other in self._data if number <= other.flits)
-        if other.beats is not None:
-            end, self._stuck_until = self._stuck_until, 0
+        request = data.request
+        first = data.flits - request.flits + 1 - self._places - _BEYOND
+        while self._stuck_flit < request.flits:
+            number = first + self._stuck_flit
+            other = next(other for other in self._data if number <= other.flits)
+            if other.beats is None:
+                return
             beat = other.beats + number - (other.flits - other.request.flits)
-            self.port.watch(beat, partial(self._free, data, end))
+            if not self.port.has_moved(beat):
+                self._watching = True
+                self.port.watch(beat, self._moved_on)
+                return
+            self._stuck_flit += 1
+        self._stuck = None
+        request.out.release(max(self._stuck_from + request.flits, self.events.now + 1))
+        self.endpoint.advance()
 
-    def _free(self, data: _Data, end: int) -> None:
-        if self._stuck is data:
-            self._stuck = None
-            data.request.out.release(max(end, self.events.now + 2))
-            self.endpoint.advance()
+    def _moved_on(self) -> None:
+        """The beat that a flit waits for moves."""
+        self._watching = False
+        data = self._stuck
+        assert data is not None
+        cycle = max(self.events.now + 1, self._stuck_from + self._stuck_flit)
+        data.request.out.stall(self._stuck_flit, cycle)
+        self._stuck_flit += 1
+        self._stuck_from = max(self._stuck_from, cycle + 1 - self._stuck_flit)
+        self._unstick()
 
     def begin(self, request: Request, cycle: int) -> int | None:
         """A checked request that may be taken from ``cycle`` on: when it is, if that is known."""

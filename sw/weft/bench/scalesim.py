@@ -1,0 +1,133 @@
+"""Our cycles beside those of SCALE-Sim (PyPI ``scalesim``, optional): `weft bench --only scalesim`.
+
+Both see a weight-stationary array of R x C and a product of M x K x N. SCALE-Sim's cycles are those
+of its compute trace, in which operands are always there: it has no memory in front of them here
+(bandwidths above what the array takes), reloads all weights of a block before its activations
+(nothing is hidden behind the block before), and ends with the last output leaving the array. Ours
+are the window of the array with operands in the scratchpad, and the whole product from memory. So
+SCALE-Sim is above our window by what double-buffered weights hide, ``R`` cycles a block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from weft_hw.config import ChipConfig
+from weft_hw.presets import preset
+from weft_sim.dram import Dram
+
+from ..array_window import array_window
+from ..gemm import gemm_report
+from .result import Measurement
+
+__all__ = ["scalesim", "scalesim_cycles"]
+
+#: (M, K, N) that fit the scratchpad of `base`: one block, square, tall, wide, deep, ragged.
+_SHAPES = (
+    (16, 16, 16),
+    (128, 128, 128),
+    (256, 64, 32),
+    (32, 64, 256),
+    (32, 512, 32),
+    (50, 70, 90),
+)
+
+_CONFIG = """[general]
+run_name = weft
+[architecture_presets]
+ArrayHeight : {rows}
+ArrayWidth : {cols}
+IfmapSramSzkB : 1024
+FilterSramSzkB : 1024
+OfmapSramSzkB : 1024
+IfmapOffset : 0
+FilterOffset : 10000000
+OfmapOffset : 20000000
+Bandwidth : {bandwidth}
+Dataflow : ws
+MemoryBanks : 1
+ReadRequestBuffer : 64
+WriteRequestBuffer : 64
+[layout]
+IfmapCustomLayout : False
+IfmapSRAMBankBandwidth : 10
+IfmapSRAMBankNum : 10
+IfmapSRAMBankPort : 2
+FilterCustomLayout : False
+FilterSRAMBankBandwidth : 10
+FilterSRAMBankNum : 10
+FilterSRAMBankPort : 2
+[sparsity]
+SparsitySupport : false
+SparseRep : ellpack_block
+OptimizedMapping : false
+BlockSize : 8
+RandomNumberGeneratorSeed : 40
+[run_presets]
+InterfaceBandwidth : CALC
+UseRamulatorTrace : False
+"""
+
+
+def scalesim_cycles(config: ChipConfig, m: int, k: int, n: int) -> int:
+    """Compute cycles of one product on one array, by SCALE-Sim.
+
+    Raises
+    ------
+    ImportError
+        if it is not installed, saying how to.
+    """
+    try:
+        from scalesim.scale_sim import scalesim as simulator
+    except ImportError as error:
+        raise ImportError(
+            "SCALE-Sim must be installed for this: pip install 'weft[scalesim]'"
+        ) from error
+    tile = config.tile
+    with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()):
+        folder = Path(name)
+        settings, layers = folder / "weft.cfg", folder / "layers.csv"
+        settings.write_text(
+            _CONFIG.format(rows=tile.array_rows, cols=tile.array_cols, bandwidth=1024)
+        )
+        layers.write_text(f"Layer, M, N, K,\nproduct, {m}, {n}, {k},\n")
+        run = simulator(
+            save_disk_space=True,
+            verbose=False,
+            config=str(settings),
+            topology=str(layers),
+            input_type_gemm=True,
+        )
+        run.run_scale(top_path=str(folder))
+        layer = run.runner.single_layer_sim_object_list[0]
+        return int(layer.total_cycles)
+
+
+def scalesim() -> Iterator[Measurement]:
+    """Cycles of single products on `base`: SCALE-Sim, our array's window, the whole from memory."""
+    config, memory = preset("base"), Dram(latency_cycles=100)
+    for m, k, n in _SHAPES:
+        theirs = scalesim_cycles(config, m, k, n)
+        windows = {t: array_window(m, k, n, "base", t) for t in ("model", "rtl")}
+        whole = {
+            t: gemm_report(m, k, n, preset="base", target=t, dram=Dram(latency_cycles=100))[
+                "cycles"
+            ]
+            for t in ("model", "rtl")
+        }
+        yield Measurement(
+            name="scalesim",
+            what=f"base, {m}x{k}x{n} int8: SCALE-Sim's compute cycles",
+            value=theirs,
+            unit="cycles",
+            demand="",
+            met=None,
+            command="weft bench --only scalesim",
+            detail=f"array window: model {windows['model']['window_cycles']}, RTL "
+            f"{windows['rtl']['window_cycles']}; from memory: model {whole['model']}, RTL "
+            f"{whole['rtl']}",
+        )
