@@ -39,6 +39,7 @@ def _one(x: np.ndarray) -> np.ndarray:
 #: Coefficients, function, range, weight of the error (relative if None), given coefficients, error
 #: that the source states.
 CASES: dict[str, tuple] = {
+    "2**r, coarse": (exponential.EXP2_NEAR_COARSE, np.exp2, (-0.5, 0.5), None, {}, 1.8e-3),
     "2**r, fast": (exponential.EXP2_NEAR_FAST, np.exp2, (-0.5, 0.5), None, {}, 7.5e-5),
     "2**r above, fast": (exponential.EXP2_ABOVE_FAST, np.exp2, (0, 1), None, {0: 1.0}, 8.6e-5),
     "2**r above": (exponential.EXP2_ABOVE, np.exp2, (0, 1), None, {0: 1.0}, 8.3e-8),
@@ -48,8 +49,8 @@ CASES: dict[str, tuple] = {
         *(lambda r: r * r / np.exp(r), {}, 3.1e-9),
     ),
     "log2 of the tail": (
-        *(LOG2_TAIL, lambda a: log_ndtr(-a) / _LN2, (0, 13.4)),
-        *(_one, {}, 5.9e-4 / _LN2),
+        *(LOG2_TAIL, lambda a: log_ndtr(-a) / _LN2, (0, 13.3)),
+        *(_one, {}, 2.0e-3 / _LN2),
     ),
     "tail": (TAIL, _tail, (1 / 4.35 - 0.5625, 1 - 0.5625), None, {}, 7.7e-9),
     "Phi": (

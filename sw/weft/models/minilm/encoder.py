@@ -26,13 +26,12 @@ _NORMS = ("attention_norm", "output_norm")
 class MiniLmEncoder:
     """all-MiniLM-L6-v2 in bf16, bit for bit ``hidden_bf16`` with the device's number of lanes.
 
-    The rows of the tables of words and positions are picked by the host; the mean over tokens is
-    the host's too, in float64.
+    The host only turns sentences into tokens, and takes the mean over tokens, in float64.
 
     Parameters
     ----------
     device : Device
-        with bf16, a vector processor, a transposing load, and memory for the weights (22 MB).
+        with bf16, a vector processor, a transposing load, and 45 MB for weights and tables.
     model : MiniLm
 
     Raises
@@ -44,6 +43,8 @@ class MiniLmEncoder:
     def __init__(self, device: Device, model: MiniLm) -> None:
         self.device, self.model = device, model
         self._layers = [self._placed(layer) for layer in model.layers]
+        self._words = device.array(model.words.astype(_BF16))
+        self._positions = device.array(model.positions.astype(_BF16))
         self._embedding_norm = tuple(device.array(part) for part in model.embedding_norm)
 
     def _placed(self, layer: LayerWeights) -> dict[str, tuple[DeviceBuffer, DeviceBuffer]]:
@@ -67,8 +68,8 @@ class MiniLmEncoder:
         submitted at once.
         """
         device, model = self.device, self.model
-        words = device.array(model.words[tokens].astype(_BF16))
-        positions = device.array(model.positions[: len(tokens)].astype(_BF16))
+        words = device.gather(self._words, tokens.astype(np.int32))
+        positions = self._positions[: len(tokens)]
         x = self._norm(device.add(words, positions), self._embedding_norm)
         for layer in self._layers:
             query, key, value = (
