@@ -55,7 +55,9 @@ def format_use(tile: TileConfig, code: int, scaled: int) -> FormatUse | None:
 
 def flushed(values: np.ndarray) -> np.ndarray:
     """float32 with subnormal numbers as zeros of their sign."""
-    subnormal = np.abs(values) < _TINY
+    subnormal = (np.abs(values) < _TINY) & (values != 0)
+    if not subnormal.any():
+        return values
     return np.where(subnormal, np.copysign(np.float32(0), values), values)
 
 
