@@ -272,7 +272,7 @@ def test_addresses_of_operands_end_with_their_units() -> None:
 
 
 def test_rows_of_int8_chips_are_units() -> None:
-    for name in ("nano", "base", "fleet"):
+    for name in ("nano", "ecp5", "fleet"):
         tile: TileConfig = preset(name).tile
         assert units_per_row(tile, Format.INT8) == 1
         assert tile.row_bytes == tile.array_rows

@@ -7,6 +7,7 @@ import pytest
 from model_rig import ModelRig
 from weft.commands import pack
 from weft_hw.array.matmul import window_cycles
+from weft_hw.formats.table import Format, units_per_row
 from weft_hw.isa import Engine, Opcode
 from weft_hw.presets import preset
 from weft_sim.dram import Dram
@@ -21,7 +22,7 @@ def matmul(rig: ModelRig, m: int, k: int, n: int, *, same_bank: bool = False) ->
     """(begin, end) of a matmul whose operands lie in banks of their own, or in one."""
     tile = rig.config.tile
     kb, nb = -(-k // tile.array_rows), -(-n // tile.array_cols)
-    bank = tile.scratchpad_rows // tile.scratchpad_banks
+    bank = units_per_row(tile, Format.INT8) * tile.scratchpad_rows // tile.scratchpad_banks
     rig.run(
         pack(
             Opcode.MATMUL, m=m, k=k, n=n, a_row=0, a_stride=kb,

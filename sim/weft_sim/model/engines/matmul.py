@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from ..operands import SCALE_BLOCK, FormatUse, format_use, operand_values, scale
 from ..products import multiply, multiply_float
 from ..timing import TIMING
 from .base import Engine
-from .pipeline import ArrayPipeline, MatmulShape
+from .pipeline import ArrayPipeline
+from .shapes import MatmulShape, ScaleRows
 
 if TYPE_CHECKING:
     from ..tile import Tile
@@ -106,7 +108,19 @@ class MatmulEngine(Engine):
             acc_row=f.acc_row,
             acc_stride=f.acc_stride,
             accumulate=bool(f.accumulate),
-            w_scale_row=f.w_scale_row // self._int8_units if use.scaled else None,
+            scales=self._scale_rows(command) if use.scaled else None,
+        )
+
+    def _scale_rows(self, command: Command) -> ScaleRows:
+        f, config = command.fields, self.tile.config.tile
+        return ScaleRows(
+            a_row=f.a_scale_row,
+            a_stride=f.a_scale_stride,
+            w_row=f.w_scale_row,
+            w_stride=f.w_scale_stride,
+            per_row=config.row_bytes,
+            units=self._int8_units,
+            blocks=max(1, SCALE_BLOCK // config.array_rows),
         )
 
     def _enqueue(self, command: Command, status: Status, address: int, done: int) -> None:
@@ -160,7 +174,27 @@ class MatmulEngine(Engine):
                     through = self.pipeline.traffic.update_delay
                     faults.append((n * kb * per_block + m + through + 1, max(first, acc)))
                     break
+        if use.scaled:
+            faults += self._scale_faults(command)
         return min(faults) if faults else None
+
+    def _scale_faults(self, command: Command) -> Iterator[tuple[int, int]]:
+        """The same for rows of scales."""
+        f, tile = command.fields, self.tile
+        rows, pad = tile.config.tile.array_rows, tile.scratchpad.rows
+        kb, per_block = tile.blocks_k(f.k), max(f.m, rows)
+        scales, lines = self._scale_rows(command), -(-f.m // tile.config.tile.row_bytes)
+        for k in range(kb):
+            first = scales.a(k, 0)
+            if first + lines > pad:
+                chunk = max(0, pad - first)
+                yield k * per_block + chunk * scales.per_row, max(first, pad)
+                break
+        for block in range(kb * tile.blocks_n(f.n)):
+            row = scales.w(*divmod(block, kb))
+            if row >= pad:
+                yield block * per_block - rows - 2, row
+                break
 
     # --- abort --------------------------------------------------------------------------------
 

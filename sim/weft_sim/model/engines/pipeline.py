@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import replace
 
 from weft_hw.array.operand import decodes
 from weft_hw.config import TileConfig
@@ -12,74 +12,15 @@ from weft_hw.memory.port import READ_LATENCY
 
 from ..local import LocalMemory
 from ..timing import TIMING
-from .traffic import ArrayTraffic, BlockRun
+from .scales import ScaleReader
+from .shapes import MatmulShape
+from .traffic import ArrayTraffic
 
-__all__ = ["ArrayPipeline", "MatmulShape"]
+__all__ = ["ArrayPipeline"]
 
 _LONG_AGO = -(10**9)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatmulShape:
-    """The walks of a command; ``pad`` is the scratchpad in units of its operands."""
-
-    pad: LocalMemory
-    m: int
-    k: int
-    n: int
-    k_blocks: int
-    n_blocks: int
-    a_row: int
-    a_stride: int
-    w_row: int
-    w_stride: int
-    acc_row: int
-    acc_stride: int
-    accumulate: bool
-    w_scale_row: int | None = None
-    """Scratchpad row of the first weights' scales, if there are any."""
-
-    @property
-    def blocks(self) -> int:
-        return self.k_blocks * self.n_blocks
-
-    def a_banks(self) -> int:
-        """Banks of its activations, a bit each."""
-        last = self.a_row + (self.m - 1) * self.a_stride + self.k_blocks - 1
-        return self.pad.banks_of(self.a_row, last)
-
-    def w_banks(self) -> int:
-        """Banks of its weights."""
-        last = self.w_row + (self.k - 1) * self.w_stride + self.n_blocks - 1
-        return self.pad.banks_of(self.w_row, last)
-
-    def acc_banks(self, acc: LocalMemory) -> int:
-        """Banks of its sums."""
-        last = self.acc_row + (self.n_blocks - 1) * self.acc_stride + self.m - 1
-        return acc.banks_of(self.acc_row, last)
-
-    def run(
-        self, start: int, period: int, blocks: int, banks: tuple[int, int], first_block: int = 0
-    ) -> BlockRun:
-        """Its blocks from ``first_block`` on, as traffic in ``banks`` of both memories."""
-        return BlockRun(
-            pad=self.pad,
-            pad_banks=banks[0],
-            acc_banks=banks[1],
-            start=start,
-            period=period,
-            blocks=blocks,
-            m=self.m,
-            k_blocks=self.k_blocks,
-            first_block=first_block,
-            a_row=self.a_row,
-            a_stride=self.a_stride,
-            w_row=self.w_row,
-            w_stride=self.w_stride,
-            acc_row=self.acc_row,
-            acc_stride=self.acc_stride,
-            adds=self.accumulate,
-        )
+#: Weight reads to which rows of scales asked for later may have to give way.
+_WEIGHT_READS = 64
 
 
 class ArrayPipeline:
@@ -89,6 +30,9 @@ class ArrayPipeline:
     activations, and R cycles after the block before it started: by then its weights, asked for
     meanwhile, are in the shadows. So blocks of one command start ``max(M, R)`` cycles apart, unless
     their weights lie in a bank from which activations are read.
+
+    Commands with block scales go block by block. Scales are exact unless activations, weights and
+    scales all lie in one bank: which of the latter two uses a pause of the first is not followed.
 
     ``stalls`` counts cycles in which the streamer waited for weights, ``conflicts`` those in which
     a weight row waited for its bank.
@@ -105,14 +49,20 @@ class ArrayPipeline:
         self.stalls = 0
         self.conflicts = 0
         self._taken = 0
+        self._paused = 0
         self._stream_end = _LONG_AGO
         self._block = (0, 0, 0, 0)
+        self._a_scales, self._w_scales = ScaleReader(), ScaleReader()
+        #: (cycle, bank) of late weight reads
+        self._weight_reads: deque[tuple[int, int]] = deque(maxlen=_WEIGHT_READS)
         self._forget()
 
     def _forget(self) -> None:
         self._last_start = _LONG_AGO
         self._last_ready = _LONG_AGO
         self._a_banks = 0
+        self._a_scales.flush()
+        self._w_scales.flush()
 
     def flush(self, cycle: int) -> None:
         """The array is empty at ``cycle``."""
@@ -125,11 +75,9 @@ class ArrayPipeline:
         """A command handed over in ``cycle``; the cycle of its end."""
         queued = cycle + TIMING.matmul_queue
         loader_taken = max(queued, self._last_ready - TIMING.matmul_load_latency)
-        if shape.w_scale_row is not None:
-            asked = queued + TIMING.scale_first
-            granted = self.traffic.read_from(shape.w_scale_row, asked)
-            self.conflicts += granted - asked
-            loader_taken = max(loader_taken, granted + TIMING.scale_ready - 1)
+        if shape.scales is not None:
+            self._a_scales.begin(queued)
+            self._w_scales.begin(queued)
         taken = max(queued, self._stream_end - 1)
         block = (shape.acc_row, shape.acc_stride, shape.m, shape.n)
         # rows of the command before may still be on their way to be written
@@ -141,9 +89,10 @@ class ArrayPipeline:
         # weights of this command are read while activations of the one before are
         disjoint = not w_banks & (a_banks | self._a_banks)
         self._a_banks = a_banks
-        walk = self._run_smoothly if disjoint else self._run_with_conflicts
+        smooth = disjoint and shape.scales is None
+        walk = self._run_smoothly if smooth else self._run_with_conflicts
         walk(cycle, loader_taken + 1, taken + 1, not_before, shape, banks)
-        self._stream_end = self._last_start + shape.m
+        self._stream_end = self._last_start + shape.m + self._paused
         # the queue before the streamer holds two
         self.accepts_from = max(queued, self._taken + 1)
         self._taken = taken
@@ -163,7 +112,7 @@ class ArrayPipeline:
         start = max(ready, active, not_before)
         period = max(m, rows)
         self.traffic.add(shape.run(start, period, blocks, banks), now)
-        self._last_start = start + (blocks - 1) * period
+        self._last_start, self._paused = start + (blocks - 1) * period, 0
         self._last_ready = ready if blocks == 1 else self._last_start - period + rows
         self.stalls += max(0, ready - active) + (blocks - 1) * (period - m)
 
@@ -176,13 +125,16 @@ class ArrayPipeline:
         shape: MatmulShape,
         banks: tuple[int, int],
     ) -> None:
-        """Row by row: a weight row waits while activations are read from its bank."""
-        rows, traffic = self.rows, self.traffic
+        """Row by row: a weight row waits while activations are read from its bank, and rows of
+        scales wait for both.
+        """
+        rows, traffic, scales = self.rows, self.traffic, shape.scales
         late = self._decodes
         swap = self._last_start + 1 + late
         shifts: deque[int] = deque(maxlen=self._buffer_rows)
         shifted = self._last_ready + late
         free = active
+        scaled_from = 0 if scales is None else self._read_scales(self._w_scales, scales.w(0, 0))
         for block in range(shape.blocks):
             n, k = divmod(block, shape.k_blocks)
             for depth in range(rows - 1, -1, -1):
@@ -191,9 +143,11 @@ class ArrayPipeline:
                     ask = max(ask, shifts[0] + 1)
                 step = k * rows + depth
                 if step < shape.k:
-                    row = shape.w_row + n + step * shape.w_stride
-                    asked, ask = ask, self._free_from(shape.pad.bank(row), ask)
+                    bank = shape.pad.bank(shape.w_row + n + step * shape.w_stride)
+                    asked = max(ask, scaled_from)
+                    ask = self._free_from(bank, asked)
                     self.conflicts += ask - asked
+                    self._weight_reads.append((ask, bank))
                 load = ask + 1
                 before = shifted
                 shifted = max(shifted + 1, ask + TIMING.matmul_load_latency + late, swap)
@@ -203,11 +157,64 @@ class ArrayPipeline:
             ready = shifted - late if shifted == before + 1 else shifted
             self.stalls += max(0, ready - free)
             start = max(ready, free, not_before)
-            traffic.add(shape.run(start, max(shape.m, rows), 1, banks, block), now)
-            free = start + shape.m
+            paused = 0
+            if scales is not None:
+                self._w_scales.free(ask)
+                if block + 1 < shape.blocks:
+                    after = scales.w(*divmod(block + 1, shape.k_blocks))
+                    scaled_from = self._read_scales(self._w_scales, after)
+                start, paused = self._scaled_rows(shape, block, start, banks, now)
+            else:
+                traffic.add(shape.run(start, max(shape.m, rows), 1, banks, block), now)
+            free = start + shape.m + paused
             swap = start + 1 + late
-            self._last_start = start
+            self._last_start, self._paused = start, paused
         self._last_ready = shifted - late
+
+    def _read_scales(self, reader: ScaleReader, row: int) -> int:
+        """Asks for the next row of scales; the first cycle in which it can be used."""
+        traffic, bank = self.traffic, self.traffic.scratchpad.bank(row)
+        cycle = reader.ask
+        while True:
+            until = traffic.activations_until(bank, cycle)
+            if until is None:
+                until = traffic.weights_until(bank, cycle)
+            if until is None and (cycle, bank) in self._weight_reads:
+                until = cycle + 1
+            if until is not None:
+                self.conflicts += until - cycle
+            elif reader is self._a_scales:
+                # both readers share a port, weights first
+                until = self._w_scales.busy_until(cycle)
+            if until is None:
+                return reader.grant(cycle)
+            cycle = until
+
+    def _scaled_rows(
+        self, shape: MatmulShape, block: int, start: int, banks: tuple[int, int], now: int
+    ) -> tuple[int, int]:
+        """Plans the activations of a block, as many at once as a row of scales is for: when they
+        begin, and for how long they pause on the way.
+        """
+        scales = shape.scales
+        assert scales is not None
+        k, here = block % shape.k_blocks, start
+        for first in range(0, shape.m, scales.per_row):
+            count = min(scales.per_row, shape.m - first)
+            ready = self._read_scales(self._a_scales, scales.a(k, first // scales.per_row))
+            here = max(here, ready)
+            if not first:
+                start = here
+            part = replace(
+                shape,
+                m=count,
+                a_row=shape.a_row + first * shape.a_stride,
+                acc_row=shape.acc_row + first,
+            )
+            self.traffic.add(part.run(here, count, 1, banks, block), now)
+            here += count
+            self._a_scales.free(here - 1)
+        return start, here - start - shape.m
 
     def _free_from(self, bank: int, cycle: int) -> int:
         """The first cycle from ``cycle`` on without an activation read in a bank."""
