@@ -114,4 +114,6 @@ class FloatProcessingElement(wiring.Component):
                     | (raw[:15] & high.replicate(15)) | Cat(Const(0, 14), nan))
         word = Cat(Const(0, 8), fraction, Mux(upper, *reversed(fields)),
                    (a.sign ^ b.sign) & ~nan)
-        return Mux(self.float_i, word, raw.as_signed())
+        # a mask extends the sign, which a simulator does in one step
+        extended = raw | Mux(raw[17], 0xFFFC0000, 0)
+        return Mux(self.float_i, word, extended)

@@ -10,7 +10,7 @@ Latency: ``LATENCY`` cycles in which ``enable`` is high. Throughput: one a cycle
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .leading_zeros import leading_zeros
@@ -24,6 +24,23 @@ _SIGNIFICAND = 24
 _KEPT = _SIGNIFICAND + _GUARD
 _NAN_MAGNITUDE = 0x7FC00000
 _INFINITY_MAGNITUDE = 0x7F800000
+
+
+class _Aside(data.Struct):
+    """What goes beside the operands through the adder."""
+
+    exponent: unsigned(8)
+    """Of the larger operand."""
+    sign: unsigned(1)
+    zero_sign: unsigned(1)
+    """Of the sum if it is zero."""
+    top: unsigned(1)
+    """The larger operand is infinite or NaN."""
+    nan: unsigned(1)
+    integer: unsigned(1)
+    subtract: unsigned(1)
+    rest: unsigned(1)
+    """Something of the smaller operand lies below the places kept."""
 
 
 class Fp32Add(wiring.Component):
@@ -74,12 +91,11 @@ class Fp32Add(wiring.Component):
             return Signal(bits, reset_less=True, name=name)
 
         s1_left, s1_right = register("s1_left", width), register("s1_right", width)
-        s1_subtract, s1_rest = register("s1_subtract"), register("s1_rest")
-        s2_total, s2_rest = register("s2_total", width), register("s2_rest")
+        s2_total = register("s2_total", width)
         s3_bits = register("s3_bits", 32)
-        carried = {"exponent": 8, "sign": 1, "zero_sign": 1, "top": 1, "nan": 1, "integer": 1}
-        s1 = {name: register(f"s1_{name}", bits) for name, bits in carried.items()}
-        s2 = {name: register(f"s2_{name}", bits) for name, bits in carried.items()}
+        # one register a stage, which simulators copy in one piece
+        s1 = Signal(_Aside, reset_less=True, name="s1")
+        s2 = Signal(_Aside, reset_less=True, name="s2")
 
         # --- s1: the smaller operand's significand moves to the place of the larger one's
         integer = self.integer if self.has_integer else Const(0, 1)
@@ -103,15 +119,14 @@ class Fp32Add(wiring.Component):
             aligned.eq(Mux(far, 0, spread[_SIGNIFICAND:])),
             extended.eq(Cat(Const(0, _GUARD), self._significand(large))),
         ]
-        s1_next = {
-            "exponent": large[23:], "sign": Mux(less, self.b[31], self.a[31]),
-            "zero_sign": self.a[31] & self.b[31], "top": large[23:].all(),
-            "nan": (large[23:].all() & large[:23].any()) | (small[23:].all() & subtract),
-            "integer": integer,
-        }
+        s1_next = Cat(
+            large[23:], Mux(less, self.b[31], self.a[31]), self.a[31] & self.b[31],
+            large[23:].all(),
+            (large[23:].all() & large[:23].any()) | (small[23:].all() & subtract),
+            integer, subtract, rest & ~integer)
 
         # --- s2: a number below the places kept makes a difference one less there
-        total = (s1_left + s1_right + (s1_subtract & ~s1_rest))[:width]
+        total = (s1_left + s1_right + (s1.subtract & ~s1.rest))[:width]
 
         # --- s3: the highest one moves to the top; below 24 bits is rounded
         value, normal = Signal(_KEPT + 2), Signal(_KEPT + 2)
@@ -120,31 +135,29 @@ class Fp32Add(wiring.Component):
         empty, tiny, infinite = Signal(), Signal(), Signal()
         rounded, magnitude = Signal(31), Signal(31)
         m.d.comb += [
-            value.eq(Cat(s2_rest, s2_total[:_KEPT + 1])),
+            value.eq(Cat(s2.rest, s2_total[:_KEPT + 1])),
             zeros.eq(leading_zeros(value)),
             normal.eq(value << zeros),
-            exponent.eq((s2["exponent"] + 1 - zeros)[:9]),
+            exponent.eq((s2.exponent + 1 - zeros)[:9]),
             empty.eq(~normal[-1]),
-            tiny.eq(empty | (exponent[:8] == 0) | (exponent[8] & ~s2["exponent"][7])),
-            infinite.eq(s2["top"] | (exponent == 255)),
+            tiny.eq(empty | (exponent[:8] == 0) | (exponent[8] & ~s2.exponent[7])),
+            infinite.eq(s2.top | (normal[-1] & (exponent == 255))),
             # a carry out of the fraction is one in the exponent, up to infinity
             rounded.eq((Cat(normal[4:-1], exponent[:8])
                         + (normal[3] & (normal[4] | normal[:3].any())))[:31]),
-            magnitude.eq(Mux(s2["nan"], _NAN_MAGNITUDE,
+            magnitude.eq(Mux(s2.nan, _NAN_MAGNITUDE,
                              Mux(infinite, _INFINITY_MAGNITUDE, Mux(tiny, 0, rounded)))),
         ]
-        sign = Mux(empty, s2["zero_sign"], s2["sign"]) & ~s2["nan"]
+        sign = Mux(empty, s2.zero_sign, s2.sign) & ~s2.nan
         bits = Cat(magnitude, sign)
 
         inverted = (aligned ^ subtract.replicate(_KEPT))
         statements = [
             s1_left.eq(Mux(integer, self.a, extended)),
             s1_right.eq(Mux(integer, self.b, Cat(inverted, subtract.replicate(width - _KEPT)))),
-            s1_subtract.eq(subtract), s1_rest.eq(rest & ~integer),
-            *(s1[name].eq(s1_next[name]) for name in carried),
-            s2_total.eq(total), s2_rest.eq(s1_rest),
-            *(s2[name].eq(s1[name]) for name in carried),
-            s3_bits.eq(Mux(s2["integer"], s2_total, bits)),
+            s1.as_value().eq(s1_next),
+            s2_total.eq(total), s2.eq(s1),
+            s3_bits.eq(Mux(s2.integer, s2_total, bits)),
         ]
         if self.gated:
             with m.If(self.enable):

@@ -25,14 +25,18 @@ class Block:
 
 def _pe(config: ChipConfig, cols: int) -> Any:
     from weft_hw.array.pe import ProcessingElement
+    from weft_hw.array.pe_float import FloatProcessingElement
 
+    if config.tile.has_float:
+        return FloatProcessingElement()
     return ProcessingElement(sum_bits=config.tile.column_sum_bits)
 
 
 def _row(config: ChipConfig, cols: int) -> Any:
     from weft_hw.array.row import ArrayRow
 
-    return ArrayRow(cols=cols, sum_bits=config.tile.column_sum_bits)
+    tile = config.tile
+    return ArrayRow(cols=cols, sum_bits=tile.column_sum_bits, has_float=tile.has_float)
 
 
 def _array(config: ChipConfig, cols: int) -> Any:
