@@ -155,8 +155,8 @@ async def indices_of_a_cut_gather_are_forgotten(dut):
     place_indices(setup)
     base = {"row_bytes": flit, "rows": 4, "memory_stride": 100, "local_stride": 1, "limit": 1000}
     for delay in range(4, 30):
-        # a read of indices is granted late, so that many cuts find one under way
-        setup.indices.reads.pause = pattern("1110" if delay % 2 else "0")
+        # a read of indices is granted late, so that the next gather finds it under way
+        setup.indices.reads.pause = pattern("1" * 50 + "0" if delay % 2 else "0")
         rows = config.tile.scratchpad_rows - setup.bench.rng.integers(5, 64, 2)
         first, second = (
             TensorCommand(Opcode.GATHER, {**base, "index_row": int(row)}) for row in rows

@@ -217,7 +217,7 @@ async def cycles_of_transposition(dut):
             assert cycles <= len(came) * (width + 1) // width + 4
 
 
-@pytest.mark.parametrize("name", ["nano", "quad", "micro"])
+@pytest.mark.parametrize("name", ["nano", "quad"])
 def test_dma_transpose(name):
     """All of the above."""
     config = preset(name).replace_tile(transpose=True)

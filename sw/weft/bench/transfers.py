@@ -7,6 +7,7 @@ port moves a scratchpad row a cycle; a response's header takes a cycle of it too
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from weft_hw.config import ChipConfig
@@ -34,7 +35,7 @@ def _cycles(device: Device, commands: Sequence[bytes]) -> int:
 
 def _load(address: int, row_bytes: int, rows: int, flit: int, **fields: int) -> bytes:
     """Rows one behind the other in memory; in the scratchpad each in rows of its own."""
-    values = {
+    values: dict[str, Any] = {
         "memory_address": address,
         "memory_stride": row_bytes,
         "row_bytes": row_bytes,
@@ -48,7 +49,7 @@ def _cases(config: ChipConfig, address: int) -> dict[str, tuple[list[bytes], int
     """What is measured: commands, bytes that they move, and what the steady state has to reach."""
     flit, packet = config.flit_bytes, config.mesh.max_packet_bytes
     size = 64 * _KIB
-    store = {"memory_address": address, "memory_stride": flit, "row_bytes": flit}
+    store: dict[str, Any] = {"memory_address": address, "memory_stride": flit, "row_bytes": flit}
     store |= {"rows": size // flit, "local_stride": 1}
     image, pixel = 28, flit
     conv = _load(
