@@ -25,18 +25,20 @@ class Block:
 
 def _pe(config: ChipConfig, cols: int) -> Any:
     from weft_hw.array.pe import ProcessingElement
+
+    return ProcessingElement(sum_bits=config.tile.column_sum_bits)
+
+
+def _pe_float(config: ChipConfig, cols: int) -> Any:
     from weft_hw.array.pe_float import FloatProcessingElement
 
-    if config.tile.has_float:
-        return FloatProcessingElement()
-    return ProcessingElement(sum_bits=config.tile.column_sum_bits)
+    return FloatProcessingElement()
 
 
 def _row(config: ChipConfig, cols: int) -> Any:
     from weft_hw.array.row import ArrayRow
 
-    tile = config.tile
-    return ArrayRow(cols=cols, sum_bits=tile.column_sum_bits, has_float=tile.has_float)
+    return ArrayRow(cols=cols, sum_bits=config.tile.column_sum_bits)
 
 
 def _array(config: ChipConfig, cols: int) -> Any:
@@ -101,6 +103,7 @@ BLOCKS = {
     block.name: block
     for block in (
         Block("pe", "int8 MAC", _pe, _one),
+        Block("pe_float", "MAC of bf16, fp8 or int8", _pe_float, _one),
         Block("row", "int8 MAC", _row, lambda config, cols: cols),
         Block(
             "array", "int8 MAC", _array,
