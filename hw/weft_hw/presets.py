@@ -4,6 +4,9 @@ from .config import ChipConfig, HostConfig, MeshConfig, TileConfig
 
 __all__ = ["PRESETS", "preset"]
 
+#: Every operand format.
+_ALL = ("int8", "int4", "bf16", "fp8e4m3", "fp8e5m2", "mxfp8")
+
 PRESETS = {
     config.name: config
     for config in (
@@ -15,8 +18,7 @@ PRESETS = {
         # every format, as small as floating point goes: tests of the complete tile
         ChipConfig(name="micro", tile=TileConfig(
             array_rows=8, array_cols=8,
-            formats=("int8", "int4", "bf16", "fp8e4m3", "fp8e5m2", "mxfp8"),
-            transpose=True, scratchpad_kib=64, accumulator_kib=16,
+            formats=_ALL, transpose=True, scratchpad_kib=64, accumulator_kib=16,
             load_requests=16, store_requests=8)),
         # an ECP5-85F's block RAM, on-chip memory (a few cycles away) and UART host
         ChipConfig(name="ecp5", tile=TileConfig(
@@ -24,14 +26,17 @@ PRESETS = {
             load_requests=16, store_requests=8)),
         # the reference tile
         ChipConfig(name="base", tile=TileConfig(
-            array_rows=16, array_cols=16, scratchpad_kib=256, accumulator_kib=64)),
+            array_rows=16, array_cols=16, formats=_ALL, transpose=True,
+            scratchpad_kib=256, accumulator_kib=64)),
         # mesh verification
         ChipConfig(name="quad", tile=TileConfig(
-            array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16),
+            array_rows=8, array_cols=8, formats=_ALL, transpose=True,
+            scratchpad_kib=64, accumulator_kib=16),
             mesh=MeshConfig(cols=2, rows=2, memory_endpoints=2, router_fifo_depth=16)),
         # scaling on RTL
         ChipConfig(name="mesh16", tile=TileConfig(
-            array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16),
+            array_rows=8, array_cols=8, formats=_ALL, transpose=True,
+            scratchpad_kib=64, accumulator_kib=16),
             mesh=MeshConfig(cols=4, rows=4, memory_endpoints=4, router_fifo_depth=16),
             host=HostConfig(max_in_flight=256)),
         # the ASIC that the fleet study prices; model and elaboration only. Tall, because memory

@@ -8,6 +8,7 @@ from .kernels.attention import attention
 from .kernels.conv import Conv2d
 from .kernels.gather import gather
 from .kernels.matmul import matmul_async
+from .kernels.pool import average_pool2d, max_pool2d
 from .kernels.rowwise import combine, layer_norm, map_elements, rms_norm, rotary, softmax
 
 if TYPE_CHECKING:
@@ -63,6 +64,14 @@ class DeviceKernels:
     def rotary(self, x: Operand, cos: Operand, sin: Operand, **options: Any) -> DeviceBuffer:
         """Rotary position embedding; ``weft.kernels.rowwise.rotary``."""
         return rotary(self, x, cos, sin, **options).result
+
+    def max_pool2d(self, x: Operand, window: Any, **options: Any) -> DeviceBuffer:
+        """Largest values of windows of images; ``weft.kernels.pool.max_pool2d``."""
+        return max_pool2d(self, x, window, **options).result
+
+    def average_pool2d(self, x: Operand, window: Any, **options: Any) -> DeviceBuffer:
+        """Means of windows of images; ``weft.kernels.pool.average_pool2d``."""
+        return average_pool2d(self, x, window, **options).result
 
     def layer_norm(self, x: Operand, gamma: Operand, beta: Operand, **options: Any) -> DeviceBuffer:
         """Along the last axis; ``weft.kernels.rowwise.layer_norm``."""

@@ -6,7 +6,6 @@
 | deadlock | all tiles at once to rows, columns, rectangles, all; tiny pauses | all arrives |
 | latency | a packet to all tiles from each tile | 2 cycles for each router on the way to each |
 | rate | a stream from a corner to all tiles | a flit a cycle at every tile |
-| progress | the same flood | the longest wait for a packet's turn at its source |
 """
 
 from collections import defaultdict, deque

@@ -32,8 +32,9 @@ class Ingress(wiring.Component):
 
     It always takes what comes, sooner or later: the queues have room for all commands that the
     control node has credits for, the scratchpad lets ``remote`` write in every cycle in which the
-    load engine does not write to the same bank (which it does not in the cycles of its packets'
-    headers, nor between its commands), and what it answers leaves by the response plane.
+    load engine does not write to the same bank (so after a packet of read data or a FILL, which
+    both end without waiting for the request plane), and what it answers leaves by the response
+    plane.
 
     Members
     -------
