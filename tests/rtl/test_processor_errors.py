@@ -9,7 +9,7 @@ import pytest
 from processor_programs import initialise, random_program, random_run
 from processor_rig import Rig, configuration, run_word
 from weft.microcode import Word
-from weft_hw.formats.table import Format
+from weft_hw.formats.table import Format, units_per_row, units_per_vector
 from weft_hw.isa import Status
 from weft_hw.vector.microcode import Op, Source
 from weft_hw.vector.processor.processor import Processor
@@ -18,13 +18,28 @@ from weft_sim.golden.streams import Stream
 
 
 def put_out_of_range(rig: Rig, f: dict[str, Any]) -> None:
-    """Moves one stream so that it leaves its memory somewhere, at either end or by far."""
+    """Moves one stream so that it leaves its memory somewhere: just, in the middle, or by far."""
     index = int(rig.rng.integers(len(f["streams"])))
-    stream = f["streams"][index]
+    stream, tile = f["streams"][index], rig.tile
+    blocks = -(-f["n"] // tile.array_cols)
+    if stream.accumulator:
+        units, vector = tile.accumulator_rows, 1
+    else:
+        units = tile.scratchpad_rows * units_per_row(tile, stream.format)
+        vector = units_per_vector(tile, stream.format)
     kind = rig.rng.random()
-    if kind < 0.4:
-        row = max(0, stream.row + int(rig.rng.integers(-40, 41)))
-        stream = replace(stream, row=row if rig.rng.random() < 0.5 else row % 7)
+    if kind < 0.5:
+        # the last vector begins inside and ends beyond, or begins just beyond; or the first is
+        # just below the beginning
+        corners = [
+            i * stream.row_stride + j * stream.block_stride
+            for i in (0, f["m"] - 1)
+            for j in (0, blocks - 1)
+        ]
+        last = units - vector - max(corners) + int(rig.rng.integers(1, vector + 1))
+        first = -min(corners) - 1
+        row = first if rig.rng.random() < 0.3 and first >= 0 else last
+        stream = replace(stream, row=row)
     elif kind < 0.7:
         stream = replace(stream, row_stride=int(rig.rng.integers(-(2**15), 2**15)))
     elif kind < 0.9:
