@@ -14,7 +14,7 @@ from weft_hw.presets import preset
 SEED = int(os.environ.get("WEFT_SEED", str(int(time.time()))))
 #: Preset -> largest error of a point, largest mean error, fewest exact points of a dozen. With one
 #: tile nearly all is exact; where four tiles contend for two slow memories, order is chaotic.
-BOUNDS = {"nano": (0.01, 0.001, 8), "micro": (0.01, 0.001, 8), "mesh": (0.08, 0.015, 2)}
+BOUNDS = {"nano": (0.01, 0.001, 8), "micro": (0.01, 0.001, 8), "mesh": (0.015, 0.004, 2)}
 #: Four tiles of int8 only: what they are made of is the business of ``micro``.
 CONFIGS = {
     "nano": preset("nano"),

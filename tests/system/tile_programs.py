@@ -6,314 +6,76 @@ has stored its results.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import numpy as np
 from programs import DATA_BYTES, Program
-from weft.microcode import Word, encode
+from tile_kinds import kinds_of
+from tile_round import FREE, RESULTS, Half, Round
 from weft_hw.config import ChipConfig
-from weft_hw.formats.table import OPERANDS, Format, units_per_row, units_per_vector
-from weft_hw.isa import Engine, Opcode, VectorOutput
-from weft_hw.vector.microcode import Op, Source
+from weft_hw.isa import Opcode
 
 __all__ = ["tile_program"]
 
-#: Semaphores of a half: who waits for one is always the same engine, the load engine's data having
-#: one for each; else commands of another round could take it.
-_DONE, _FREE, _SUMS, _LOADED = range(4)
-_SEMAPHORES = 8
-#: Half of the data is read, the other half written.
-_RESULTS = DATA_BYTES // 2
+#: Rows at the end of every scratchpad that are given, and as many that are got.
+_SHARED_ROWS = 40
+#: Semaphores that no half uses: rows are there to be given; they have been got.
+_GIVE, _GOT = 1 << 7, 1 << 15
 
 
-@dataclass
-class Half:
-    """Half of a tile's memories and semaphores."""
-
-    tile: tuple[int, int]
-    number: int
-    first_row: int
-    rows: int
-    first_sum: int
-    sums: int
-
-    def bit(self, which: int) -> int:
-        return 1 << (self.number * _SEMAPHORES + which)
-
-
-@dataclass
-class _Round:
-    """A round while it is made: where the next rows of the half and the next results go."""
-
-    program: Program
-    rng: np.random.Generator
-    half: Half
-    heap: int
-    row: int = 0
-    loads: list[dict[str, int]] = field(default_factory=list)
-
-    @property
-    def config(self) -> ChipConfig:
-        return self.program.config
-
-    def pick(self, *values: int) -> int:
-        return int(self.rng.choice(values))
-
-    def up_to(self, limit: int) -> int:
-        return int(self.rng.integers(1, max(2, limit + 1)))
-
-    def endpoint(self) -> int:
-        return int(self.rng.integers(0, self.config.mesh.memory_endpoints))
-
-    def take(self, rows: int) -> int:
-        """The first of so many scratchpad rows of the half."""
-        first = self.half.first_row + self.row
-        self.row += rows
-        assert self.row <= self.half.rows, "a round must fit its half"
-        return first
-
-    def address(self, size: int) -> int:
-        return int(self.rng.integers(4096, _RESULTS - size))
-
-    def load(self, rows: int, row_bytes: int, *, local_stride: int | None = None) -> int:
-        """Anything from memory; the scratchpad row where it begins."""
-        width = -(-row_bytes // self.config.flit_bytes)
-        stride = width if local_stride is None else local_stride
-        first = self.take((rows - 1) * stride + width)
-        gap = self.pick(0, 3)
-        self.loads.append(
-            {
-                "memory_address": self.address(rows * (row_bytes + gap)), "row_bytes": row_bytes,
-                "memory_stride": row_bytes + gap, "rows": rows, "local_row": first,
-                "local_stride": stride, "endpoint": self.endpoint(),
-            }
-        )  # fmt: skip
-        return first
-
-    def begin(self, engine: Engine) -> int:
-        """Adds the loads; what the first command behind them, on ``engine``, waits for."""
-        loaded = self.half.bit(_LOADED + engine.value)
-        wait = self.half.bit(_FREE)
-        for number, fields in enumerate(self.loads):
-            last = number == len(self.loads) - 1
-            self.add(Opcode.LOAD, wait=wait, signal=loaded if last else 0, **fields)
-            wait = 0
-        if not self.loads:
-            self.add(Opcode.NOP, engine=0, wait=wait, signal=loaded)
-        return loaded
-
-    def add(self, opcode: Opcode, **fields: object) -> None:
-        self.program.add(opcode, tile=self.half.tile, **fields)  # type: ignore[arg-type]
-
-    def store(self, row: int, rows: int, row_bytes: int, stride: int) -> None:
-        """Results to memory; the half is free then."""
-        self.add(
-            Opcode.STORE, memory_address=self.heap, memory_stride=row_bytes + 1, rows=rows,
-            row_bytes=row_bytes, local_row=row, local_stride=stride, endpoint=self.endpoint(),
-            wait=self.half.bit(_DONE), signal=self.half.bit(_FREE),
-        )  # fmt: skip
-        self.heap += rows * (row_bytes + 1) + self.pick(0, 5, 31)
-        assert self.heap < DATA_BYTES, "results must fit the memory"
-
-
-# --- kinds of rounds --------------------------------------------------------------------------
-
-
-def _product(r: _Round) -> None:
-    """Operands of a random format, their product, the sums as they are."""
-    tile, side = r.config.tile, r.config.tile.array_rows
-    name = str(r.rng.choice([name for name in tile.formats if name in OPERANDS]))
-    code = OPERANDS[name]
-    scaled = "mxfp8" in tile.formats and name.startswith("fp8") and bool(r.rng.integers(0, 2))
-    per_row = units_per_row(tile, code)
-    beats = units_per_vector(tile, Format.INT32)
-    m, k, n = r.up_to(3 * side), r.up_to(5 * side), r.up_to(2 * side)
-    kb, nb = -(-k // side), -(-n // side)
-    # a row of units, as many as there are blocks
-    a_rows, w_rows = -(-m * kb // per_row), -(-k * nb // per_row)
-    a = r.load(1, a_rows * r.config.flit_bytes)
-    w = r.load(1, w_rows * r.config.flit_bytes)
-    scales = {}
-    if scaled:
-        lines = -(-m // r.config.flit_bytes)
-        groups = -(-k // 32)
-        int8 = units_per_row(tile, Format.INT8)
-        scales = {
-            "scaled": 1, "a_scale_row": r.load(1, groups * lines * r.config.flit_bytes),
-            "a_scale_stride": lines, "w_scale_stride": nb,
-            "w_scale_row": int8 * r.load(1, -(-groups * nb // int8) * r.config.flit_bytes),
-        }  # fmt: skip
-    out = r.take(m * nb * beats)
-    wait = r.begin(Engine.MATMUL)
-    matmul = {
-        "m": m, "k": k, "n": n, "a_row": a * per_row, "w_row": w * per_row, "a_stride": kb,
-        "w_stride": nb, "acc_row": r.half.first_sum, "acc_stride": m, "format": code, **scales,
-    }  # fmt: skip
-    twice = bool(r.rng.integers(0, 2))
-    r.add(Opcode.MATMUL, wait=wait, signal=0 if twice else r.half.bit(_SUMS), **matmul)
-    if twice:
-        r.add(Opcode.MATMUL, accumulate=1, signal=r.half.bit(_SUMS), **matmul)
-    r.add(
-        Opcode.VECTOR, m=m, n=n, acc_row=r.half.first_sum, acc_stride=m, out_row=out,
-        out_stride=nb * beats, output=VectorOutput.INT32, wait=r.half.bit(_SUMS),
-        signal=r.half.bit(_DONE),
+def _share(program: Program, rng: np.random.Generator, first: int, heap: int) -> int:
+    """Rows from memory to a tile, from there to a rectangle of tiles, from each back to memory."""
+    config = program.config
+    mesh, flit = config.mesh, config.flit_bytes
+    x, y = int(rng.integers(0, mesh.cols)), int(rng.integers(0, mesh.rows))
+    x_first, x_last = sorted(int(value) for value in rng.integers(0, mesh.cols, 2))
+    y_first, y_last = sorted(int(value) for value in rng.integers(0, mesh.rows, 2))
+    rows = int(rng.integers(1, _SHARED_ROWS + 1))
+    got = first + _SHARED_ROWS
+    program.add(
+        Opcode.LOAD, tile=(x, y), memory_address=int(rng.integers(0, 4096)), row_bytes=rows * flit,
+        rows=1, local_row=first, local_stride=rows, signal=_GIVE,
     )  # fmt: skip
-    r.store(out, m, 4 * n, nb * beats)
-
-
-def _tensor(r: _Round) -> None:
-    """A load with loops and padding, or a transposition, and a fill."""
-    flit, rows = r.config.flit_bytes, r.up_to(9)
-    more, row_bytes = r.pick(0, 1, 4), r.up_to(5 * flit)
-    width = -(-row_bytes // flit)
-    if r.config.tile.transpose and r.rng.integers(0, 2):
-        code = r.pick(1, 2, 3)
-        size = 1 << (code - 1)
-        columns, count = r.up_to(90), r.up_to(40)
-        width = -(-count * size // flit)
-        first = r.take(columns * width)
-        r.loads.append(
-            {
-                "memory_address": r.address(count * (columns * size + 7)), "transpose": code,
-                "memory_stride": columns * size + 7, "row_bytes": columns * size, "rows": count,
-                "local_row": first, "local_stride": width, "endpoint": r.endpoint(),
-            }
-        )  # fmt: skip
-        shape = columns, count * size, width
-    else:
-        first = r.take(rows * (more + 1) * width)
-        padded = r.pick(0, 1)
-        r.loads.append(
-            {
-                "memory_address": r.address(20_000) + 2000, "memory_stride": row_bytes + 1,
-                "row_bytes": row_bytes, "rows": rows, "local_row": first, "local_stride": width,
-                "more_1": more, "memory_stride_1": int(r.rng.integers(-400, 900)),
-                "local_stride_1": rows * width, "padded": padded, "pad_y": r.pick(-2, 0, 1),
-                "pad_x": r.pick(-2, 0, 1), "step_y": 1, "step_x": r.pick(1, 2), "height": 3,
-                "width": r.up_to(8), "pad_value": int(r.rng.integers(0, 1 << 32)),
-                "endpoint": r.endpoint(),
-            }
-        )  # fmt: skip
-        shape = rows * (more + 1), row_bytes, width
-    filled = r.take(3)
-    wait = r.begin(Engine.LOAD)
-    r.add(Opcode.FILL, row=filled, rows=1, columns=3, value=7, wait=wait, signal=r.half.bit(_DONE))
-    r.store(first, shape[0], shape[1], shape[2])
-
-
-def _gather(r: _Round) -> None:
-    """Rows of memory by indices."""
-    count, row_bytes = r.up_to(20), r.up_to(3 * r.config.flit_bytes)
-    limit, width = 40, -(-row_bytes // r.config.flit_bytes)
-    indices = r.rng.integers(0, limit, count, np.uint32)
-    place = 2048 + 4 * r.pick(0, 9)
-    r.program.memory[place : place + 4 * count] = indices.view(np.uint8)
-    index_row = r.load(1, 4 * count)
-    r.loads[-1]["memory_address"] = place
-    out = r.take(count * width)
-    wait = r.begin(Engine.LOAD)
-    r.add(
-        Opcode.GATHER, memory_address=r.address(200 * limit), memory_stride=r.up_to(150),
-        row_bytes=row_bytes, rows=count, local_row=out, local_stride=width, index_row=index_row,
-        limit=limit, endpoint=r.endpoint(), wait=wait, signal=r.half.bit(_DONE),
+    program.add(
+        Opcode.STORE, tile=(x, y), to_tiles=1, x_first=x_first, x_last=x_last, y_first=y_first,
+        y_last=y_last, rows=rows, row_bytes=flit, local_row=first, local_stride=1, remote_row=got,
+        remote_stride=1, remote_signal=_GOT, wait=_GIVE,
     )  # fmt: skip
-    r.store(out, count, row_bytes, width)
-
-
-def _microprogram(r: _Round) -> None:
-    """A matrix through a microprogram: scaled, added to itself, written in a random format."""
-    tile, side = r.config.tile, r.config.tile.array_cols
-    codes = [Format.FP32, Format.INT32, *(OPERANDS[n] for n in tile.formats if n in OPERANDS)]
-    source, target = (codes[int(r.rng.integers(0, len(codes)))] for _ in range(2))
-    m, n = r.up_to(25), r.up_to(3 * side)
-    nb = -(-n // side)
-
-    def rows_of(code: Format) -> int:
-        return -(-m * nb * units_per_vector(tile, code) // units_per_row(tile, code))
-
-    words = np.array(
-        [
-            _word(Op.LOOP), _word(Op.LOAD, d=1), _word(Op.MULTIPLY, d=2, a=1, source=Source.SCALAR),
-            *[_word(Op.ADD, d=3, a=2, b=1)] * r.up_to(4), _word(Op.STORE, a=3, stream=1),
-            _word(Op.NEXT), _word(Op.END),
-        ],
-        np.uint64,
-    )  # fmt: skip
-    raw = words.view(np.uint8)
-    place = 3072 + 256 * r.half.number
-    r.program.memory[place : place + raw.size] = raw
-    code_row = r.load(1, raw.size)
-    r.loads[-1]["memory_address"] = place
-    first = r.load(1, rows_of(source) * r.config.flit_bytes)
-    out = r.take(rows_of(target))
-    wait = r.begin(Engine.VECTOR)
-    start = 64 * r.half.number
-    r.add(Opcode.PROGRAM, row=code_row, count=len(words), start=start, wait=wait)
-    streams: dict[str, object] = {}
-    for number, (code, row) in enumerate(((source, first), (target, out))):
-        step = units_per_vector(tile, code)
-        streams |= {
-            f"stream{number}_row": row * units_per_row(tile, code),
-            f"stream{number}_row_stride": nb * step, f"stream{number}_block_stride": step,
-            f"stream{number}_format": code,
-        }  # fmt: skip
-    scalar = int(np.float32(r.rng.standard_normal()).view(np.uint32))
-    r.add(Opcode.RUN, m=m, n=n, start=start, scalar0=scalar, signal=r.half.bit(_DONE), **streams)
-    r.store(out, 1, rows_of(target) * r.config.flit_bytes, 1)
-
-
-def _word(op: Op, **fields: object) -> int:
-    return int(encode([Word(op=op, **fields)])[0])  # type: ignore[arg-type]
-
-
-def _to_tiles(r: _Round) -> None:
-    """Rows to the own tile's other rows through the network, and back to memory."""
-    flit, mesh = r.config.flit_bytes, r.config.mesh
-    rows, row_bytes = r.up_to(12), r.up_to(3 * flit)
-    width = -(-row_bytes // flit)
-    first, out = r.load(rows, row_bytes), r.take(rows * width)
-    wait = r.begin(Engine.STORE)
-    x, y = r.half.tile
-    assert x < mesh.cols
-    r.add(
-        Opcode.STORE, to_tiles=1, x_first=x, x_last=x, y_first=y, y_last=y, rows=rows,
-        row_bytes=row_bytes, local_row=first, local_stride=width, remote_row=out,
-        remote_stride=width, remote_signal=r.half.bit(_DONE), wait=wait,
-    )  # fmt: skip
-    r.store(out, rows, row_bytes, width)
-
-
-def _kinds(config: ChipConfig) -> list[Callable[[_Round], None]]:
-    kinds = [_product, _product, _tensor, _gather]
-    if config.tile.has_float:
-        kinds += [_microprogram, _microprogram]
-    if config.mesh.tiles > 1:
-        kinds.append(_to_tiles)
-    return kinds
+    for at_y in range(y_first, y_last + 1):
+        for at_x in range(x_first, x_last + 1):
+            program.add(
+                Opcode.STORE, tile=(at_x, at_y), memory_address=heap, row_bytes=rows * flit,
+                rows=1, local_row=got, wait=_GOT,
+                endpoint=int(rng.integers(0, mesh.memory_endpoints)),
+            )  # fmt: skip
+            heap += rows * flit
+    return heap
 
 
 def tile_program(config: ChipConfig, rng: np.random.Generator, rounds: int = 3) -> Program:
-    """So many rounds of any kind on every tile, two in flight a tile."""
+    """So many rounds of any kind on every tile, two in flight a tile; before them, on a mesh, rows
+    that one tile gives to a rectangle of them.
+    """
     program = Program(config)
     program.memory[:] = rng.integers(0, 256, DATA_BYTES, np.uint8)
     # numbers of ordinary size among the wild ones
-    tame = rng.standard_normal(_RESULTS // 8).astype(np.float32)
-    program.memory[_RESULTS // 2 : _RESULTS] = tame.view(np.uint8)
+    tame = rng.standard_normal(RESULTS // 8).astype(np.float32)
+    program.memory[RESULTS // 2 : RESULTS] = tame.view(np.uint8)
     t = config.tile
     # what no round has written must not be stored: everything is filled first
     tiles = [(x, y) for y in range(config.mesh.rows) for x in range(config.mesh.cols)]
     halves = {}
+    heap = RESULTS
+    rows, sums = t.scratchpad_rows // 2, t.accumulator_rows // 2
+    if len(tiles) > 1:
+        rows -= _SHARED_ROWS
+        heap = _share(program, rng, 2 * rows, heap)
     for tile in tiles:
-        rows, sums = t.scratchpad_rows // 2, t.accumulator_rows // 2
         halves[tile] = [Half(tile, i, i * rows, rows, i * sums, sums) for i in (0, 1)]
-        signal = halves[tile][0].bit(_FREE) | halves[tile][1].bit(_FREE)
-        program.add(Opcode.FILL, tile=tile, rows=1, columns=t.scratchpad_rows, signal=signal)
-    heap = _RESULTS
-    kinds = _kinds(config)
+        signal = halves[tile][0].bit(FREE) | halves[tile][1].bit(FREE)
+        program.add(Opcode.FILL, tile=tile, rows=1, columns=2 * rows, signal=signal)
+    kinds = kinds_of(config)
     for number in range(rounds):
         for tile in tiles:
-            made = _Round(program, rng, halves[tile][number % 2], heap)
+            made = Round(program, rng, halves[tile][number % 2], heap)
             kinds[int(rng.integers(0, len(kinds)))](made)
             heap = made.heap
     return program
