@@ -299,11 +299,16 @@ async def waiting_has_a_bound(dut):
 @cocotb.test(timeout_time=2, timeout_unit="ms", name="z_plain_traffic")
 async def plain_traffic(dut):
     """Packets to nodes that take other cycles than through a plain router."""
-    for pauses in (lambda rng: None, lambda rng: bursts(rng, 6, 3)):
+    # some short rounds: the first turns after a reset count too
+    for pauses, packets in (
+        (lambda rng: None, 300),
+        (lambda rng: bursts(rng, 6, 3), 300),
+        *((lambda rng: None, 20) for _ in range(15)),
+    ):
         h = Harness(dut, pauses)
         await h.bench.reset()
         rng = h.bench.rng
-        for _ in range(300):
+        for _ in range(packets):
             source = int(rng.integers(5))
             target = int(rng.choice([k for k in range(5) if k != source]))
             h.send_to_node(source, target, int(rng.geometric(0.2)))

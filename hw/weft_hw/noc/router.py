@@ -79,18 +79,16 @@ class Router(wiring.Component):
         return f"router_{self.routing.__name__}_{8 * self.flit_bytes}_{self.depth}{to_self}_{ports}"
 
     @property
-    def targets(self):
-        """Port -> the ports that a packet which came in by it may leave by."""
-        return {port: tuple(other for other in self.ports if other is not port
-                            or (self.to_self and port is RouterPort.LOCAL))
+    def sources(self):
+        """Port -> the ports by which packets come in that may leave by it: the others, and last
+        itself, which changes nothing in the turns of the others.
+        """
+        return {port: (*(other for other in self.ports if other is not port),
+                       *((port,) if self.to_self and port is RouterPort.LOCAL else ()))
                 for port in self.ports}
 
-    @property
-    def sources(self):
-        """Port -> the ports by which packets come in that may leave by it."""
-        targets = self.targets
-        return {port: tuple(other for other in self.ports if port in targets[other])
-                for port in self.ports}
+    #: Port -> the ports that a packet which came in by it may leave by: the same.
+    targets = sources
 
     def input(self, port):
         """The stream into ``port``."""
