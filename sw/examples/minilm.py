@@ -10,7 +10,6 @@ import argparse
 import numpy as np
 from weft.device import Device
 from weft.models.minilm import MiniLmEncoder, encode_fp32, load_minilm
-from weft_hw.presets import preset
 from weft_sim.dram import Dram
 
 _SENTENCES = [
@@ -27,9 +26,8 @@ def main() -> None:
     options = parser.parse_args()
     model = load_minilm()
     want = encode_fp32(model, options.sentences)
-    chip = preset("base").replace_tile(formats=("int8", "bf16"), transpose=True)
     # weights, tables and activations take 46 MB
-    with Device(options.target, chip, dram=Dram(size_bytes=1 << 26)) as device:
+    with Device(options.target, "base", dram=Dram(size_bytes=1 << 26)) as device:
         encoder = MiniLmEncoder(device, model)
         vectors = []
         for sentence in options.sentences:
