@@ -103,8 +103,8 @@ BLOCKS = {
     block.name: block
     for block in (
         Block("pe", "int8 MAC", _pe, _one),
-        Block("pe_float", "MAC of bf16, fp8 or int8", _pe_float, _one),
         Block("row", "int8 MAC", _row, lambda config, cols: cols),
+        Block("pe_float", "MAC of bf16, fp8 or int8", _pe_float, _one),
         Block(
             "array", "int8 MAC", _array,
             lambda config, cols: config.tile.array_rows * config.tile.array_cols,
