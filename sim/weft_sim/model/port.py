@@ -76,7 +76,9 @@ class MemoryPort:
         """``call()`` in the cycle in which the ``count``-th write beat since reset moves, or now
         if it has.
         """
-        if self.has_moved(count):
+        moved = self.has_moved(count)
+        self._tell()
+        if moved:
             call()
             return
         self._watched.append((count, call))
@@ -89,6 +91,8 @@ class MemoryPort:
         ``moved`` more beats of it have moved before.
         """
         self._written += moved
+        if moved:
+            self._tell()
         now = self.events.now
         reads, writes = self._queues
         if reads or writes:
@@ -155,11 +159,12 @@ class MemoryPort:
         self.bus_free = self.events.now + self.clock.beat_cycles
         self._advance(self.events.now + 1)
         ended = [queue.popleft() for queue in self._queues if queue and queue[0].beats <= 0]
-        told = []
-        while self._watched and self._watched[0][0] <= self._written:
-            told.append(self._watched.pop(0)[1])
         self._schedule()
         for burst in ended:
             burst.done()
-        for call in told:
-            call()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Calls those who wait for write beats that have moved."""
+        while self._watched and self._watched[0][0] <= self._written:
+            self._watched.pop(0)[1]()

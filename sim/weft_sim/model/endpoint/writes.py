@@ -51,7 +51,7 @@ class WritePath:
         self._places = max(16, 2 * config.mesh.max_packet_bytes // config.flit_bytes)
         self._address_free = 0
         self._unconfirmed = 0
-        self._held: deque[tuple[Request, int]] = deque()
+        self._held: deque[tuple[_Data, int]] = deque()
         #: writes whose data is not gone, the oldest first, and of them those begun
         self._data: deque[_Data] = deque()
         self._begun: deque[_Data] = deque(maxlen=_MOVING)
@@ -61,6 +61,7 @@ class WritePath:
         self._stuck: _Data | None = None
         self._stuck_flit = self._stuck_from = 0
         self._watching = False
+        self._last_gone = self._let_go = -2
 
     @property
     def quiet(self) -> bool:
@@ -145,15 +146,13 @@ class WritePath:
             self._address_free = self.port.accept(address + 1)
         beat = self.port.accept(taken + TIMING.endpoint_write_beat)
         self._beats += request.beats
-        self.events.at(max(address, beat) + 1, self._move, request)
-        last = beat + request.beats - 1
-        self.port.watch(data.beats + request.beats - 1, partial(self._handed_over, data, last))
+        self.events.at(max(address, beat) + 1, self._move, data)
         self._unstick()
         return taken
 
     def _handed_over(self, data: _Data, earliest: int) -> None:
         """The memory takes the last beat of a write, the one before having moved."""
-        data.gone = max(earliest, self.events.now)
+        data.gone = self._last_gone = max(earliest, self.events.now, self._last_gone + 1)
         self.events.at(data.gone, self._gone, data)
 
     def _drop(self, data: _Data) -> None:
@@ -168,18 +167,36 @@ class WritePath:
         self._flits_gone += data.request.flits
         self.endpoint.advance()
 
-    def _move(self, request: Request) -> None:
+    def _move(self, data: _Data) -> None:
         """The data of a write may move, but for its last word if too many are not confirmed."""
-        self._held.append((request, self.events.now))
+        self._held.append((data, self.events.now))
         self._release()
 
     def _release(self) -> None:
         held, now = self._held, self.events.now
         while held and self._unconfirmed < _UNCONFIRMED:
-            request, since = held.popleft()
+            data, since = held.popleft()
+            assert data.beats is not None
+            request = data.request
             self._unconfirmed += 1
+            written = partial(self._written, request)
+            # no word moves before the one held has
+            since = max(since, self._let_go + 2)
+            if self._data[0] is not data:
+                since = max(since, now)
             moved = min(request.beats - 1, now - since)
-            self.port.add(WRITE, request.beats - moved, partial(self._written, request), moved)
+            if since < now and moved == request.beats - 1:
+                # only the last word has waited: the memory takes it now
+                self._let_go = now
+                self._handed_over(data, now)
+                self.events.after(1, self.port.add, WRITE, 1, written, moved)
+                continue
+            if moved > 0:
+                self.port.add(WRITE, request.beats - moved, written, moved)
+            else:
+                self.events.at(since, self.port.add, WRITE, request.beats, written)
+            count, last = data.beats + request.beats - 1, since + request.beats - 2
+            self.port.watch(count, partial(self._handed_over, data, last))
 
     def _written(self, request: Request) -> None:
         counts = self.endpoint.counts
