@@ -5,7 +5,9 @@ import pytest
 from model_rig import MEMORY_BYTES, ModelRig
 from weft.commands import pack
 from weft_hw.isa import Engine, Opcode, Status
-from weft_sim.golden.transfers import run_transfer
+from weft_sim.golden.transfers import Access, accesses, run_transfer
+from weft_sim.model.decode import decode
+from weft_sim.model.walks import Fill
 
 
 def rig_with_data(name: str, seed: int) -> tuple[ModelRig, np.random.Generator]:
@@ -50,6 +52,28 @@ def test_load(name: str, seed: int) -> None:
     rig, rng = rig_with_data(name, seed)
     fields = random_load(rig, rng)
     check(rig, Opcode.LOAD, fields)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_requests_are_the_golden_accesses(seed: int) -> None:
+    """Which bytes each request asks for, and which rows are filled instead."""
+    rig, rng = rig_with_data("micro", seed)
+    fields = random_load(rig, rng)
+    want = [
+        access
+        for access in accesses(rig.config, Opcode.LOAD, fields, rig.tile.scratchpad.data)
+        if isinstance(access, Access)
+    ]
+    walk = rig.tile.load.walk(decode(pack(Opcode.LOAD, **fields), 0))
+    assert walk is not None
+    got = [
+        Access(0, request.size, request.row, request.value)
+        if isinstance(request, Fill)
+        else Access(request.address, request.length, request.row)
+        for request in walk
+    ]
+    # the address of what is filled means nothing
+    assert got == [a if a.value is None else a._replace(address=0) for a in want]
 
 
 @pytest.mark.parametrize("seed", range(10))
