@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from weft import Device
+from weft.kernels import plan_matmul
 from weft_sim.dram import Dram
 from weft_sim.golden import matmul_int8, requantise, vector_int32
 
@@ -158,3 +159,22 @@ def test_a_sixteen_tile_mesh():
     with Device("model", "mesh16", dram=Dram(size_bytes=1 << 22), debug=True) as device:
         a, b = _random(rng, 200, 300), _random(rng, 300, 170)
         np.testing.assert_array_equal(device.matmul(a, b), matmul_int8(a, b))
+
+
+@pytest.mark.parametrize(("m", "k", "n"), [(64, 300, 64), (130, 520, 96)])
+def test_shared_operands(open_device, m, k, n):
+    """A piece of the left operand arrives before the one it replaces was used."""
+    rng = np.random.default_rng([m, k, n])
+    dram = Dram(size_bytes=1 << 21, bytes_per_cycle=2)
+    device = open_device("quad", debug=True, dram=dram)
+    a, b = _random(rng, m, k), _random(rng, k, n)
+    planned = plan_matmul(device, a, b)
+    assert planned.plan.shared
+    planned.run(device).wait()
+    np.testing.assert_array_equal(planned.out, matmul_int8(a, b))
+    scale = np.full(n, 0.002, np.float32)
+    residual = _random(rng, m, n)
+    np.testing.assert_array_equal(
+        device.matmul(a, b, scale=scale, residual=residual),
+        requantise(matmul_int8(a, b), scale, residual=residual),
+    )

@@ -170,8 +170,9 @@ def test_operands_and_results_keep_to_their_banks():
     for row in plan_gemm(config, _task(512, 512, 512), _DRAM).commands:
         fields = unpack(row).fields
         if "a_row" in fields:
-            banks["a"].add(fields["a_row"] // bank)
-            banks["b"].add(fields["w_row"] // bank)
+            units = bank * units_per_row(config.tile, Format.INT8)
+            banks["a"].add(fields["a_row"] // units)
+            banks["b"].add(fields["w_row"] // units)
         elif "out_row" in fields:
             banks["out"].add(fields["out_row"] // bank)
     assert not banks["a"] & banks["b"]
@@ -188,6 +189,35 @@ def test_tiles_share_the_work(name):
     assert len({part.m * part.n for part in plan.parts}) == 1
     for part in plan.parts:
         assert part.endpoint == part.tile[1] % config.mesh.memory_endpoints
+
+
+@pytest.mark.parametrize("name", ["quad", "mesh16"])
+def test_a_row_of_tiles_shares_its_left_operand(name):
+    """Every tile loads what its neighbour has loaded, or a tile is sent what it still reads."""
+    config = preset(name)
+    cols = config.mesh.cols
+    task = _task(64 * config.mesh.rows, 512, 64 * cols)
+    # memory so slow that sharing is worth while
+    plan = plan_gemm(config, task, Dram(bytes_per_cycle=2))
+    assert plan.shared
+    assert "shared" in plan.explain()
+    assert check_program(plan.commands, balanced=True).largest_count < 200
+    loads = {tile: 0 for tile in {unpack(row).tile for row in plan.commands}}
+    sent = 0
+    for command in map(unpack, plan.commands):
+        fields = command.fields
+        if command.opcode is Opcode.LOAD and fields["memory_address"] < 1 << 32:
+            loads[command.tile] += fields["rows"] * fields["row_bytes"]
+        if command.opcode is Opcode.STORE and fields["to_tiles"] and fields["rows"]:
+            assert command.tile[0] == 0
+            assert (fields["x_first"], fields["x_last"]) == (0, cols - 1)
+            assert fields["y_first"] == fields["y_last"] == command.tile[1]
+            sent += fields["rows"]
+    assert sent > 0
+    for tile, bytes_loaded in loads.items():
+        assert (bytes_loaded > 0) == (tile[0] == 0)
+    with_plenty = plan_gemm(config, task, Dram(bytes_per_cycle=8), tiles=((0, 0),))
+    assert not with_plenty.shared
 
 
 def test_tiles_take_turns_in_the_ring():

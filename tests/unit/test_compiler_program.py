@@ -121,6 +121,37 @@ def test_check_lets_the_taker_lag():
         check_program(commands)
 
 
+def _to_tile(x: int, wait: int = 0, remote: int = 0, tile: tuple[int, int] = (0, 0)) -> bytes:
+    return pack(
+        Opcode.STORE, tile=tile, wait=wait, to_tiles=1, x_first=x, x_last=x, remote_signal=remote
+    )
+
+
+def test_check_follows_signals_between_tiles():
+    """A signal to another tile is counted here, or not at all."""
+    wait = pack(Opcode.NOP, tile=(1, 0), engine=_M, wait=1)
+    assert check_program([_to_tile(1, remote=1), wait], balanced=True).largest_count == 1
+    with pytest.raises(ValueError, match=r"command 0 \(matmul of tile \(1, 0\)\) waits"):
+        check_program([wait, _to_tile(1, remote=1)])
+    with pytest.raises(ValueError, match=r"tile \(1, 0\) must leave semaphore 0 at 0, not 1"):
+        check_program([_to_tile(1, remote=1)], balanced=True)
+
+
+def test_check_finds_overflows_between_tiles():
+    """A tile that is slow is signalled until its semaphore overflows."""
+    wait = pack(Opcode.NOP, tile=(1, 0), engine=_M, wait=1)
+    free = [command for _ in range(256) for command in (_to_tile(1, remote=1), wait)]
+    with pytest.raises(ValueError, match=r"tile \(1, 0\) can raise a semaphore to 256"):
+        check_program(free)
+    # with credits it cannot
+    held = []
+    for number in range(300):
+        held.append(_to_tile(1, wait=2 if number > 1 else 0, remote=1))
+        held.append(pack(Opcode.NOP, tile=(1, 0), engine=_M, wait=1, signal=4))
+        held.append(_to_tile(0, wait=4, remote=2 if number < 298 else 0, tile=(1, 0)))
+    assert check_program(held, balanced=True).largest_count <= 3
+
+
 def test_check_refuses_unknown_opcodes():
     """Bytes that are no command pass as a program."""
     with pytest.raises(ValueError, match=r"command 1 has no known opcode: UNKNOWN\(0x63\)"):

@@ -141,7 +141,7 @@ def _roofline(
     load += b_requests * _row(b_bytes, config, timing, tile.load_requests)
     store = stored * _row(out_bytes, config, timing, tile.store_requests)
     bus = (
-        a_requests * (ceil_div(a_bytes, flit) + 1)
+        a_requests / timing.a_sharing * (ceil_div(a_bytes, flit) + 1)
         + b_requests * (ceil_div(b_bytes, flit) + 1)
         + stored * ceil_div(out_bytes, flit)
     ) * flit / timing.bytes_per_cycle * timing.share  # fmt: skip

@@ -37,9 +37,17 @@ class ProgramCheck:
 @dataclass(slots=True)
 class _Row:
     index: int
+    tile: tuple[int, int]
     engine: Engine
     wait: tuple[int, ...]
     signal: tuple[int, ...]
+    tiles: tuple[tuple[int, int], ...]
+    """Other tiles (or this one) to which it signals ``remote``."""
+    remote: tuple[int, ...]
+
+
+#: A semaphore of a tile.
+_Counts = dict[tuple[int, int], list[int]]
 
 
 def check_program(
@@ -56,7 +64,7 @@ def check_program(
         left over.
     """
     rows = as_array(commands)
-    tiles: dict[tuple[int, int], list[_Row]] = {}
+    program: list[_Row] = []
     for index, bytes_of in enumerate(rows):
         command = unpack(bytes_of)
         if command.opcode is Opcode.FENCE:
@@ -64,25 +72,38 @@ def check_program(
         engine = command.engine
         if engine is None:
             raise ValueError(f"command {index} has no known opcode: {command_text(command)}")
-        tiles.setdefault(command.tile, []).append(
-            _Row(index, engine, _bits(command.fields["wait"]), _bits(command.fields["signal"]))
+        fields = command.fields
+        remote = _bits(fields["remote_signal"]) if fields.get("to_tiles") else ()
+        program.append(
+            _Row(
+                index,
+                command.tile,
+                engine,
+                _bits(fields["wait"]),
+                _bits(fields["signal"]),
+                _rectangle(fields) if remote else (),
+                remote,
+            )
         )
-    largest = 0
-    for tile, program in tiles.items():
-        counts = _in_order(tile, program)
+    for tile, counts in _in_order(program).items():
         if balanced and any(counts):
             left = next(number for number, count in enumerate(counts) if count)
             raise ValueError(
                 f"tile {tile} must leave semaphore {left} at 0, not {counts[left]}; "
                 "signal only what is waited for"
             )
-        for engine in Engine:
-            largest = max(largest, *_lagging(program, engine))
-        if largest > SEMAPHORE_MAX:
-            raise ValueError(
-                f"tile {tile} can raise a semaphore to {largest}, above {SEMAPHORE_MAX}; "
-                "make the engine that signals wait for the one that takes"
-            )
+    largest = 0
+    for group in _groups(program):
+        for tile in dict.fromkeys(row.tile for row in group):
+            for engine in Engine:
+                found = _lagging(group, (tile, engine))
+                largest = max(largest, *found.values(), 0)
+                if largest > SEMAPHORE_MAX:
+                    where = max(found, key=lambda one: found[one])
+                    raise ValueError(
+                        f"tile {where[0]} can raise a semaphore to {largest}, above "
+                        f"{SEMAPHORE_MAX}; make the engine that signals wait for the one that takes"
+                    )
     return ProgramCheck(len(rows), largest)
 
 
@@ -90,49 +111,91 @@ def _bits(mask: int) -> tuple[int, ...]:
     return tuple(number for number in range(_SEMAPHORES) if mask >> number & 1)
 
 
-def _in_order(tile: tuple[int, int], program: list[_Row]) -> list[int]:
-    counts = [0] * _SEMAPHORES
+def _rectangle(fields: dict[str, int]) -> tuple[tuple[int, int], ...]:
+    return tuple(
+        (x, y)
+        for y in range(fields["y_first"], fields["y_last"] + 1)
+        for x in range(fields["x_first"], fields["x_last"] + 1)
+    )
+
+
+def _groups(program: list[_Row]) -> list[list[_Row]]:
+    """Programs of tiles that signal each other, apart from the others."""
+    group_of: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def root(tile: tuple[int, int]) -> tuple[int, int]:
+        while group_of.setdefault(tile, tile) != tile:
+            tile = group_of[tile]
+        return tile
+
     for row in program:
+        for other in row.tiles:
+            group_of[root(other)] = root(row.tile)
+    groups: dict[tuple[int, int], list[_Row]] = {}
+    for row in program:
+        groups.setdefault(root(row.tile), []).append(row)
+    return list(groups.values())
+
+
+def _in_order(program: list[_Row]) -> _Counts:
+    """Semaphores after the commands, one after the other in ring order."""
+    counts: _Counts = {}
+    for row in program:
+        mine = counts.setdefault(row.tile, [0] * _SEMAPHORES)
         for number in row.wait:
-            if counts[number] == 0:
-                who = f"command {row.index} ({row.engine.name.lower()} of tile {tile})"
+            if mine[number] == 0:
+                who = f"command {row.index} ({row.engine.name.lower()} of tile {row.tile})"
                 raise ValueError(
                     f"{who} waits for semaphore {number}, which no earlier command signals; "
                     "put the signal before it"
                 )
-            counts[number] -= 1
+            mine[number] -= 1
         for number in row.signal:
-            counts[number] += 1
+            mine[number] += 1
+        for tile in row.tiles:
+            theirs = counts.setdefault(tile, [0] * _SEMAPHORES)
+            for number in row.remote:
+                theirs[number] += 1
     return counts
 
 
-def _lagging(program: list[_Row], lazy: Engine) -> list[int]:
-    """Largest counts when ``lazy`` moves only if nobody else can."""
-    queues = {engine: [row for row in program if row.engine is engine] for engine in Engine}
-    position = dict.fromkeys(Engine, 0)
-    counts = [0] * _SEMAPHORES
-    largest = [0] * _SEMAPHORES
-    eager = [engine for engine in Engine if engine is not lazy]
+def _lagging(
+    program: list[_Row], lazy: tuple[tuple[int, int], Engine]
+) -> dict[tuple[tuple[int, int], int], int]:
+    """Largest counts, by tile and semaphore, when one engine moves only if nobody else can."""
+    queues: dict[tuple[tuple[int, int], Engine], list[_Row]] = {}
+    for row in program:
+        queues.setdefault((row.tile, row.engine), []).append(row)
+    position = dict.fromkeys(queues, 0)
+    counts: dict[tuple[tuple[int, int], int], int] = {}
+    largest: dict[tuple[tuple[int, int], int], int] = {}
+    eager = [queue for queue in queues if queue != lazy]
 
-    def step(engine: Engine) -> bool:
-        queue = queues[engine]
-        if position[engine] == len(queue):
+    def give(tile: tuple[int, int], numbers: tuple[int, ...]) -> None:
+        for number in numbers:
+            key = (tile, number)
+            counts[key] = counts.get(key, 0) + 1
+            largest[key] = max(largest.get(key, 0), counts[key])
+
+    def step(which: tuple[tuple[int, int], Engine]) -> bool:
+        queue = queues.get(which, [])
+        if not queue or position[which] == len(queue):
             return False
-        row = queue[position[engine]]
-        if any(counts[number] == 0 for number in row.wait):
+        row = queue[position[which]]
+        if any(counts.get((row.tile, number), 0) == 0 for number in row.wait):
             return False
         for number in row.wait:
-            counts[number] -= 1
-        for number in row.signal:
-            counts[number] += 1
-            largest[number] = max(largest[number], counts[number])
-        position[engine] += 1
+            counts[row.tile, number] -= 1
+        give(row.tile, row.signal)
+        for tile in row.tiles:
+            give(tile, row.remote)
+        position[which] += 1
         return True
 
     while True:
         moved = False
-        for engine in eager:
-            while step(engine):
+        for which in eager:
+            while step(which):
                 moved = True
         if not moved and not step(lazy):
             return largest

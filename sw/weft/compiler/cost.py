@@ -6,6 +6,7 @@ assumes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from weft_hw.config import ChipConfig
@@ -30,13 +31,16 @@ _HEADER_BITS = 88
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What a plan is priced with. ``share``: tiles that use the same memory endpoint."""
+    """What a plan is priced with. ``share``: tiles that use the same memory endpoint.
+    ``a_sharing``: tiles that get ``a`` by one load.
+    """
 
     config: ChipConfig
     latency_cycles: int
     bytes_per_cycle: float
     share: int = 1
     tiles: int = 1
+    a_sharing: int = 1
 
     @classmethod
     def of(cls, config: ChipConfig, dram: Dram, share: int = 1, tiles: int = 1) -> Timing:
@@ -89,6 +93,9 @@ class Timing:
         if step.opcode is Opcode.RUN:
             groups = ceil_div(fields["n"], lanes)
             return fields["m"] * groups * step.row_cycles, _START_CYCLES, 0
+        if fields.get("to_tiles"):
+            # a header flit for a handful of rows
+            return fields["rows"] + ceil_div(fields["rows"], 8), self.latency_cycles // 2, 0
         busy, bus = self.transfer_cycles(step)
         return busy, self.latency_cycles, bus
 
@@ -135,16 +142,24 @@ def shape_ceiling(config: ChipConfig, m: int, k: int, n: int, tiles: int | None 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Modelled cycles of one tile's program. ``starts``: of each step."""
+    """Modelled cycles of one tile's program. ``starts``: of each step; ``sent``: when what each
+    store to tiles carries has arrived; ``last_cycle``: of its last step, were the bus its own.
+    """
 
     cycles: int
     array_cycles: int
     bus_cycles: int
     starts: list[int]
+    sent: list[int]
+    last_cycle: int
 
 
-def estimate(steps: list[Step], timing: Timing) -> Estimate:
-    """Runs the steps of one tile in ring order against the closed forms."""
+def estimate(steps: list[Step], timing: Timing, arrivals: Iterable[int] = ()) -> Estimate:
+    """Runs the steps of one tile in ring order against the closed forms. ``arrivals``: when what
+    its steps with a wait of their own wait for comes from another tile, in order.
+    """
+    coming = iter(arrivals)
+    sent = []
     free = dict.fromkeys(Engine, 0)
     visible = dict.fromkeys(Engine, 0)
     history: dict[Engine, list[int]] = {engine: [] for engine in Engine}
@@ -160,6 +175,8 @@ def estimate(steps: list[Step], timing: Timing) -> Estimate:
             # the queue has room again when its oldest command is done
             dispatched = max(dispatched, done[-depth])
         ready = max((finish[need] for need in step.needs if need in finish), default=0)
+        if step.wait and step.opcode is Opcode.MATMUL:
+            ready = max(ready, next(coming, 0))
         start = max(free[step.engine], ready, dispatched)
         busy, after, bus = timing.cycles(step)
         free[step.engine] = start + busy
@@ -168,8 +185,11 @@ def estimate(steps: list[Step], timing: Timing) -> Estimate:
         finish[step] = end
         done.append(end)
         starts.append(start)
+        if step.fields.get("to_tiles") and step.fields["rows"]:
+            sent.append(end)
         bus_total += bus
         if step.opcode is Opcode.MATMUL:
             array += busy
     last = max(visible.values())
-    return Estimate(max(last, bus_total * timing.share), array, bus_total, starts)
+    cycles = max(last, bus_total * timing.share)
+    return Estimate(cycles, array, bus_total, starts, sent, last)

@@ -13,7 +13,8 @@ from .fetch import Fetch
 from .layout import layout_of
 from .program import Step
 from .regions import Slot, a_rows_of, b_rows_of, regions_of
-from .task import Blocking, GemmTask, Part, ceil_div
+from .share import ARRIVED, Share
+from .task import Blocking, GemmTask, Infeasible, Part, ceil_div
 from .walk import Block, Operation, walk
 
 __all__ = ["TileProgram", "tile_program"]
@@ -32,6 +33,8 @@ class TileProgram:
     blocking: Blocking
     prologue: list[Step]
     steps: list[Step]
+    operations: list[int]
+    """Of each step, the array operation it was emitted before or for."""
 
 
 @dataclass(slots=True)
@@ -48,22 +51,40 @@ class _Load:
 
 
 def tile_program(
-    config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking, lookahead: int
+    config: ChipConfig,
+    task: GemmTask,
+    part: Part,
+    blocking: Blocking,
+    lookahead: int,
+    share: Share | None = None,
 ) -> TileProgram:
     """The steps of one tile, each need earlier in the list.
 
-    ``lookahead`` is how many operations ahead operands are asked for at most.
+    ``lookahead`` is how many operations ahead operands are asked for at most. With ``share`` the
+    tiles of a mesh row get ``a`` from the first of them.
 
     Raises
     ------
     Infeasible
         if the blocking does not fit the tile's memories.
     """
-    return _Emitter(config, task, part, blocking).emit(lookahead)
+    return _Emitter(config, task, part, blocking, share).emit(lookahead)
 
 
 class _Emitter:
-    def __init__(self, config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking) -> None:
+    def __init__(
+        self,
+        config: ChipConfig,
+        task: GemmTask,
+        part: Part,
+        blocking: Blocking,
+        share: Share | None,
+    ) -> None:
+        self.share = share
+        self.sent: list[Step] = []
+        self.stage_rows = 0
+        self.number = 0
+        self.numbers: list[int] = []
         self.config, self.task, self.part, self.blocking = config, task, part, blocking
         self.lanes = config.tile.array_cols
         self.layout = layout_of(config, task.format)
@@ -86,10 +107,13 @@ class _Emitter:
             for load in (load for load in loads if load.kind != "vector"):
                 self._emit_load(load)
             prologue, self.steps = self.steps, []
+            self.numbers.clear()
             self.loaded.clear()
             loads = [load for load in loads if load.kind == "vector"]
+        arrivals, credits = self._arrivals(loads)
         waiting = 0
         for number, operation in enumerate(self.operations):
+            self.number = number
             ahead = number + min(lookahead, number + 1)
             while waiting < len(loads):
                 load = loads[waiting]
@@ -98,9 +122,37 @@ class _Emitter:
                 self._emit_load(load)
                 waiting += 1
             self._emit_matmul(number, operation, slots[number])
+            if number in arrivals:
+                self.steps[-1].wait = ARRIVED
+            for _ in range(credits.get(number, 0)):
+                assert self.share is not None
+                self._add(Opcode.STORE, [self.matmuls[number]], **self.share.to_leader())
             if operation.last:
                 self._emit_results(number, operation.block, slots[number][2])
-        return TileProgram(self.part, self.blocking, prologue, self.steps)
+        return TileProgram(self.part, self.blocking, prologue, self.steps, self.numbers)
+
+    def _arrivals(self, loads: list[_Load]) -> tuple[set[int], dict[int, int]]:
+        """Where a tile gets ``a`` from another: operations that wait for a piece of it, and how
+        many credits are given after which operation.
+        """
+        if self.share is None:
+            return set(), {}
+        pieces = [load for load in loads if load.kind == "a"]
+        self.stage_rows = max(piece.slot.rows for piece in pieces)
+        self.regions.out.rows -= 2 * self.stage_rows
+        if self.regions.out.rows < self.stage_rows:
+            raise Infeasible
+        if self.share.leads:
+            return {piece.use for piece in pieces}, {}
+        loads[:] = [load for load in loads if load.kind != "a"]
+        credits: dict[int, int] = {}
+        latest = -1
+        for piece in pieces:
+            if piece.release >= 0:
+                # credits are told apart by their order only
+                latest = max(latest, piece.release)
+                credits[latest] = credits.get(latest, 0) + 1
+        return {piece.use for piece in pieces}, credits
 
     def _place(self) -> tuple[list[tuple[Slot, Slot, Slot | None]], list[_Load]]:
         """Slots (a, b, vector operands) of every operation, and the loads in order of use."""
@@ -144,6 +196,7 @@ class _Emitter:
     ) -> Step:
         step = Step(opcode, self.part.tile, fields, tuple(needs), cycles_per_row)
         self.steps.append(step)
+        self.numbers.append(self.number)
         return step
 
     def _emit_load(self, load: _Load) -> None:
@@ -154,11 +207,35 @@ class _Emitter:
             needs = [(self.drain.last_vector if vector else self.matmuls)[load.release]]
         if load.kind == "vector":
             self.fetch.vectors(needs, block, load.slot.start)
+        elif load.kind == "a" and self.share is not None:
+            self._send(load, needs)
+            return
         elif load.kind == "a":
             self.fetch.left(needs, block.row_panel, load.k0, load.k, load.slot.start)
         else:
             self.fetch.right(needs, block.column_panel, load.k0, load.k, load.slot.start)
         self.loaded[load.slot] = self.steps[-1]
+
+    def _send(self, load: _Load, needs: list[Step]) -> None:
+        """A piece of ``a`` to all tiles of the row, by one of two places beside the results."""
+        assert self.share is not None
+        slot, out = load.slot, self.regions.out
+        stage = out.base + out.rows + len(self.sent) % 2 * self.stage_rows
+        self.fetch.left(self.sent[-2:-1], load.block.row_panel, load.k0, load.k, stage)
+        store = self._add(
+            Opcode.STORE,
+            [self.steps[-1], *needs],
+            row_bytes=self.config.tile.row_bytes,
+            rows=slot.rows,
+            local_row=stage,
+            local_stride=1,
+            remote_row=slot.start,
+            remote_stride=1,
+            **self.share.to_all(),
+        )
+        if load.release >= 0:
+            store.wait = self.share.credits
+        self.sent.append(store)
 
     def _accumulator(self, block: int) -> int:
         """First accumulator row of a block: halves take turns, so that one drains while the other

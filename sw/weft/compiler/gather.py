@@ -1,4 +1,5 @@
 """Rows of a table chosen by indices: a tile loads its indices, then gathers and stores by turns."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from heapq import merge
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,12 @@ from weft_hw.formats.table import Format
 from weft_sim.dram import Dram
 
 from .candidates import blockings
-from .cost import Estimate, Timing, estimate
-from .emit import TileProgram, tile_program
+from .cost import Timing, estimate
+from .emit import tile_program
 from .grid import grid, parts_of
-from .program import Step, encode, link
+from .order import interleave_by_operation, interleave_by_time, interleave_prologues
+from .program import encode, link
+from .share import Share, may_share
 from .task import Blocking, GemmTask, Infeasible, Part, ceil_div, check_sizes
 from .walk import k_unit
 
@@ -30,6 +31,8 @@ __all__ = ["GemmPlan", "plan_gemm"]
 _FINALISTS = 6
 #: Array operations a tile, up to which all variants of all finalists are timed.
 _OPERATIONS = 300
+#: Of modelled cycles, below which operands are shared.
+_WORTH_SHARING = 1.0
 #: Addresses of a task.
 _NOWHERE: dict[str, Any] = {
     "a_address": 0,
@@ -60,6 +63,8 @@ class GemmPlan:
     array_cycles: int
     bus_cycles: int
     candidates: int
+    shared: bool = False
+    """Whether one tile of each mesh row loads ``a`` for all of them."""
 
     def explain(self) -> str:
         """The plan as text."""
@@ -67,12 +72,13 @@ class GemmPlan:
         stays = "rows of a" if blocking.m_outer else "columns of b"
         if blocking.resident:
             stays = "all operands"
+        how = "; a is shared by the tiles of a mesh row" if self.shared else ""
         kind = task.out_format.name.lower()
         if task.format is not Format.INT8:
             kind = f"{kind} ({'mx ' if task.scaled else ''}{task.format.name.lower()} operands)"
         lines = [
             f"{task.m} x {task.k} by {task.k} x {task.n} -> {kind} on {len(self.parts)} tile(s), "
-            f"each about {self.parts[0].m} x {self.parts[0].n} of the result",
+            f"each about {self.parts[0].m} x {self.parts[0].n} of the result{how}",
             f"blocks of {blocking.m} x {blocking.n}, {blocking.k} operands at a time "
             f"(the first ones {blocking.first_k}); {stays} stay in the scratchpad; the last block "
             f"is halved {blocking.tail_m} times by rows, {blocking.tail_n} by columns",
@@ -119,13 +125,28 @@ def plan_gemm(
     # what is best depends on sizes only, not on where operands lie or which tile it is
     alike = replace(largest, tile=(0, 0), endpoint=0, m0=0, n0=0)
     given = {name: 0 for name in _NOWHERE if getattr(task, name) is not None}
-    blocking, candidates = _choose(config, replace(shape, **given), alike, timing, resident)
-    programs = []
-    for part in parts:
-        programs.append(_fit(config, task, part, blocking, len(parts)))
+    shape = replace(shape, **given)
+    blocking, modelled, candidates = _choose(config, shape, alike, timing, resident)
+    shared = False
+    if not resident and may_share(config, parts, down, across):
+        together = replace(timing, a_sharing=across)
+        other, cycles, _ = _choose(config, shape, alike, together, resident)
+        shared = cycles < _WORTH_SHARING * modelled
+        blocking = other if shared else blocking
+    programs = [
+        tile_program(
+            config,
+            task,
+            part,
+            blocking,
+            _lookahead(len(parts)),
+            Share(part.tile[1], across, part.tile[0]) if shared else None,
+        )
+        for part in parts
+    ]
     timed = [estimate(program.steps, timing) for program in programs]
-    steps = _interleave(programs, timed)
-    prologue = _interleave_prologues(programs)
+    steps = interleave_by_operation(programs) if shared else interleave_by_time(programs, timed)
+    prologue = interleave_prologues(programs)
     link(prologue)
     link(steps)
     slowest = max(timed, key=lambda one: one.cycles)
@@ -139,14 +160,15 @@ def plan_gemm(
         slowest.array_cycles,
         slowest.bus_cycles,
         candidates,
+        shared,
     )
 
 
 @lru_cache(maxsize=512)
 def _choose(
     config: ChipConfig, task: GemmTask, part: Part, timing: Timing, resident: bool
-) -> tuple[Blocking, int]:
-    """The blocking that the estimate likes best, and how many candidates there were."""
+) -> tuple[Blocking, int, int]:
+    """The blocking that the estimate likes best, its cycles, and how many candidates there were."""
     found = blockings(config, task, part, timing, resident)
     best: tuple[int, Blocking] | None = None
     tried = 0
@@ -165,8 +187,8 @@ def _choose(
             base = own[1] if own else blocking
             for variant in vary(config, task, base, few=operations > _OPERATIONS):
                 timed = _try(config, task, part, variant, timing)
-                if timed is not None and (own is None or timed.cycles < own[0]):
-                    own = (timed.cycles, variant)
+                if timed is not None and (own is None or timed < own[0]):
+                    own = (timed, variant)
         if own is not None and (best is None or own[0] < best[0]):
             best = own
         tried += own is not None
@@ -179,7 +201,7 @@ def _choose(
                 else f"the local memories of {config.name}; use a configuration with larger ones"
             )
         )
-    return best[1], len(found)
+    return best[1], best[0], len(found)
 
 
 def _lookahead(tiles: int) -> int:
@@ -191,19 +213,22 @@ def _lookahead(tiles: int) -> int:
 
 def _try(
     config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking, timing: Timing
-) -> Estimate | None:
+) -> int | None:
+    """Modelled cycles; None if the blocking does not fit."""
+    ahead, columns = _lookahead(timing.tiles), timing.a_sharing
     try:
-        program = tile_program(config, task, part, blocking, _lookahead(timing.tiles))
+        if columns == 1:
+            return estimate(tile_program(config, task, part, blocking, ahead).steps, timing).cycles
+        leading, following = (
+            tile_program(config, task, part, blocking, ahead, Share(0, columns, column)).steps
+            for column in (0, 1)
+        )
     except Infeasible:
         return None
-    return estimate(program.steps, timing)
-
-
-def _fit(
-    config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking, tiles: int
-) -> TileProgram:
-    """The program of one part; smaller parts fit wherever the largest does."""
-    return tile_program(config, task, part, blocking, _lookahead(tiles))
+    leader = estimate(leading, timing)
+    other = estimate(following, timing, leader.sent)
+    bus = leader.bus_cycles + (timing.share - 1) * other.bus_cycles
+    return max(leader.last_cycle, other.cycles, bus)
 
 
 def _beginnings(
@@ -234,27 +259,3 @@ def _ends(config: ChipConfig, task: GemmTask, blocking: Blocking, few: bool) -> 
 def _drains(config: ChipConfig, task: GemmTask, blocking: Blocking, few: bool) -> list[Blocking]:
     """The same blocking with its last results drained in more or fewer pieces."""
     return [] if few else [replace(blocking, tail_pieces=pieces) for pieces in (1, 4)]
-
-
-def _interleave(programs: list[TileProgram], timed: list[Estimate]) -> list[Step]:
-    """One ring order for all tiles: by the time each step is wanted, each tile's own order kept."""
-    streams = []
-    for tile, (program, times) in enumerate(zip(programs, timed, strict=True)):
-        latest, keyed = 0, []
-        for number, (step, start) in enumerate(zip(program.steps, times.starts, strict=True)):
-            # results wait in their queues; only loads and matmuls say how far a tile has come
-            if step.engine.value < 2:
-                latest = max(latest, start)
-            keyed.append(((latest, number, tile), step))
-        streams.append(keyed)
-    return [step for _, step in merge(*streams, key=lambda item: item[0])]
-
-
-def _interleave_prologues(programs: list[TileProgram]) -> list[Step]:
-    longest = max(len(program.prologue) for program in programs)
-    return [
-        program.prologue[number]
-        for number in range(longest)
-        for program in programs
-        if number < len(program.prologue)
-    ]
