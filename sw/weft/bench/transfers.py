@@ -98,8 +98,8 @@ def _cases(config: ChipConfig, address: int) -> dict[str, tuple[list[bytes], int
 
 
 def bandwidth() -> Iterator[Measurement]:
-    """Every kind of transfer on `base` with a transposer, from DRAM."""
-    config = preset("base").replace_tile(transpose=True)
+    """Every kind of transfer on `base` with int8 alone (rows of 16 bytes), from DRAM."""
+    config = preset("base").replace_tile(formats=("int8",), transpose=True)
     with Device("rtl", config, dram=Dram(latency_cycles=_LATENCY)) as device:
         memory = device.zeros(512 * _KIB)
         address = memory.address + 64 * _KIB
@@ -114,7 +114,7 @@ def bandwidth() -> Iterator[Measurement]:
             share = repeats * size / (twice - some) / config.flit_bytes
             yield Measurement(
                 name="bandwidth",
-                what=f"base, {what}: share of the port",
+                what=f"base (int8), {what}: share of the port",
                 value=100 * share,
                 unit="%",
                 demand=demand,
