@@ -28,6 +28,9 @@ PRESETS = {
         ChipConfig(name="base", tile=TileConfig(
             array_rows=16, array_cols=16, formats=_ALL, transpose=True,
             scratchpad_kib=256, accumulator_kib=64)),
+        # the same with int8 alone: simulates and builds several times faster
+        ChipConfig(name="base8", tile=TileConfig(
+            array_rows=16, array_cols=16, scratchpad_kib=256, accumulator_kib=64)),
         # mesh verification
         ChipConfig(name="quad", tile=TileConfig(
             array_rows=8, array_cols=8, formats=_ALL, transpose=True,
