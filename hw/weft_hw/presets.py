@@ -27,7 +27,9 @@ PRESETS = {
         # the reference tile
         ChipConfig(name="base", tile=TileConfig(
             array_rows=16, array_cols=16, formats=_ALL, transpose=True,
-            scratchpad_kib=256, accumulator_kib=64)),
+            scratchpad_kib=256, accumulator_kib=64),
+            # headers take 1 flit in 33
+            mesh=MeshConfig(max_packet_bytes=1024)),
         # the same with int8 alone: simulates and builds several times faster
         ChipConfig(name="base8", tile=TileConfig(
             array_rows=16, array_cols=16, scratchpad_kib=256, accumulator_kib=64)),
