@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from weft_hw.array.matmul import window_cycles as engine_cycles
 from weft_hw.config import ChipConfig
+from weft_hw.formats.table import Format
 from weft_hw.isa import Engine, Opcode, VectorOutput
 from weft_sim.dram import Dram
 from weft_sim.golden import matmul_int8
 
 from .commands import pack
 from .compiler.cost import window_cycles
+from .compiler.layout import layout_of
 from .compiler.program import SEMAPHORE_OF
 from .compiler.task import ceil_div, split
 from .device import Device
@@ -53,7 +55,9 @@ def array_window(
     config = resolve_config(preset)
     tile = config.tile
     width, lanes = tile.array_rows, tile.array_cols
-    a_stride, b_stride = ceil_div(k, width), ceil_div(n, lanes)
+    layout = layout_of(config, Format.INT8)
+    # scratchpad rows of a row of either operand
+    a_stride, b_stride = layout.rows_of(k), layout.rows_of(n)
     bank = tile.scratchpad_rows // tile.scratchpad_banks
     b_row = ceil_div(m * a_stride, bank) * bank
     out_row = 3 * tile.scratchpad_rows // 4
@@ -82,8 +86,8 @@ def array_window(
                 groups = ceil_div(columns, lanes)
                 matmul = pack(
                     Opcode.MATMUL, m=rows, k=k, n=columns, acc_stride=rows,
-                    a_row=m0 * a_stride, a_stride=a_stride,
-                    w_row=b_row + n0 // lanes, w_stride=b_stride,
+                    a_row=layout.unit(m0 * a_stride), a_stride=layout.unit(a_stride),
+                    w_row=layout.unit(b_row) + n0 // lanes, w_stride=layout.unit(b_stride),
                 )  # fmt: skip
                 device.submit([matmul]).wait()
                 device.submit(
