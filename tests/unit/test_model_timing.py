@@ -89,7 +89,7 @@ def test_bandwidth_and_latency_count() -> None:
 def test_known_transfers_are_the_same() -> None:
     """What is known of transfers, or worked out for loads alone, is what the machine does."""
     rng = np.random.default_rng(5)
-    for latency in (1, 60, 400):
+    for latency, stores in ((1, True), (60, True), (400, True), (1, False), (300, False)):
         commands = []
         for number in range(16):
             size, rows = int(rng.integers(1, 700)), int(rng.integers(1, 9))
@@ -97,7 +97,7 @@ def test_known_transfers_are_the_same() -> None:
                 "memory_address": int(rng.integers(0, 9000)), "memory_stride": size + number,
                 "row_bytes": size, "rows": rows, "local_stride": 176,
             }  # fmt: skip
-            opcode = Opcode.STORE if number % 5 == 4 else Opcode.LOAD
+            opcode = Opcode.STORE if stores and number % 5 == 4 else Opcode.LOAD
             commands.append(pack(opcode, **fields))
         seen = []
         for machine in (False, False, True):
