@@ -82,7 +82,7 @@ def _sums(before, sums, adds, floating):
         return fp32.add(fp32.flush(start), fp32.flush(sums.view(np.float32))).view(np.uint32)
 
 
-@pytest.mark.parametrize("name", ["nano", "quad", "micro"])
+@pytest.mark.parametrize("name", ["nano", "ecp5", "micro"])
 def test_accumulator(name):
     run_bench(
         Accumulator(preset(name)),

@@ -237,6 +237,6 @@ async def abort_answers_everything(dut):
         assert not int(dut.busy.value)
 
 
-@pytest.mark.parametrize("name", ["nano", "base", "micro"])
+@pytest.mark.parametrize("name", ["nano", "ecp5", "micro"])
 def test_matmul(name):
     run_bench(MatmulFixture(preset(name)), f"matmul_{name}", __name__, parameters={"preset": name})
