@@ -50,7 +50,7 @@ def _fails(device: Device, commands: list[bytes], status: Status, position: int)
     return error
 
 
-@pytest.mark.parametrize("number", [6, 77, 255])
+@pytest.mark.parametrize("number", [10, 77, 255])
 def test_unknown_opcode(open_device, number):
     """An opcode that names no command is taken for another one, or stops the chip for good."""
     device = open_device()
@@ -58,6 +58,19 @@ def test_unknown_opcode(open_device, number):
     bad[0] = number
     error = _fails(device, [_nop(), _nop(), bytes(bad), _nop()], Status.ILLEGAL_OPCODE, 2)
     assert "UNKNOWN" in error.command
+
+
+@pytest.mark.parametrize("opcode", [Opcode.PROGRAM, Opcode.RUN])
+def test_opcodes_that_are_not_built_in(open_device, opcode):
+    """A chip without a vector processor takes a microprogram for something else."""
+    _fails(open_device(), [_nop(), pack(opcode, m=1, n=1)], Status.ILLEGAL_OPCODE, 1)
+
+
+@pytest.mark.parametrize("options", [{"format": 2}, {"format": 1}, {"format": 9}, {"scaled": 1}])
+def test_formats_that_are_not_built_in(open_device, options):
+    """A chip multiplies in a format that it does not have."""
+    bad = pack(Opcode.MATMUL, m=1, k=1, n=1, **options)
+    _fails(open_device(), [_nop(), bad], Status.ILLEGAL_FIELD, 1)
 
 
 def test_tile_outside_the_mesh(open_device):
