@@ -63,7 +63,7 @@ def test_unknown_opcode(open_device, number):
 @pytest.mark.parametrize("opcode", [Opcode.PROGRAM, Opcode.RUN])
 def test_opcodes_that_are_not_built_in(open_device, opcode):
     """A chip without a vector processor takes a microprogram for something else."""
-    _fails(open_device(), [_nop(), pack(opcode, m=1, n=1)], Status.ILLEGAL_OPCODE, 1)
+    _fails(open_device(), [_nop(), pack(opcode, start=0)], Status.ILLEGAL_OPCODE, 1)
 
 
 @pytest.mark.parametrize("options", [{"format": 2}, {"format": 1}, {"format": 9}, {"scaled": 1}])
