@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 
 from weft_hw.array.operand import decodes
 from weft_hw.config import TileConfig
@@ -12,6 +11,7 @@ from weft_hw.memory.port import READ_LATENCY
 
 from ..local import LocalMemory
 from ..timing import TIMING
+from .bank_race import BankRace
 from .scales import ScaleReader
 from .shapes import MatmulShape
 from .traffic import ArrayTraffic
@@ -31,8 +31,7 @@ class ArrayPipeline:
     meanwhile, are in the shadows. So blocks of one command start ``max(M, R)`` cycles apart, unless
     their weights lie in a bank from which activations are read.
 
-    Commands with block scales go block by block. Scales are exact unless activations, weights and
-    scales all lie in one bank: which of the latter two uses a pause of the first is not followed.
+    Commands with block scales go block by block or, if their operands share a bank, cycle by cycle.
 
     ``stalls`` counts cycles in which the streamer waited for weights, ``conflicts`` those in which
     a weight row waited for its bank.
@@ -89,8 +88,10 @@ class ArrayPipeline:
         # weights of this command are read while activations of the one before are
         disjoint = not w_banks & (a_banks | self._a_banks)
         self._a_banks = a_banks
-        smooth = disjoint and shape.scales is None
-        walk = self._run_smoothly if smooth else self._run_with_conflicts
+        if shape.scales is None:
+            walk = self._run_smoothly if disjoint else self._run_with_conflicts
+        else:
+            walk = self._run_with_conflicts if disjoint else self._race
         walk(cycle, loader_taken + 1, taken + 1, not_before, shape, banks)
         self._stream_end = self._last_start + shape.m + self._paused
         # the queue before the streamer holds two
@@ -171,6 +172,40 @@ class ArrayPipeline:
             self._last_start, self._paused = start, paused
         self._last_ready = shifted - late
 
+    def _race(
+        self,
+        now: int,
+        load: int,
+        active: int,
+        not_before: int,
+        shape: MatmulShape,
+        banks: tuple[int, int],
+    ) -> None:
+        """Scaled operands in one bank: cycle by cycle."""
+        traffic = self.traffic
+
+        def busy(bank: int, cycle: int) -> bool:
+            return traffic.activations_until(bank, cycle) is not None
+
+        race = BankRace(
+            shape, self.rows, self._decodes, self._buffer_rows, traffic.scratchpad, busy
+        )
+        race.run(
+            load,
+            active,
+            not_before,
+            self._last_start + 1 + self._decodes,
+            self._last_ready + self._decodes,
+            (self._a_scales, self._w_scales),
+        )
+        for start, block, first, count in race.streams:
+            part = shape.rows(first, count)
+            traffic.add(part.run(start, count, 1, banks, block), now)
+        self.conflicts += race.conflicts
+        self.stalls += race.stalls
+        self._last_start, self._last_ready = race.last_start, race.last_ready
+        self._paused = race.end - race.last_start - shape.m
+
     def _read_scales(self, reader: ScaleReader, row: int) -> int:
         """Asks for the next row of scales; the first cycle in which it can be used."""
         traffic, bank = self.traffic, self.traffic.scratchpad.bank(row)
@@ -205,13 +240,7 @@ class ArrayPipeline:
             here = max(here, ready)
             if not first:
                 start = here
-            part = replace(
-                shape,
-                m=count,
-                a_row=shape.a_row + first * shape.a_stride,
-                acc_row=shape.acc_row + first,
-            )
-            self.traffic.add(part.run(here, count, 1, banks, block), now)
+            self.traffic.add(shape.rows(first, count).run(here, count, 1, banks, block), now)
             here += count
             self._a_scales.free(here - 1)
         return start, here - start - shape.m

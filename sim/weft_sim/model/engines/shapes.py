@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..local import LocalMemory
 from .traffic import BlockRun
@@ -55,6 +55,15 @@ class MatmulShape:
     @property
     def blocks(self) -> int:
         return self.k_blocks * self.n_blocks
+
+    def rows(self, first: int, count: int) -> MatmulShape:
+        """The same for some of its matrix rows."""
+        return replace(
+            self,
+            m=count,
+            a_row=self.a_row + first * self.a_stride,
+            acc_row=self.acc_row + first,
+        )
 
     def a_banks(self) -> int:
         """Banks of its activations, a bit each."""
