@@ -15,7 +15,7 @@ Timing, from the first weight read: the closed form is ``window_cycles``. Throug
 (nb, kb) every max(M, R) cycles.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -30,7 +30,7 @@ from ..tile.engine import Done, EnginePort
 from .collector import Collector, CollectParams
 from .decode import is_float
 from .operand import decodes
-from .scale_reader import ScaleParams, ScaleReader, scale_groups
+from .scale_port import read_scales
 from .streamer import ActivationStreamer, StreamParams
 from .systolic import SystolicArray, array_latency
 from .weight_loader import WeightLoader, WeightParams
@@ -140,7 +140,7 @@ class MatmulEngine(wiring.Component):
         ]
         if "mxfp8" in tile.formats:
             m.d.comb += [w.scaled.eq(command.scaled), a.scaled.eq(command.scaled)]
-            self._read_scales(m, command, pending, quit_, streamer, loader)
+            pending |= read_scales(m, tile, command, self.scales, loader, streamer, quit_)
         if decodes(tile):
             m.d.comb += [w.format.eq(command.format), a.format.eq(command.format)]
         if tile.has_float:
@@ -252,48 +252,6 @@ class MatmulEngine(wiring.Component):
                 m.next = "RUN"
         m.d.comb += [loader.quit.eq(quit_), streamer.quit.eq(quit_)]
         return m
-
-    def _read_scales(self, m, command, pending, quit_, streamer, loader):
-        """Readers of block scales, one port for all of them: weights first, then by group."""
-        tile = self.config.tile
-        requests = []
-        for name, user, prefix in (("weights", loader, "w"), ("streams", streamer, "a")):
-            readers = []
-            for group in range(scale_groups(tile)):
-                key = f"{name}_scales_{group}"
-                reader = ScaleReader(tile, group=group, weights=name == "weights")
-                m.submodules[f"{key}_reader"] = reader
-                fifo = SyncFIFO(width=ScaleParams.as_shape().size, depth=2)
-                m.submodules[key] = pending[key] = fifo
-                params = ScaleParams(fifo.w_data)
-                m.d.comb += [
-                    params.row.eq(command[f"{prefix}_scale_row"]),
-                    params.stride.eq(command[f"{prefix}_scale_stride"]),
-                    params.m.eq(command.m), params.k.eq(command.k), params.n.eq(command.n),
-                    reader.command.valid.eq(fifo.r_rdy),
-                    reader.command.payload.as_value().eq(fifo.r_data),
-                    fifo.r_en.eq(reader.command.ready | quit_),
-                    reader.quit.eq(quit_),
-                ]
-                link(m, reader.scales, getattr(user, f"scales_{group}"))
-                readers.append(reader)
-            requests += [reader.read for reader in readers]
-            faults = [reader.fault for reader in readers]
-            m.d.comb += user.scale_fault.eq(Cat(faults).any())
-            for reader in reversed(readers):
-                with m.If(reader.fault):
-                    m.d.comb += user.scale_fault_row.eq(reader.fault_row)
-        blocked = Const(0, 1)
-        for port in requests:
-            with m.If(port.request.valid & ~blocked):
-                m.d.comb += self.scales.request.payload.eq(port.request.payload)
-            m.d.comb += [
-                port.request.ready.eq(self.scales.request.ready & ~blocked),
-                port.response.payload.eq(self.scales.response.payload),
-                port.response.valid.eq(self.scales.response.valid),
-            ]
-            blocked = blocked | port.request.valid
-        m.d.comb += self.scales.request.valid.eq(blocked)
 
     def _has_format(self, command):
         """The command's format, and block scales if it has any, are built in."""
