@@ -175,12 +175,12 @@ class Drain:
         out, added = self.layout, self.residual
         out_stride = out.unit(self._rows_of(block.n))
         added_stride = added.stride_of(block.column_panel[1])
-        known = {
+        known: dict[str, tuple[Format, int, int, int, int]] = {
             "acc": (sums, accumulators + first, 1, block.m, 1),
-            "out": (task.out_format, out.unit(out_row), out_stride, out.units_per_vector),
-            "bias": (Format.FP32, bias, 0, self.wide_rows),
-            "scale": (Format.FP32, scale, 0, self.wide_rows),
-            "residual": (task.residual_format, residual, added_stride, added.units_per_vector),
+            "out": (task.out_format, out.unit(out_row), out_stride, out.units_per_vector, 0),
+            "bias": (Format.FP32, bias, 0, self.wide_rows, 0),
+            "scale": (Format.FP32, scale, 0, self.wide_rows, 0),
+            "residual": (task.residual_format, residual, added_stride, added.units_per_vector, 0),
         }
         fields = {"m": rows, "n": block.n}
         for number, name in enumerate(epilogue.streams):

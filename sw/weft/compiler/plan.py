@@ -124,7 +124,7 @@ def plan_gemm(
     largest = max(parts, key=lambda part: (part.m * part.n, part.m))
     # what is best depends on sizes only, not on where operands lie or which tile it is
     alike = replace(largest, tile=(0, 0), endpoint=0, m0=0, n0=0)
-    given = {name: 0 for name in _NOWHERE if getattr(task, name) is not None}
+    given: dict[str, Any] = {name: 0 for name in _NOWHERE if getattr(task, name) is not None}
     shape = replace(shape, **given)
     blocking, modelled, candidates = _choose(config, shape, alike, timing, resident)
     shared = False
