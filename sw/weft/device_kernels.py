@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .kernels.attention import attention
 from .kernels.conv import Conv2d
@@ -13,6 +13,7 @@ from .kernels.rowwise import combine, layer_norm, map_elements, rms_norm, rotary
 
 if TYPE_CHECKING:
     from .buffer import DeviceBuffer
+    from .device import Device
     from .event import Event
     from .kernels.operands import Operand
     from .microscaling import MxArray
@@ -28,13 +29,18 @@ class DeviceKernels:
     for it. Options, and what is raised: see the functions of ``weft.kernels`` that are named.
     """
 
+    @property
+    def _device(self) -> Device:
+        """This object, as kernels know it: ``Device`` is the one class that inherits from here."""
+        return cast("Device", self)
+
     def matmul(self, a: Operand | MxArray, b: Operand | MxArray, **options: Any) -> DeviceBuffer:
         """``a @ b`` on the device; see ``weft.kernels.matmul.matmul_async`` for the options."""
-        return matmul_async(self, a, b, **options).wait()
+        return matmul_async(self._device, a, b, **options).wait()
 
     def matmul_async(self, a: Operand | MxArray, b: Operand | MxArray, **options: Any) -> Event:
         """Like ``matmul``, but returns an event at once; its ``wait()`` gives the buffer."""
-        return matmul_async(self, a, b, **options)
+        return matmul_async(self._device, a, b, **options)
 
     def conv2d(self, x: Operand, weight: Any, **options: Any) -> DeviceBuffer:
         """Images (B, H, W, Cin) through a kernel (KH, KW, Cin / groups, Cout): (B, OH, OW, Cout).
@@ -45,53 +51,53 @@ class DeviceKernels:
         """
         names = ("stride", "padding", "dilation", "groups", "pad_value")
         geometry = {name: options.pop(name) for name in names if name in options}
-        return Conv2d(self, weight, **geometry)(x, **options)
+        return Conv2d(self._device, weight, **geometry)(x, **options)
 
     def softmax(self, x: Operand, **options: Any) -> DeviceBuffer:
         """Along the last axis; ``weft.kernels.rowwise.softmax``."""
-        return softmax(self, x, **options).result
+        return softmax(self._device, x, **options).result
 
     def attention(
         self, q: Operand, k: Operand, v: Operand, *, heads: int, **options: Any
     ) -> DeviceBuffer:
         """Multi-head attention, fused in the tiles; ``weft.kernels.attention.attention``."""
-        return attention(self, q, k, v, heads=heads, **options).result
+        return attention(self._device, q, k, v, heads=heads, **options).result
 
     def gather(self, table: Operand, indices: Operand, **options: Any) -> DeviceBuffer:
         """``table[indices]``; ``weft.kernels.gather.gather``."""
-        return gather(self, table, indices, **options).result
+        return gather(self._device, table, indices, **options).result
 
     def rotary(self, x: Operand, cos: Operand, sin: Operand, **options: Any) -> DeviceBuffer:
         """Rotary position embedding; ``weft.kernels.rowwise.rotary``."""
-        return rotary(self, x, cos, sin, **options).result
+        return rotary(self._device, x, cos, sin, **options).result
 
     def max_pool2d(self, x: Operand, window: Any, **options: Any) -> DeviceBuffer:
         """Largest values of windows of images; ``weft.kernels.pool.max_pool2d``."""
-        return max_pool2d(self, x, window, **options).result
+        return max_pool2d(self._device, x, window, **options).result
 
     def average_pool2d(self, x: Operand, window: Any, **options: Any) -> DeviceBuffer:
         """Means of windows of images; ``weft.kernels.pool.average_pool2d``."""
-        return average_pool2d(self, x, window, **options).result
+        return average_pool2d(self._device, x, window, **options).result
 
     def layer_norm(self, x: Operand, gamma: Operand, beta: Operand, **options: Any) -> DeviceBuffer:
         """Along the last axis; ``weft.kernels.rowwise.layer_norm``."""
-        return layer_norm(self, x, gamma, beta, **options).result
+        return layer_norm(self._device, x, gamma, beta, **options).result
 
     def rms_norm(self, x: Operand, gamma: Operand, **options: Any) -> DeviceBuffer:
         """Along the last axis; ``weft.kernels.rowwise.rms_norm``."""
-        return rms_norm(self, x, gamma, **options).result
+        return rms_norm(self._device, x, gamma, **options).result
 
     def add(self, x: Operand, y: Operand, **options: Any) -> DeviceBuffer:
         """``x + y``, ``y`` of the shape of ``x`` or a vector; ``weft.kernels.rowwise.combine``."""
-        return combine(self, "add", x, y, **options).result
+        return combine(self._device, "add", x, y, **options).result
 
     def multiply(self, x: Operand, y: Operand, **options: Any) -> DeviceBuffer:
         """``x * y``, ``y`` of the shape of ``x`` or a vector; ``weft.kernels.rowwise.combine``."""
-        return combine(self, "multiply", x, y, **options).result
+        return combine(self._device, "multiply", x, y, **options).result
 
     def apply(self, name: str, x: Operand, **options: Any) -> DeviceBuffer:
         """An element-wise function by name; ``weft.kernels.rowwise.map_elements``."""
-        return map_elements(self, name, x, **options).result
+        return map_elements(self._device, name, x, **options).result
 
     def relu(self, x: Operand, **options: Any) -> DeviceBuffer:
         """``max(x, 0)``."""

@@ -175,8 +175,8 @@ def reference_page(config: ChipConfig) -> str:
         "",
         *_layout_table(microcode.Instruction),
     ]
-    for enum in (microcode.Op, microcode.Source, microcode.Fill):
-        page += ["", f"### {enum.__name__}", "", _doc(enum), "", *_enum_table(enum)]
+    for codes in (microcode.Op, microcode.Source, microcode.Fill):
+        page += ["", f"### {codes.__name__}", "", _doc(codes), "", *_enum_table(codes)]
     page += [
         "",
         "## Registers",

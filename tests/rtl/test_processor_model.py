@@ -43,4 +43,5 @@ def test_a_schedule_follows_the_rules(name: str, seed: int) -> None:
             while True:
                 next(plan)
         except StopIteration as end:
-            assert end.value == Predictor(tile, run).run(program).done, (run, program)
+            done = end.value
+        assert done == Predictor(tile, run).run(program).done, (run, program)

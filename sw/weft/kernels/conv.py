@@ -165,6 +165,7 @@ class Conv2d:
         images = on_device(device, x)
         placed = place(device, finished.operands)
         chosen = choose_tiles(device, tiles)
+        addresses: dict[str, Any] = {f"{name}_address": at.address for name, at in placed.items()}
         task = GemmTask(
             m=rows,
             k=0,
@@ -174,7 +175,7 @@ class Conv2d:
             out_address=out.address,
             format=self.kind.format,
             out_format=finished.out_format,
-            **{f"{name}_address": buffer.address for name, buffer in placed.items()},
+            **addresses,
             **finished.task,
         )
         keep = (images, *placed.values())

@@ -48,11 +48,11 @@ def plan_matmul(
     placed = place(device, {**operands, **finished.operands})
     if out is None:
         out = device.empty((m, n), dtype_of(finished.out_format))
+    addresses: dict[str, Any] = {f"{name}_address": at.address for name, at in placed.items()}
     task = GemmTask(
         m=m, k=k, n=n, format=kind.format, out_format=finished.out_format, out_address=out.address,
         scaled="a_scales" in placed, b_transposed=transpose_b,
-        **{f"{name}_address": buffer.address for name, buffer in placed.items()},
-        **finished.task,
+        **addresses, **finished.task,
     )  # fmt: skip
     return plan_task(
         device,

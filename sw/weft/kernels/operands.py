@@ -19,9 +19,11 @@ LARGEST_DIMENSION = 65_535
 Operand: TypeAlias = np.ndarray | DeviceBuffer
 
 
-def check_operand(device: Device, value: object, what: str, dtype: Any, dimensions: int) -> Operand:
-    """``value`` if it is an array or buffer of that dtype (any, if None) and number of dimensions,
-    in reach of this device.
+def check_operand(
+    device: Device, value: object, what: str, dtype: Any, dimensions: int | None
+) -> Operand:
+    """``value`` if it is an array or buffer of that dtype (any, if None) and number of dimensions
+    (any, if None), in reach of this device.
 
     Raises
     ------
