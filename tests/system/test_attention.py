@@ -191,7 +191,7 @@ def test_mistakes(device, arguments, options, kind, message):
 
 def test_chips_that_cannot_turn():
     """A chip without the transposing load multiplies with keys as they are."""
-    config = preset("quad").replace_tile(formats=MICRO.tile.formats)
+    config = preset("quad").replace_tile(transpose=False)
     with (
         Device("model", config, dram=Dram(size_bytes=1 << 20)) as device,
         pytest.raises(ValueError, match="quad must be built with transpose, which turns keys"),
