@@ -121,6 +121,15 @@ def test_closed_target():
 
 def test_run_can_be_interrupted():
     """A long run that ignores Ctrl-C."""
+    # a shell's background job ignores it from the start
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _interrupted_run()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interrupted_run():
     with copy_target() as target:
         timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
