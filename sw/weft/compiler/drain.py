@@ -17,6 +17,10 @@ from .walk import Block
 
 __all__ = ["Drain", "VectorOperands"]
 
+#: Pieces of results that the region for them has room for: one is drained, one stored, and others
+#: wait for memory's answer.
+_PLACES = 4
+
 
 @dataclass(frozen=True, slots=True)
 class VectorOperands:
@@ -87,9 +91,10 @@ class Drain:
         """
         stride = self._rows_of(block.n)
         rows = self.region.rows
-        largest = rows // (2 * stride) if 2 * stride <= rows else rows // stride
-        if largest == 0:
+        places = min(_PLACES, rows // stride)
+        if places == 0:
             raise Infeasible
+        largest = rows // (places * stride)
         largest = min(largest, ceil_div(block.m, pieces))
         for first, length in split(block.m, largest):
             slot, release = self.region.use(self.pieces, (self.pieces,), length * stride)

@@ -12,7 +12,7 @@ from .drain import Drain, VectorOperands
 from .fetch import Fetch
 from .layout import layout_of
 from .program import Step
-from .regions import Slot, a_rows_of, b_rows_of, regions_of
+from .regions import Slot, a_rows_of, accumulator_rows_of, b_rows_of, regions_of
 from .share import ARRIVED, Share
 from .task import Blocking, GemmTask, Infeasible, Part, ceil_div
 from .walk import Block, Operation, walk
@@ -97,6 +97,8 @@ class _Emitter:
         self.drain = Drain(config, task, part, self.regions.out, self._add)
         # the block that is cut up at the end, its pieces, and the one before
         self.tail = len(self.blocks) - 2 - blocking.tail_m - blocking.tail_n
+        # block -> first accumulator row, and the block that must be drained before, if any
+        self.accumulators = accumulator_rows_of(config, self.blocks, self.tail)
         # block -> number of its last operation
         self.end_of_block = {op.block: at for at, op in enumerate(self.operations) if op.last}
 
@@ -237,18 +239,12 @@ class _Emitter:
             store.wait = self.share.credits
         self.sent.append(store)
 
-    def _accumulator(self, block: int) -> int:
-        """First accumulator row of a block: halves take turns, so that one drains while the other
-        fills.
-        """
-        return block % 2 * (self.config.tile.accumulator_rows // 2)
-
     def _emit_matmul(
         self, number: int, operation: Operation, slots: tuple[Slot, Slot, Slot | None]
     ) -> None:
         block, layout = self.blocks[operation.block], self.layout
         needs = [self.loaded[slot] for slot in slots[:2] if slot in self.loaded]
-        before = operation.block - 2
+        accumulators, before = self.accumulators[operation.block]
         if operation.k0 == 0 and before >= 0:
             needs.append(self.drain.last_vector[self.end_of_block[before]])
         a_stride = layout.stride_of(operation.k)
@@ -262,7 +258,7 @@ class _Emitter:
             "a_stride": a_stride,
             "w_row": layout.unit(slots[1].start) + across * layout.units_per_vector,
             "w_stride": layout.stride_of(block.column_panel[1]),
-            "acc_row": self._accumulator(operation.block),
+            "acc_row": accumulators,
             "acc_stride": block.m,
             "accumulate": int(operation.k0 > 0),
             "format": self.task.format.value,
@@ -290,6 +286,6 @@ class _Emitter:
         needs = [self.matmuls[number]]
         if operands is not None:
             needs.append(self.loaded[operands])
-        accumulators = self._accumulator(block_number)
+        accumulators = self.accumulators[block_number][0]
         at = operands.start if operands else 0
         self.drain.emit(number, block, accumulators, at, needs, max(1, pieces))

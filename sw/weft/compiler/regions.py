@@ -14,8 +14,18 @@ from weft_hw.config import ChipConfig
 
 from .layout import SCALED_OPERANDS, layout_of
 from .task import Blocking, GemmTask, Infeasible, Part, ceil_div, split
+from .walk import Block
 
-__all__ = ["Region", "Regions", "Slot", "a_rows_of", "b_rows_of", "regions_of", "scale_groups"]
+__all__ = [
+    "Region",
+    "Regions",
+    "Slot",
+    "a_rows_of",
+    "accumulator_rows_of",
+    "b_rows_of",
+    "regions_of",
+    "scale_groups",
+]
 
 
 @dataclass(slots=True, eq=False)
@@ -101,6 +111,27 @@ def b_rows_of(config: ChipConfig, task: GemmTask, k: int, n: int) -> int:
     layout = layout_of(config, task.format)
     scales = scale_groups(task, k) * ceil_div(n, config.tile.row_bytes)
     return k * layout.rows_of(n) + scales
+
+
+def accumulator_rows_of(
+    config: ChipConfig, blocks: list[Block], tail: int
+) -> list[tuple[int, int]]:
+    """Of each block, its first accumulator row, and the block that must be drained before it
+    begins (negative: none).
+
+    Halves take turns, so that one drains while the other fills: the array's updates hold up drains
+    from the same half. Only blocks from ``tail`` on, short ones, begin while the last but one still
+    drains, beside it.
+    """
+    half = config.tile.accumulator_rows // 2
+    halves = (Region(0, half), Region(half, half))
+    found = []
+    for number, block in enumerate(blocks):
+        rows = block.m * ceil_div(block.n, config.tile.array_cols)
+        slot, release = halves[number % 2].use(number, (number,), rows)
+        before = number - 2 if number < tail or release is None else release
+        found.append((slot.start, before))
+    return found
 
 
 def regions_of(config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking) -> Regions:
