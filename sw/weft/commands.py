@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from amaranth.hdl import Shape
@@ -44,7 +45,7 @@ class Field:
     offset: int
     width: int
     signed: bool
-    enum: type | None
+    enum: type[Enum] | None
 
     @property
     def low(self) -> int:
@@ -63,7 +64,7 @@ class Field:
             if it is not an integer (or a member of the field's enum), or does not fit.
         """
         if self.enum is not None and isinstance(value, self.enum):
-            value = value.value  # type: ignore[attr-defined]
+            value = value.value
         if isinstance(value, bool | np.bool_ | np.integer):
             value = int(value)
         if not isinstance(value, int):
@@ -115,7 +116,7 @@ def _array_fields(layout: data.ArrayLayout, base: int, name: str) -> dict[str, F
 
 def _field(name: str, offset: int, shape: object) -> Field:
     cast = Shape.cast(shape)
-    enum = shape if isinstance(shape, type) else None
+    enum = shape if isinstance(shape, type) and issubclass(shape, Enum) else None
     return Field(name, offset, cast.width, cast.signed, enum)
 
 

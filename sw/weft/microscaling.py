@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import ml_dtypes
 import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from .buffer import DeviceBuffer
@@ -87,7 +88,9 @@ class MxArray:
         return np.where(exponents == 255 - _BIAS, np.nan, values).astype(np.float32)
 
 
-def mx(values: np.ndarray, dtype: object = ml_dtypes.float8_e4m3fn, *, axis: int = 1) -> MxArray:
+def mx(
+    values: np.ndarray, dtype: npt.DTypeLike = ml_dtypes.float8_e4m3fn, *, axis: int = 1
+) -> MxArray:
     """A matrix of floats in MX: 32 at a time along ``axis`` share the scale ``2**(floor(log2(
     largest)) - e)``, ``e`` the largest exponent of ``dtype``; elements are rounded to nearest even,
     and saturate.
@@ -101,7 +104,7 @@ def mx(values: np.ndarray, dtype: object = ml_dtypes.float8_e4m3fn, *, axis: int
     TypeError, ValueError
         if ``values`` is not a matrix of finite floats, or ``dtype`` no fp8.
     """
-    element = np.dtype(dtype)  # type: ignore[call-overload]
+    element = np.dtype(dtype)
     if element not in _LARGEST:
         raise TypeError(
             f"dtype must be float8_e4m3fn or float8_e5m2, whose elements MX scales, not {element}"

@@ -76,7 +76,7 @@ class Conv2d:
         device.require_open()
         if not isinstance(weight, np.ndarray):
             raise TypeError(f"weight must be a numpy array, not {type(weight).__name__}")
-        weight = check_operand(device, weight, "weight", None, 4)  # type: ignore[assignment]
+        weight = check_operand(device, weight, "weight", None, 4)
         self.device = device
         self.kind = conv_kind(device, weight.dtype)
         self.geometry = Geometry(

@@ -89,15 +89,15 @@ def _operands(
             )
         a, b = a.elements, b.elements
     # dtypes that no chip has are refused before the rest is looked at
-    checked = check_operand(device, a, "a", None, 2)
-    kind = operand_type(device.config, checked.dtype, "a")
-    b = check_operand(device, b, "b", kind.dtype, 2)  # type: ignore[arg-type]
-    if b.shape[1 if transpose_b else 0] != checked.shape[1]:
+    left = check_operand(device, a, "a", None, 2)
+    kind = operand_type(device.config, left.dtype, "a")
+    right = check_operand(device, b, "b", kind.dtype, 2)
+    if right.shape[1 if transpose_b else 0] != left.shape[1]:
         raise ValueError(
-            f"a and b must agree in K: a is {checked.shape}, so b must have {checked.shape[1]} "
-            f"{'columns' if transpose_b else 'rows'}, not shape {b.shape}"
+            f"a and b must agree in K: a is {left.shape}, so b must have {left.shape[1]} "
+            f"{'columns' if transpose_b else 'rows'}, not shape {right.shape}"
         )
-    return kind, {"a": checked, "b": b, **scales}
+    return kind, {"a": left, "b": right, **scales}
 
 
 def _check_turning(device: Device, b: Operand | MxArray) -> None:

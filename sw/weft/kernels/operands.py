@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from ..buffer import DeviceBuffer, check_array
 
@@ -19,8 +20,24 @@ LARGEST_DIMENSION = 65_535
 Operand: TypeAlias = np.ndarray | DeviceBuffer
 
 
+@overload
 def check_operand(
-    device: Device, value: object, what: str, dtype: Any, dimensions: int | None
+    device: Device,
+    value: np.ndarray,
+    what: str,
+    dtype: npt.DTypeLike | None,
+    dimensions: int | None,
+) -> np.ndarray: ...
+
+
+@overload
+def check_operand(
+    device: Device, value: object, what: str, dtype: npt.DTypeLike | None, dimensions: int | None
+) -> Operand: ...
+
+
+def check_operand(
+    device: Device, value: object, what: str, dtype: npt.DTypeLike | None, dimensions: int | None
 ) -> Operand:
     """``value`` if it is an array or buffer of that dtype (any, if None) and number of dimensions
     (any, if None), in reach of this device.

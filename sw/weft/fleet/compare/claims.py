@@ -50,7 +50,18 @@ def claims() -> tuple[Claim, ...]:
     text = (resources.files("weft.fleet.compare") / "claims.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
     return tuple(
-        Claim(**{**row, "low": float(row["low"]), "high": float(row["high"])})  # type: ignore[arg-type]
+        Claim(
+            subject=row["subject"],
+            quantity=row["quantity"],
+            low=float(row["low"]),
+            high=float(row["high"]),
+            work=row["work"],
+            source=row["source"],
+            locator=row["locator"],
+            date=row["date"],
+            kind=row["kind"],
+            note=row["note"],
+        )
         for row in rows
     )
 

@@ -37,7 +37,7 @@ def _chip(word: str, like: ChipSpec | None = None) -> ChipSpec:
     count = like.count if like else 32
     if rack and count % 72 == 0:
         return ChipSpec(name=word, count=count, node_chips=72)
-    return ChipSpec(name=word, count=count, **own)  # type: ignore[arg-type]
+    return ChipSpec(name=word, count=count, **own)
 
 
 def pair(built: str, rival: str) -> Scenario:

@@ -6,6 +6,7 @@ from weft.fleet.power.node import NodePower, node_power
 from weft.fleet.power.site import (
     PowerBreakdown,
     PowerSwing,
+    SiteShape,
     check_site_limit,
     power_swing,
     provisioned_power_w,
@@ -19,6 +20,7 @@ __all__ = [
     "NodePower",
     "PowerBreakdown",
     "PowerSwing",
+    "SiteShape",
     "cap_power",
     "check_site_limit",
     "chip_power",

@@ -1,6 +1,7 @@
 """Power of a site: nodes, fabric, storage, distribution, cooling; limits and swings."""
 
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from weft.fleet.quantity import Num
 __all__ = [
     "PowerBreakdown",
     "PowerSwing",
+    "SiteShape",
     "check_site_limit",
     "power_swing",
     "provisioned_power_w",
@@ -72,6 +74,17 @@ class PowerBreakdown:
             "cooling_fixed"
         ).split()
         return {name: getattr(self, f"{name}_w") for name in names}
+
+
+class SiteShape(TypedDict, total=False):
+    """The keyword arguments of `site_power` that describe the site."""
+
+    node_chips: int
+    cooling: str
+    pue: Num | None
+    optics: str
+    layers: int
+    queries_per_node_per_s: Num
 
 
 def _it_parts(
@@ -159,11 +172,11 @@ def site_power(
 
 
 def provisioned_power_w(
-    machine: Machine, chips: int, constants: Constants | None = None, **site: object
+    machine: Machine, chips: int, constants: Constants | None = None, **site: Unpack[SiteShape]
 ) -> Num:
     """Watts an operator contracts: every chip at its limit, times `power.site.provision_margin`."""
     c = constants if constants is not None else default_constants()
-    full = site_power(machine, chips, machine.board_power_max_w, c, **site)  # type: ignore[arg-type]
+    full = site_power(machine, chips, machine.board_power_max_w, c, **site)
     return full.site_w * c["power.site.provision_margin"]
 
 
@@ -173,7 +186,7 @@ def check_site_limit(
     chip_w: Num,
     limit_w: float,
     constants: Constants | None = None,
-    **site: object,
+    **site: Unpack[SiteShape],
 ) -> PowerBreakdown:
     """Site power within `limit_w`, capping the chips if that is enough (median over draws).
 
@@ -184,7 +197,7 @@ def check_site_limit(
     """
 
     def at(watts: Num) -> PowerBreakdown:
-        return site_power(machine, chips, watts, constants, **site)  # type: ignore[arg-type]
+        return site_power(machine, chips, watts, constants, **site)
 
     def level(power: PowerBreakdown) -> float:
         return float(np.median(power.site_w))
@@ -223,7 +236,7 @@ def power_swing(
     step_s: Num,
     exposed_share: Num,
     constants: Constants | None = None,
-    **site: object,
+    **site: Unpack[SiteShape],
 ) -> PowerSwing:
     """Swing between computing and waiting for the network, all chips in step.
 
@@ -236,7 +249,7 @@ def power_swing(
         (chip_w - waiting * exposed_share) / np.maximum(1.0 - exposed_share, 1e-6),
         machine.board_power_max_w * c["power.site.chip_peak_over_mean"],
     )
-    high = site_power(machine, chips, high_chip, c, **site).site_w  # type: ignore[arg-type]
-    low = site_power(machine, chips, waiting, c, **site).site_w  # type: ignore[arg-type]
+    high = site_power(machine, chips, high_chip, c, **site).site_w
+    low = site_power(machine, chips, waiting, c, **site).site_w
     held = (high - low) * exposed_share * (1.0 - exposed_share) * step_s
     return PowerSwing(high, low, high - low, step_s, held)

@@ -139,13 +139,26 @@ def facts() -> tuple[Fact, ...]:
         if not row["source"] or not row["date"]:
             raise FleetError(f"{where}: a fact needs a source and a date")
         value = float(row["value"])
-        numbers = {
-            "given": float(row["given"]),
-            "value": value,
-            "low": float(row["low"] or value),
-            "high": float(row["high"] or value),
-        }
-        rows.append(Fact(**{**row, **numbers}))  # type: ignore[arg-type]
+        rows.append(
+            Fact(
+                fleet=row["fleet"],
+                fact=row["fact"],
+                chip=row["chip"],
+                site_pue=row["site_pue"],
+                quantity=row["quantity"],
+                given=float(row["given"]),
+                value=value,
+                low=float(row["low"] or value),
+                high=float(row["high"] or value),
+                unit=row["unit"],
+                relation=row["relation"],
+                source=row["source"],
+                locator=row["locator"],
+                date=row["date"],
+                kind=row["kind"],
+                note=row["note"],
+            )
+        )
     return tuple(rows)
 
 

@@ -45,6 +45,7 @@ def ranking_work(
     return WorkResult(
         kind="ranking",
         chips=chips,
+        chips_in_step=spec.replica_chips,
         precision=spec.precision,
         tflops_per_chip=done / 1e12,
         mfu=ideal,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from weft.fleet.compare import Comparison
+    from weft.fleet.scenarios.facts import FactCheck
+
 __all__ = ["HEADLINES", "AnswerBands", "ScenarioResult", "SideBands", "headlines", "side_bands"]
 
 HEADLINES = (
@@ -145,10 +148,10 @@ class ScenarioResult:
     rival: SideBands | None
     refused: str
     """Why there is no rival, where the file asked for none and the default cannot do the work."""
-    comparison: Any
-    """`weft.fleet.compare.Comparison`, or None where only one chip was asked for."""
-    facts: tuple[Any, ...]
-    """Checks against public facts (`weft.fleet.scenarios.facts.FactCheck`)."""
+    comparison: "Comparison | None"
+    """None where only one chip was asked for."""
+    facts: "tuple[FactCheck, ...]"
+    """Checks against public facts."""
     provenance: tuple[dict[str, object], ...]
 
     @property

@@ -135,7 +135,7 @@ def _facts(entries: list[Any], where: str) -> tuple[Quantity, ...]:
     return tuple(facts)
 
 
-DEFAULT_RIVAL = {"formats": ["int8", "fp8", "bf16"], "volume": 100000.0}
+DEFAULT_RIVAL: dict[str, Any] = {"formats": ["int8", "fp8", "bf16"], "volume": 100000.0}
 """The Weft chip that stands against a scenario without a `[rival]`: formats assumed (its notes say
 so), one-off cost spread over a programme of 100,000 chips and not over one small case."""
 

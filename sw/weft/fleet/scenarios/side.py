@@ -1,14 +1,13 @@
 """One side of a scenario: a chip, its workloads, its site, its bill."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from weft.fleet.constants import Constants
 from weft.fleet.errors import InfeasibleError
 from weft.fleet.machines import Machine
-from weft.fleet.power import PowerBreakdown, node_power, power_swing, site_power
+from weft.fleet.power import PowerBreakdown, SiteShape, node_power, power_swing, site_power
 from weft.fleet.quantity import Num
 from weft.fleet.scenarios.bill import Bill, bill
 from weft.fleet.scenarios.chips import build
@@ -78,7 +77,7 @@ def scaled(power: PowerBreakdown, factor: Num) -> PowerBreakdown:
     return PowerBreakdown(**parts, chips=power.chips)
 
 
-def _site_shape(spec: ChipSpec, site: SiteSpec, chips: int, c: Constants) -> dict[str, Any]:
+def _site_shape(spec: ChipSpec, site: SiteSpec, chips: int, c: Constants) -> SiteShape:
     """What `site_power` and `power_swing` need to know of the site."""
     return {
         "node_chips": min(spec.node_chips, chips),
@@ -95,7 +94,7 @@ def _swing_w(
     """Swing of one synchronous job between computing and waiting, seen by the grid."""
     waits = ("traffic", "sends", "bubble")
     exposed = sum(share for name, share in work.waterfall if name.endswith(waits))
-    chips = int(work.details["chips per job"])  # type: ignore[call-overload]
+    chips = work.chips_in_step
     shape = _site_shape(spec, site, chips, c)
     return power_swing(machine, chips, work.chip_w, work.step_s, exposed, c, **shape).swing_w
 

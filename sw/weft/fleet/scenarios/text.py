@@ -1,9 +1,14 @@
 """A scenario's answer as text."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from weft.fleet.scenarios.bands import Band
+from weft.fleet.scenarios.facts import FactCheck
 from weft.fleet.scenarios.result import AnswerBands, ScenarioResult, SideBands
+
+if TYPE_CHECKING:
+    from weft.fleet.compare import Comparison
 
 __all__ = ["amount", "band_text", "render", "render_facts"]
 
@@ -86,8 +91,7 @@ def _parts(title: str, parts: dict[str, float], unit: str) -> str:
     )
 
 
-def _comparison(result: ScenarioResult) -> Iterable[str]:
-    c = result.comparison
+def _comparison(c: "Comparison") -> Iterable[str]:
     yield f"{c.rival} over {c.built}, P50 [P5 .. P95]"
     yield (
         f"  {'view':16} {'work':9} {'chips':>8}  {'tokens/s':24} {'tokens/J':24} "
@@ -130,18 +134,18 @@ def _comparison(result: ScenarioResult) -> Iterable[str]:
         )
 
 
-def render_facts(checks: Iterable[object]) -> list[str]:
+def render_facts(checks: Iterable[FactCheck]) -> list[str]:
     """Public facts beside the model's bands."""
     rows = list(checks)
-    inside = sum(c.inside for c in rows)  # type: ignore[attr-defined]
+    inside = sum(c.inside for c in rows)
     lines = [f"public facts: {inside} of {len(rows)} inside the band (P5 .. P95)"]
     for c in rows:
-        f = c.fact  # type: ignore[attr-defined]
-        verdict = "inside " if c.inside else "OUTSIDE"  # type: ignore[attr-defined]
-        wide = "" if c.narrow else ", band wider than 25 %"  # type: ignore[attr-defined]
+        f = c.fact
+        verdict = "inside " if c.inside else "OUTSIDE"
+        wide = "" if c.narrow else ", band wider than 25 %"
         lines.append(
             f"  {verdict} {f.fact}: published {f.value:,.4g}, modelled "
-            f"{c.modelled.p50:,.4g} [{c.modelled.p5:,.4g} .. {c.modelled.p95:,.4g}] {f.unit}{wide}"  # type: ignore[attr-defined]
+            f"{c.modelled.p50:,.4g} [{c.modelled.p5:,.4g} .. {c.modelled.p95:,.4g}] {f.unit}{wide}"
         )
         note = f"; {f.note}" if f.note else ""
         lines.append(f"          {f.source}, {f.date}{note}")
@@ -176,7 +180,7 @@ def render(result: ScenarioResult) -> str:
             f"  {'carbon, t CO2e':34} " + ", ".join(f"{k} {amount(v)}" for k, v in tonnes.items())
         )
     if result.comparison:
-        lines += ["", *_comparison(result)]
+        lines += ["", *_comparison(result.comparison)]
     if result.facts:
         lines += ["", *render_facts(result.facts)]
     lines += ["", f"{len(result.provenance)} constants used; `weft fleet --audit` prints them all"]

@@ -33,6 +33,8 @@ class WorkResult:
     kind: str
     """`training` or `serving`."""
     chips: int
+    chips_in_step: int
+    """Of one training job, or of one replica."""
     precision: str
     tflops_per_chip: Num
     """Model operations per chip and second, in productive time."""
@@ -139,6 +141,7 @@ def training_work(
     return WorkResult(
         kind="training",
         chips=chips,
+        chips_in_step=layout.chips,
         precision=spec.precision,
         tflops_per_chip=step.model_flops / layout.chips / step_s / 1e12,
         mfu=done,
@@ -227,6 +230,7 @@ def serving_work(
     return WorkResult(
         kind="serving",
         chips=chips,
+        chips_in_step=plan.replica_chips,
         precision=spec.precision,
         tflops_per_chip=flops / 1e12,
         mfu=flops / peak,

@@ -124,18 +124,16 @@ def check_memory(
         f"optimizer {use.optimizer_bytes / 1e9:.1f}, activations "
         f"{use.activations_bytes / 1e9:.1f}) and {machine.name} has {room / 1e9:.1f} GB to give"
     )
-    for change in (
-        {"recompute": "selective"},
-        {"recompute": "full"},
-        {"recompute": "full", "zero": 3},
-        {"recompute": "full", "zero": 3, "microbatch": 1},
+    for words, other in (
+        ("recompute = 'selective'", replace(layout, recompute="selective")),
+        ("recompute = 'full'", replace(layout, recompute="full")),
+        ("recompute = 'full', zero = 3", replace(layout, recompute="full", zero=3)),
+        (
+            "recompute = 'full', zero = 3, microbatch = 1",
+            replace(layout, recompute="full", zero=3, microbatch=1),
+        ),
     ):
-        try:
-            other = replace(layout, **change)  # type: ignore[arg-type]
-        except TypeError:
-            continue
         if memory_use(model, other).total_bytes <= room:
-            words = ", ".join(f"{k} = {v!r}" for k, v in change.items())
             raise InfeasibleError(reason, words)
     width = layout.tensor
     while width * 2 <= model.heads and model.heads % (width * 2) == 0:
