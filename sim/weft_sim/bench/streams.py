@@ -4,6 +4,7 @@ All three check the stream rules on what the design drives: once valid, ``valid`
 hold until ``ready``.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from .payload import pack, unpack
 __all__ = ["StreamMonitor", "StreamSink", "StreamSource"]
 
 
-class _Stream:
+class _Stream(ABC):
     """A stream port: handles, shape and a record of the transfers."""
 
     def __init__(self, bench: Bench, name: str, shape: Any = None, *, direction: str):
@@ -55,8 +56,9 @@ class _Stream:
         self.raw.clear()
         self.at.clear()
 
+    @abstractmethod
     def step(self) -> None:
-        raise NotImplementedError("a stream agent must say what it does in a cycle")
+        """What the agent does in a cycle, after the rising edge."""
 
     def describe(self) -> str:
         return f"{self.name}: {len(self.raw)} transfers"
