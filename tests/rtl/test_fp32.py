@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from streamed import Streamed, seeded
 from weft_hw.formats.fp32_add import Fp32Add
-from weft_hw.vector.fp32_multiply import Fp32Multiply
+from weft_hw.formats.fp32_multiply import Fp32Multiply
 
 pytestmark = pytest.mark.rtl
 

@@ -7,9 +7,9 @@ from amaranth.hdl import Module, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from cocotb.triggers import RisingEdge
-from weft_hw.vector.fp32_multiply import Fp32Multiply
-from weft_hw.vector.fp32_to_int import Fp32ToInt
-from weft_hw.vector.int32_to_fp32 import Int32ToFp32
+from weft_hw.formats.fp32_multiply import Fp32Multiply
+from weft_hw.formats.fp32_to_int import Fp32ToInt
+from weft_hw.formats.int32_to_fp32 import Int32ToFp32
 from weft_sim.bench import Bench, run_bench
 
 COPIES = 16

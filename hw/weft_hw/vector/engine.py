@@ -21,7 +21,7 @@ from ..memory.port import ReadPort, WritePort
 from ..streams.link import link
 from ..tile.engine import EnginePort
 from .processor.processor import Processor
-from .requantiser import Requantiser
+from .requantiser.requantiser import Requantiser
 
 __all__ = ["VectorEngine"]
 

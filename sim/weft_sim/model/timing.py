@@ -62,24 +62,24 @@ class Timing:
 
     # --- vector engine
     vector_checked: int = 7
-    """vector/intake.py: hand-over to the checked task."""
+    """requantiser/intake.py: hand-over to the checked task."""
     vector_illegal: int = 2
-    """vector/intake.py: hand-over to the task of an illegal command."""
+    """requantiser/intake.py: hand-over to the task of an illegal command."""
     vector_fetch: int = 3
-    """vector/parameters.py: the cycle after a block's last parameter row is asked for to its first
-    accumulator read."""
+    """requantiser/parameters.py: the cycle after a block's last parameter row is asked for to its
+    first accumulator read."""
     vector_scale_copy: int = 3
-    """vector/lanes.py: a block's first accumulator read to the next scale being asked for."""
+    """requantiser/lanes.py: a block's first accumulator read to the next scale being asked for."""
     vector_residual: int = 2
-    """vector/residuals.py: a residual asked for to its accumulator read."""
+    """requantiser/residuals.py: a residual asked for to its accumulator read."""
     vector_residual_use: int = 11
-    """vector/lanes.py: an accumulator read to its residual leaving the queue."""
+    """requantiser/lanes.py: an accumulator read to its residual leaving the queue."""
     vector_write: int = 15
-    """vector/lanes.py, writer.py: an accumulator read to its INT8 row written."""
+    """requantiser/lanes.py, writer.py: an accumulator read to its INT8 row written."""
     vector_write_int32: int = 5
-    """vector/lanes.py, writer.py: an accumulator read to its first INT32 row written."""
+    """requantiser/lanes.py, writer.py: an accumulator read to its first INT32 row written."""
     vector_refuse: int = 3
-    """vector/drain.py, writer.py: task taken to the end of a command with an error."""
+    """requantiser/drain.py, writer.py: task taken to the end of a command with an error."""
 
     processor_first: int = 2
     """vector/processor: hand-over of a RUN to its first instruction being there."""

@@ -48,7 +48,7 @@ def _array(config: ChipConfig, cols: int) -> Any:
 
 
 def _lane(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.vector.lane import VectorLane
+    from weft_hw.vector.requantiser.lane import VectorLane
 
     return VectorLane()
 

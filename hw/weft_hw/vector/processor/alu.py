@@ -18,10 +18,10 @@ from amaranth.lib.wiring import In, Out
 from ...formats.encode_bf16 import EncodeBf16
 from ...formats.encode_fp8 import EncodeFp8
 from ...formats.fp32_add import Fp32Add
+from ...formats.fp32_multiply import Fp32Multiply
+from ...formats.fp32_to_int import Fp32ToInt
+from ...formats.int32_to_fp32 import Int32ToFp32
 from ...formats.table import Format
-from ..fp32_multiply import Fp32Multiply
-from ..fp32_to_int import Fp32ToInt
-from ..int32_to_fp32 import Int32ToFp32
 from .control import LaneOp, Narrow, Result, operand_formats
 
 __all__ = ["Alu", "UnitEnables"]

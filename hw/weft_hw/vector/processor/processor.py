@@ -27,10 +27,10 @@ instruction that *leaves* in cycle p is there in p + 1.
     issued: x = e + 1 unless it waits.
 
   So an operation takes max(rows, L) cycles, and none of them is lost between two operations.
-* LOAD: as above, but a vector of k scratchpad rows (INT32 and FP32: ``parameter_beats``) passes and
-  is issued in k steps, a scratchpad row each. A step is issued when its request is granted. A step
-  from the scratchpad waits while stores are under way, if when it passed some were and its row lay
-  between the lowest and highest row of all vectors stored since there last were none.
+* LOAD: as above, but a vector of k scratchpad rows (INT32 and FP32: ``units_per_vector``) passes
+  and is issued in k steps, a scratchpad row each. A step is issued when its request is granted. A
+  step from the scratchpad waits while stores are under way, if when it passed some were and its row
+  lay between the lowest and highest row of all vectors stored since there last were none.
 * STORE: as above, but a row does not pass while 16 vectors are under way. A vector is *under way*
   from the cycle after its passing to that in which its last write is accepted. A row issued in x
   shows its write from x + 8 on (after those before it), k writes of one cycle each for k scratchpad

@@ -6,8 +6,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ...formats.table import units_per_row
-from ..task import parameter_beats
+from ...formats.table import Format, units_per_row, units_per_vector
 from .control import RowControl, element_widths
 
 __all__ = ["Unpack"]
@@ -38,7 +37,7 @@ class Unpack(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tile, row, control = self.tile, self.scratchpad, self.control
-        lanes, beats = tile.array_cols, parameter_beats(tile)
+        lanes, beats = tile.array_cols, units_per_vector(tile, Format.INT32)
 
         parts = [Signal(len(row), name=f"part_{index}", reset_less=True)
                  for index in range(beats - 1)]

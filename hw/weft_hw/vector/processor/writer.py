@@ -10,9 +10,8 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ...formats.table import Format, units_per_row
+from ...formats.table import Format, units_per_row, units_per_vector
 from ...memory.port import WritePort
-from ..task import parameter_beats
 from .control import element_widths
 
 __all__ = ["StoreTag", "StoreWriter"]
@@ -59,7 +58,8 @@ class StoreWriter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tile = self.tile
-        lanes, beats, width = tile.array_cols, parameter_beats(tile), 8 * tile.row_bytes
+        lanes, width = tile.array_cols, 8 * tile.row_bytes
+        beats = units_per_vector(tile, Format.INT32)
         # one more than can be inside: its output register is not always filled
         m.submodules.tags = tags = SyncFIFOBuffered(width=StoreTag(tile).size, depth=self.depth + 1)
         m.submodules.rows = rows = SyncFIFOBuffered(width=32 * lanes, depth=self.depth + 1)

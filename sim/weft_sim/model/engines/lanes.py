@@ -17,7 +17,7 @@ from .traffic import ArrayTraffic
 __all__ = ["LanePipeline", "VectorShape"]
 
 _LONG_AGO = -(10**9)
-#: vector/residuals.py DEPTH: residual rows asked for and not used.
+#: vector/requantiser/residuals.py DEPTH: residual rows asked for and not used.
 _RESIDUALS_AHEAD = 20
 #: Rows planned in one go: what the array takes on meanwhile is not seen by them.
 _ROWS_AT_ONCE = 32

@@ -1,4 +1,4 @@
-"""The requantiser (``vector/requantiser.py``): accumulators to the scratchpad as int8 or int32."""
+"""The requantiser (``vector/requantiser``): accumulators to the scratchpad as int8 or int32."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Requantiser"]
 
-#: vector/requantiser.py _COMMANDS: commands inside at once.
+#: vector/requantiser/requantiser.py _COMMANDS: commands inside at once.
 _COMMANDS = 4
 
 

@@ -18,9 +18,9 @@ from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .fp32_multiply import Fp32Multiply
-from .fp32_to_int import Fp32ToInt
-from .int32_to_fp32 import Int32ToFp32
+from ...formats.fp32_multiply import Fp32Multiply
+from ...formats.fp32_to_int import Fp32ToInt
+from ...formats.int32_to_fp32 import Int32ToFp32
 
 __all__ = ["VectorLane"]
 

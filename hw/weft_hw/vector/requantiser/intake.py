@@ -17,7 +17,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..isa import CommandWord, Status, VectorCommand, VectorOutput
+from ...isa import CommandWord, Status, VectorCommand, VectorOutput
 from .task import VectorTask, parameter_beats, unit_bits
 
 __all__ = ["VectorIntake"]

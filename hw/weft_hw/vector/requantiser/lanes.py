@@ -16,8 +16,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..memory.port import READ_LATENCY
-from ..shared import share
+from ...memory.port import READ_LATENCY
+from ...shared import share
 from .lane import VectorLane
 from .task import RowControl, parameter_beats, unit_bits
 

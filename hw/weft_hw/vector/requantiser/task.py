@@ -4,15 +4,15 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
-from ..formats.table import Format, units_per_row
-from ..isa import Status
+from ...formats.table import Format, units_per_row, units_per_vector
+from ...isa import Status
 
 __all__ = ["FetchTag", "RowControl", "VectorTask", "WriteTag", "parameter_beats", "unit_bits"]
 
 
 def parameter_beats(tile) -> int:
     """Scratchpad rows that ``array_cols`` values of 32 bits fill."""
-    return tile.accumulator_row_bytes // tile.row_bytes
+    return units_per_vector(tile, Format.INT32)
 
 
 def unit_bits(tile) -> int:

@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..memory.port import READ_LATENCY, ReadPort
+from ...memory.port import READ_LATENCY, ReadPort
 from .task import FetchTag, unit_bits
 
 __all__ = ["FetchPort"]

@@ -12,9 +12,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from ..isa import Status
-from ..memory.port import WritePort
-from ..tile.engine import Done
+from ...isa import Status
+from ...memory.port import WritePort
+from ...tile.engine import Done
 from .task import VectorTask, WriteTag, parameter_beats, unit_bits
 
 __all__ = ["RowWriter"]

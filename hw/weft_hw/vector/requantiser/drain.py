@@ -14,7 +14,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..isa import Status
+from ...isa import Status
 from .task import RowControl, VectorTask, WriteTag, parameter_beats, unit_bits
 
 __all__ = ["RowDrain"]

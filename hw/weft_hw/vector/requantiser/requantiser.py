@@ -36,9 +36,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..memory.port import ReadPort, WritePort
-from ..streams.link import link
-from ..tile.engine import EnginePort
+from ...memory.port import ReadPort, WritePort
+from ...streams.link import link
+from ...tile.engine import EnginePort
 from .drain import RowDrain
 from .fetch_port import FetchPort
 from .intake import VectorIntake
