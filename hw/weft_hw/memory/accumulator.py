@@ -59,10 +59,6 @@ class Accumulator(wiring.Component):
         """Cycles between two updates of one row, at least."""
         return cls.update_latency(tile) + 1
 
-    #: Both where the tile has integers only.
-    UPDATE_LATENCY = 3
-    UPDATE_DISTANCE = 4
-
     def __init__(self, config):
         tile = config.tile
         self.tile = tile
