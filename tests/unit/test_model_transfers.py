@@ -191,6 +191,23 @@ def test_a_fill_takes_a_cycle_a_row() -> None:
     assert rig.counter(2, 1) == 0, "nothing is loaded"
 
 
+@pytest.mark.parametrize("name", ["nano", "quad"])
+@pytest.mark.parametrize("stall_probability", [0.0, 0.01])
+def test_a_fill_behind_a_load_takes_turns_with_its_response(
+    name: str, stall_probability: float
+) -> None:
+    """The response is asked for before the fill begins, and comes while it runs."""
+    rows, ends = 30, []
+    for filled in (1, 1000):
+        rig = ModelRig(name, latency_cycles=100, stall_probability=stall_probability)
+        rig.run(
+            pack(Opcode.LOAD, rows=1, row_bytes=rows * rig.config.flit_bytes),
+            pack(Opcode.FILL, rows=1, columns=filled, row=1000),
+        )
+        ends.append(rig.events(Engine.LOAD, 0)[1])
+    assert rows - 1 <= ends[1] - ends[0] <= rows
+
+
 @pytest.mark.parametrize("transpose", [1, 2, 3])
 @pytest.mark.parametrize("seed", range(12))
 def test_transpose(transpose: int, seed: int) -> None:

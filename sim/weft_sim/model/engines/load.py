@@ -41,7 +41,9 @@ class LoadEngine(DmaEngine):
         self.depth = tile.config.tile.load_requests
         self.settle_cycles = TIMING.load_settle
         header = tile.chip.network.response_header_flits
-        self._fills = False
+        #: whether responses may have to share the write register; they are told in advance, so
+        #: where transfers are not repeated from an idle cycle on it is always so
+        self._fills = tile.chip.transfers is None
         #: cycles in which a read of indices waited for the array
         self.conflicts = 0
         self._register = WriteRegister(self.events, header, self._room_given)
