@@ -7,11 +7,12 @@ has stored its results.
 from __future__ import annotations
 
 import numpy as np
-from programs import DATA_BYTES, Program
-from tile_kinds import kinds_of
-from tile_round import FREE, RESULTS, Half, Round
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Opcode
+
+from .program import DATA_BYTES, Program
+from .tile_kinds import kinds_of
+from .tile_round import FREE, RESULTS, Half, Round
 
 __all__ = ["tile_program"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from programs import DATA_BYTES, Program
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Engine, Opcode
+
+from .program import DATA_BYTES, Program
 
 __all__ = ["DONE", "FREE", "RESULTS", "SUMS", "Half", "Round"]
 

@@ -1,129 +1,20 @@
-"""Command programs for any device: a builder, random programs, and one way to run them.
-
-A program is bit-exact on every correct device, because its engines are joined by semaphores, and it
-cannot deadlock, because every wait is met by signals of commands earlier in the ring.
-"""
+"""Random programs of int8 layers: rounds of load, matmul, requantise, store on every tile."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from weft.commands import pack
 from weft_hw.config import ChipConfig
-from weft_hw.control.registers import PROBE_WORDS, register_map
-from weft_hw.isa import COMMAND_BYTES, Opcode, VectorOutput
-from weft_sim.target import Target
+from weft_hw.isa import Opcode, VectorOutput
 
-__all__ = ["DATA_BYTES", "MEMORY_BYTES", "Outcome", "Program", "random_program", "run_program"]
+from .program import DATA_BYTES, Program
 
-DATA_BYTES = 1 << 19
-MEMORY_BYTES = 1 << 20
-RING_BASE = DATA_BYTES
-RECORD_BASE = MEMORY_BYTES - 4096
+__all__ = ["layer_program"]
+
 #: Semaphores of a slot: operands, parameters, results.
 _LOADED_A, _LOADED_W, _LOADED_P, _SUMS, _RESULTS, _FREE = range(6)
 _SLOT_SEMAPHORES = 6
-
-
-@dataclass
-class Program:
-    """Commands, and what the memory holds before them."""
-
-    config: ChipConfig
-    commands: list[bytes] = field(default_factory=list)
-    memory: np.ndarray = field(default_factory=lambda: np.zeros(DATA_BYTES, np.uint8))
-
-    def add(self, opcode: Opcode, **fields: int | tuple[int, int] | VectorOutput) -> None:
-        self.commands.append(pack(opcode, **fields))
-
-
-@dataclass
-class Outcome:
-    """What a device made of a program. ``cycles``: doorbell to the fence's record."""
-
-    finished: bool
-    cycles: int
-    memory: np.ndarray
-    trace: np.ndarray
-    registers: dict[str, int]
-    statistics: dict[str, int]
-    pages: list[list[list[int]]]
-    """[tile][page][word]."""
-
-
-def _write(target: Target, name: str, value: int) -> None:
-    offsets = {register.name: register.offset for register in register_map(target.config)}
-    target.write_register(offsets[name], value)
-
-
-def _read(target: Target, name: str) -> int:
-    offsets = {register.name: register.offset for register in register_map(target.config)}
-    return target.read_register(offsets[name])
-
-
-def probe(target: Target, x: int, y: int, page: int) -> list[int]:
-    """The words of a page of a tile's register space."""
-    _write(target, "PROBE", x | y << 4 | page << 8)
-    for _ in range(200):
-        if _read(target, "PROBE_VALID"):
-            return [_read(target, f"PROBE_DATA_{i}") for i in range(PROBE_WORDS)]
-    raise AssertionError(f"the probe of tile ({x}, {y}) page {page} was not answered")
-
-
-def run_program(
-    target: Target,
-    program: Program,
-    *,
-    max_cycles: int = 200_000,
-    windows: tuple[tuple[int, int, int], ...] = ((0, MEMORY_BYTES >> 12, 3),),
-    watchdog: int = 50_000,
-) -> Outcome:
-    """Runs a program from a chip reset, ended by a fence with interrupt."""
-    target.reset()
-    target.memory[:] = 0
-    target.memory[:DATA_BYTES] = program.memory
-    fence = pack(Opcode.FENCE, sequence=7, interrupt=1)
-    raw = b"".join([*program.commands, fence])
-    target.memory[RING_BASE : RING_BASE + len(raw)] = np.frombuffer(raw, np.uint8)
-    entries_log2 = max(1, (len(raw) // COMMAND_BYTES - 1).bit_length())
-    for name, value in (
-        ("QUEUE_BASE_LO", RING_BASE),
-        ("QUEUE_LOG2", entries_log2),
-        ("COMPLETION_BASE_LO", RECORD_BASE),
-        ("COMPLETION_LOG2", 3),
-        ("INTERRUPT_ENABLE", 3),
-        ("WATCHDOG", watchdog),
-    ):
-        _write(target, name, value)
-    for number, (base, limit, access) in enumerate(windows):
-        _write(target, f"WINDOW_{number}_BASE", base)
-        _write(target, f"WINDOW_{number}_LIMIT", limit)
-        _write(target, f"WINDOW_{number}_ACCESS", access)
-    target.set_tracing(True)
-    _write(target, "CONTROL", 1)
-    _write(target, "TAIL", len(raw) // COMMAND_BYTES)
-    doorbell = _read(target, "DOORBELL_CYCLE_LO")
-    finished = target.run(max_cycles)
-    cycles = target.cycle - doorbell
-    names = ("STATUS", "ERROR_STATUS", "ERROR_INDEX", "ERROR_SOURCE", "COMPLETED", "SEQUENCE")
-    registers = {name: _read(target, name) for name in names}
-    mesh = target.config.mesh
-    pages = [
-        [probe(target, x, y, page) for page in range(3)]
-        for y in range(mesh.rows)
-        for x in range(mesh.cols)
-    ]
-    target.set_tracing(False)
-    return Outcome(
-        finished=finished,
-        cycles=cycles,
-        memory=target.memory[:RING_BASE].copy(),
-        trace=target.trace(),
-        registers=registers,
-        statistics=target.statistics(),
-        pages=pages,
-    )
 
 
 class _Slot:
@@ -149,7 +40,7 @@ class _Slot:
         return 1 << (self.semaphores + which)
 
 
-def random_program(
+def layer_program(
     config: ChipConfig, rng: np.random.Generator, rounds: int = 3, *, aligned: bool = False
 ) -> Program:
     """Rounds of load, matmul, vector, store on every tile, two in flight a tile, sizes at random.
@@ -201,7 +92,7 @@ def _round(
         return int(rng.integers(4096, DATA_BYTES // 2 - count))
 
     stride = k + int(rng.integers(0, 9))
-    common = {"tile": tile, "endpoint": endpoint}
+    common: dict[str, Any] = {"tile": tile, "endpoint": endpoint}
     program.add(
         Opcode.LOAD, memory_address=address(m * stride), memory_stride=stride, row_bytes=k, rows=m,
         local_row=a_row, local_stride=kb, wait=free, signal=slot.bit(_LOADED_A), **common,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from tile_round import DONE, SUMS, Round
-from weft.microcode import Word, encode
 from weft_hw.config import ChipConfig
 from weft_hw.formats.table import OPERANDS, Format, units_per_row, units_per_vector
 from weft_hw.isa import Engine, Opcode, VectorOutput
 from weft_hw.vector.microcode import Op, Source
+
+from ...microcode import Word, encode
+from .tile_round import DONE, SUMS, Round
 
 __all__ = ["kinds_of"]
 
@@ -180,7 +181,8 @@ def _to_tiles(r: Round) -> None:
 
 
 def kinds_of(config: ChipConfig) -> list[Callable[[Round], None]]:
-    kinds = [_product, _product, _tensor, _gather]
+    """What a round can be on a chip, the likelier ones more than once."""
+    kinds: list[Callable[[Round], None]] = [_product, _product, _tensor, _gather]
     if config.tile.has_float:
         kinds += [_microprogram, _microprogram]
     if config.mesh.tiles > 1:
