@@ -33,7 +33,7 @@ KERNELS = {
     "sigmoid": (expit, (-90, 20), 3.0, 0.53, 41, 27),
     "silu": (_below(lambda x: x * expit(x), 0.0), (-95, 20), 3.6, 0.53, 44, 30),
     "tanh": (np.tanh, (-3, 3), 1.6, 0.6, 57, 20),
-    "gelu": (_below(lambda x: x * ndtr(x), 0.0), (-13.5, 5), 3.2, 1.3, 87, 29),
+    "gelu": (_below(lambda x: x * ndtr(x), 0.0), (-13.5, 5), 3.2, 0.8, 87, 25),
     "gelu_tanh": (_below(_gelu_tanh, 0.0), (-11, 5), 3.6, 0.53, 75, 33),
 }
 _NAMES = list(KERNELS)

@@ -20,11 +20,13 @@ _BIAS = 64
 #: Beyond it GELU of a negative number is below 2**-126.
 _FAR = 13.3
 
-#: log2 of the normal distribution function of -a, 0 <= a <= 13.3; q's relative error 2.0e-3.
-LOG2_TAIL = (
-    *(-1.00284113, -1.12636517, -0.494268769, -0.0342747476),
-    *(0.00318817126, -0.000159941436, 3.2864301e-06),
+#: The 64th root of the normal distribution function of -a, 0 <= a <= 13.3: a number between 0.25
+#: and 1, whose 64th power has a relative error of 9.9e-4.
+ROOT_TAIL = (
+    *(0.989213087, -0.0121987289, -0.00503817422, -0.000400386163),
+    *(7.73684902e-05, -3.57741753e-06, 5.63305668e-08),
 )
+_SQUARINGS = 5
 #: q / exp(-a**2 / 2) * (1 + a / 4) in t - 0.5625, t = 1 / (1 + a / 4), up to a = 13.4; relative
 #: error 7.6e-9. Around the middle of t's range rounding errors add up least.
 TAIL = (
@@ -48,10 +50,14 @@ def _finish(asm: Assembler, x: Value, product: Value) -> Value:
 
 
 def gelu_value(asm: Assembler, x: Value, *, fast: bool = False) -> Value:
-    """``x Phi(x)``, Phi the normal distribution function: 27 instructions if ``fast``, else 85."""
+    """``x Phi(x)``, Phi the normal distribution function: 23 instructions if ``fast``, else 85."""
     a = asm.minimum(asm.bit_and(x, _ABSOLUTE), _FAR)
     if fast:
-        return _finish(asm, x, exp2_below(asm, horner(a, LOG2_TAIL), bias=_BIAS, coarse=True) * a)
+        root = horner(a, ROOT_TAIL)
+        for _ in range(_SQUARINGS):
+            root = root * root
+        # the square root of q is large enough to be multiplied by itself in the last step only
+        return asm.maximum(x, 0.0) - root * (root * a)
     # -a**2 / 2 in two parts, the first exact
     high = asm.bit_and(a, _HIGH)
     rest = (a + high) * (a - high) * -0.5
@@ -107,7 +113,7 @@ def _cubic_exponent(asm: Assembler, a: Value) -> tuple[Value, Value]:
 def gelu(*, fast: bool = False) -> Program:
     """``out = x Phi(x)``, Phi the normal distribution function; of minus infinity, 0.
 
-    87 cycles a vector row (29 ``fast``). Worst error at most 3.2 ULP of fp32; ``fast`` 1.3 ULP of
+    87 cycles a vector row (25 ``fast``). Worst error at most 3.2 ULP of fp32; ``fast`` 0.8 ULP of
     bf16.
     """
     return elementwise("gelu", lambda asm, x: gelu_value(asm, x, fast=fast))
