@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import erf, erfcx, log_ndtr, ndtr
 from weft.kernels.vector import exponential
-from weft.kernels.vector.gelu import ROOT_TAIL, TAIL, TAIL_CENTRE
 from weft.kernels.vector.gelu import NEAR as PHI_NEAR
+from weft.kernels.vector.gelu import ROOT_TAIL, TAIL, TAIL_CENTRE
 from weft.kernels.vector.minimax import minimax
 from weft.kernels.vector.tanh import FAST_DENOMINATOR, FAST_NUMERATOR
 from weft.kernels.vector.tanh import NEAR as TANH_NEAR
