@@ -5,6 +5,7 @@ import dataclasses
 import json
 import sys
 import time
+from typing import Any
 
 __all__ = ["add_parser", "run"]
 
@@ -19,22 +20,62 @@ CASES = {
     "bandwidth": "transfers",
     "shapes": "shapes",
     "model": "model",
+    "speed": "speed",
     "scalesim": "scalesim",
     "build": "tools",
     "fleet": "fleet",
 }
+#: Option -> the benchmark that takes it.
+_TAKEN_BY = {"points": "model", "seed": "model", "presets": "model", "whole": "speed"}
+_FLAGS = {"presets": "preset"}
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Registers the verb."""
     parser = subparsers.add_parser(
-        "bench", help="measure the numbers of the README's table (several minutes)"
+        "bench", help="measure the numbers of the README's table (about an hour; --only for one)"
     )
     parser.add_argument(
         "--only", action="append", metavar="NAME", help=f"one of {', '.join(CASES)}; repeatable"
     )
+    parser.add_argument(
+        "--points",
+        type=int,
+        help="case model: random points (default: 1000, about half a second each; Ctrl-C keeps them)",
+    )
+    parser.add_argument(
+        "--seed", type=int, help="case model: seed of the first point (default: another each run)"
+    )
+    parser.add_argument(
+        "--preset",
+        action="append",
+        dest="presets",
+        metavar="PRESET",
+        help="case model: draw points from this preset or TOML file, or quad8 (quad with int8 "
+        "alone); repeatable (default: nano, micro, quad8, base)",
+    )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        default=None,
+        help="case speed: the RTL runs the whole product (minutes) instead of a part",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     parser.set_defaults(run=run)
+
+
+def _arguments(options: argparse.Namespace, names: list[str]) -> dict[str, dict[str, Any]]:
+    """What each benchmark is given."""
+    given: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for option, case in _TAKEN_BY.items():
+        value = getattr(options, option)
+        if value is None:
+            continue
+        if case not in given:
+            flag = _FLAGS.get(option, option)
+            raise ValueError(f"--{flag} is for the case {case}; add --only {case}, or leave it out")
+        given[case][option] = value
+    return given
 
 
 def run(options: argparse.Namespace) -> int:
@@ -45,11 +86,13 @@ def run(options: argparse.Namespace) -> int:
     for name in names:
         if name not in CASES:
             raise ValueError(f"--only must be one of {', '.join(CASES)}, not {name!r}")
+    given = _arguments(options, names)
     rows = []
     for name in names:
         start = time.monotonic()
         print(f"weft: measuring {name} ...", file=sys.stderr, flush=True)
-        for row in getattr(import_module(f"weft.bench.{CASES[name]}"), name)():
+        case = getattr(import_module(f"weft.bench.{CASES[name]}"), name)
+        for row in case(**given[name]):
             rows.append(row)
             if not options.json:
                 print(row.line(), flush=True)
