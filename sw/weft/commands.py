@@ -6,7 +6,7 @@ position.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -33,7 +33,7 @@ __all__ = [
     "pack",
     "unpack",
     "unpack_record",
-    "with_start",
+    "with_starts",
 ]
 
 
@@ -230,12 +230,16 @@ def as_array(commands: bytes | Iterable[bytes] | np.ndarray) -> np.ndarray:
     return np.frombuffer(joined, dtype=np.uint8).reshape(-1, COMMAND_BYTES)
 
 
-def with_start(commands: np.ndarray, start: int) -> np.ndarray:
-    """A copy of commands (n, 64) in which every RUN starts at entry ``start``."""
+def with_starts(commands: np.ndarray, starts: Sequence[int]) -> np.ndarray:
+    """A copy of commands (n, 64) in which every RUN, whose start is the number of a program, begins
+    at that program's entry.
+    """
     field = FIELDS[Opcode.RUN]["start"]
     at = field.offset // 8
     rows = commands.copy()
     runs = rows[:, 0] == Opcode.RUN.value
-    raw = start.to_bytes(field.width // 8, "little")
-    rows[runs, at : at + len(raw)] = np.frombuffer(raw, np.uint8)
+    size = field.width // 8
+    numbers = rows[runs, at : at + size].copy().view("<u2")[:, 0]
+    entries = np.array(starts, "<u2")[numbers]
+    rows[runs, at : at + size] = entries[:, None].view(np.uint8)
     return rows

@@ -4,8 +4,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 from weft import Device
+from weft.commands import unpack
+from weft.kernels.matmul import plan_matmul
 from weft.kernels.vector import ACTIVATIONS, epilogue
 from weft.microcode.emulate import DTYPES, emulate
+from weft_hw.isa import Opcode
 from weft_hw.presets import preset
 from weft_sim.dram import Dram
 from weft_sim.golden import matmul_float, matmul_int8
@@ -119,6 +122,27 @@ def test_integers_to_floats(device, operand):
         matmul_int8(a, b), BF16, {"scale": scale, "bias": bias}, {}, scale="columns", bias=True,
         activation="gelu",
     )  # fmt: skip
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("m", [1, 7, 16])
+@pytest.mark.parametrize("n", [64, 150])
+@pytest.mark.parametrize("scale", [False, True])
+def test_strips_of_columns(device, m, n, scale):
+    """The turned program gets another row's residual, another column's bias, or cuts the last
+    columns.
+    """
+    rng = np.random.default_rng(m + n)
+    a, b = rng.normal(size=(m, 40)).astype(BF16), rng.normal(size=(40, n)).astype(BF16)
+    operands = {"residual": rng.normal(size=(m, n)).astype(BF16)}
+    operands["scale" if scale else "bias"] = rng.normal(size=n).astype(np.float32)
+    planned = plan_matmul(device, a, b, out_dtype=BF16, activation="gelu", **operands)
+    runs = [one for one in map(unpack, planned.plan.commands) if one.opcode is Opcode.RUN]
+    assert any(one.fields["start"] == 1 for one in runs)
+    got = planned.run(device).wait()
+    sums = matmul_float(a.astype(np.float32), b.astype(np.float32), rows=8)
+    kinds = {"scale": "columns"} if scale else {"bias": True}
+    want = _want(sums, BF16, operands, {}, activation="gelu", residual="before", **kinds)
     np.testing.assert_array_equal(got, want)
 
 

@@ -11,12 +11,22 @@ from dataclasses import dataclass
 
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Engine, Opcode, VectorOutput
+from weft_hw.vector.microcode import STRIP
+from weft_hw.vector.processor.lane import ProcessorLane
 from weft_sim.dram import Dram
 
 from .program import Step
 from .task import ceil_div
 
-__all__ = ["Estimate", "Timing", "array_cycles", "estimate", "shape_ceiling", "window_cycles"]
+__all__ = [
+    "Estimate",
+    "Timing",
+    "array_cycles",
+    "estimate",
+    "shape_ceiling",
+    "strip_rows",
+    "window_cycles",
+]
 
 #: Cycles for a packet to cross the network once, to and from memory, beyond the memory's own
 #: latency.
@@ -92,12 +102,23 @@ class Timing:
             return fields["m"] * groups * rate + 8 * groups, _START_CYCLES, 0
         if step.opcode is Opcode.RUN:
             groups = ceil_div(fields["n"], lanes)
-            return fields["m"] * groups * step.row_cycles, _START_CYCLES, 0
+            return strip_rows(fields["m"]) * groups * step.row_cycles, _START_CYCLES, 0
         if fields.get("to_tiles"):
             # a header flit for a handful of rows
             return fields["rows"] + ceil_div(fields["rows"], 8), self.latency_cycles // 2, 0
         busy, bus = self.transfer_cycles(step)
         return busy, self.latency_cycles, bus
+
+
+def strip_rows(rows: int) -> int:
+    """Cycles that an instruction takes for so many rows: a short strip's operations wait for what
+    they depend on.
+
+    >>> strip_rows(8), strip_rows(12), strip_rows(15)
+    (8, 14, 15)
+    """
+    whole, rest = divmod(rows, STRIP)
+    return whole * STRIP + (max(rest, ProcessorLane.DISTANCE) if rest else 0)
 
 
 def array_cycles(m: int, k: int, n: int, rows: int, cols: int) -> int:

@@ -25,12 +25,15 @@ class Epilogue:
     ``streams``: what its streams are, in order: ``acc``, ``out``, and, where there are such
     operands, ``bias`` and ``scale`` (fp32, one for each column) and ``residual``
     (``residual_format``). ``scalars``: as they are, 32 bits. ``row_cycles``: cycles for a row of a
-    vector, to plan with. Commands get entry 0 for its start, to be replaced when they are run.
+    vector, to plan with. Commands start at 0, the number of this program, to be replaced when they
+    are run; or at 1, the same program *turned*, whose rows are vectors of columns and whose loop
+    runs over the matrix's rows. That takes ``turned_cycles`` a vector; 0 if there is none.
     """
 
     streams: tuple[str, ...]
     scalars: tuple[int, ...] = ()
     row_cycles: int = 1
+    turned_cycles: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,4 +83,5 @@ def _weigh(call: AttentionCall, head: Head, operands: DeviceBuffer) -> Event:
         ),
     )  # fmt: skip
     buffers = (operands, *call.buffers.values())
-    return plan_task(call.device, task, call.out, buffers, None, program=program).run(call.device)
+    planned = plan_task(call.device, task, call.out, buffers, None, programs=(program,))
+    return planned.run(call.device)

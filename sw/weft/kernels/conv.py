@@ -187,7 +187,7 @@ class Conv2d:
                 out,
                 (*keep, self._weights[part]),
                 chosen,
-                program=finished.program,
+                programs=finished.programs,
             )
             event = planned.run(device)
         return event

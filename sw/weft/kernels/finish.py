@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from weft_hw.config import ChipConfig
 from weft_hw.formats.table import Format
 
+from ..compiler.layout import layout_of
 from ..compiler.task import Epilogue
 from .formats import RESULTS, dtype_of, format_of
 from .operands import Operand, check_operand, check_shape, scale_vector, small_integer
@@ -42,13 +45,13 @@ class Options:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """Checked options. ``operands``: bias, scale and residual where there are such; ``task``: the
-    fields of ``GemmTask`` that follow; ``program``: that of its epilogue, if it has one.
+    fields of ``GemmTask`` that follow; ``programs``: those of its epilogue, if it has one.
     """
 
     out_format: Format
     operands: dict[str, Operand] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
-    program: Program | None = None
+    programs: tuple[Program, ...] = ()
 
 
 def _by_program(
@@ -91,7 +94,7 @@ def _by_program(
             "has four streams; multiply the scale into b, or add the residual afterwards"
         )
     out_format = format_of(device.config, dtype_of(RESULTS[name]), "out_dtype")
-    program = _program(
+    programs = _programs(
         bias="bias" in operands,
         scale=kinds["scale"],
         activation="relu" if options.relu else options.activation,
@@ -100,17 +103,39 @@ def _by_program(
         out=out_format,
         saturate=name.startswith("float8"),
     )
+    if sum(len(program) for program in programs) > device.config.tile.microprogram_entries:
+        programs = programs[:1]
+    formats: dict[str, Format | None] = {"bias": Format.FP32, "scale": Format.FP32}
+    formats["out"] = out_format
+    formats["residual"] = task.get("residual_format", Format.FP32)
     task["epilogue"] = Epilogue(
-        streams=program.streams,
-        scalars=tuple(scalar_bits(scalars[scalar]) for scalar in program.scalars),
-        row_cycles=program.per_block,
+        streams=programs[0].streams,
+        scalars=tuple(scalar_bits(scalars[scalar]) for scalar in programs[0].scalars),
+        row_cycles=_cycles(device.config, programs[0], formats),
+        turned_cycles=_cycles(device.config, programs[1], {**formats, "bias": None, "scale": None})
+        if len(programs) > 1
+        else 0,
     )
-    return Finish(out_format=out_format, operands=operands, task=task, program=program)
+    return Finish(out_format=out_format, operands=operands, task=task, programs=programs)
+
+
+def _cycles(config: ChipConfig, program: Program, formats: Mapping[str, Format | None]) -> int:
+    """Of a vector: an instruction each, and as many more as streams in the scratchpad that move
+    with it have further rows.
+    """
+    moved = [formats[name] for name in program.streams if name != "acc"]
+    rows = [
+        layout_of(config, code).rows_of(config.tile.array_cols)
+        for code in moved
+        if code is not None
+    ]
+    return program.per_block + sum(rows) - len(rows)
 
 
 @lru_cache(maxsize=256)
-def _program(**options: Any) -> Program:
-    return epilogue(**options)
+def _programs(**options: Any) -> tuple[Program, ...]:
+    """An epilogue, and the same turned."""
+    return epilogue(**options), epilogue(**options, turned=True)
 
 
 def _number(value: object, what: str) -> float:

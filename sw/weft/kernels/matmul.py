@@ -60,7 +60,7 @@ def plan_matmul(
         out,
         tuple(placed.values()),
         chosen,
-        program=finished.program,
+        programs=finished.programs,
         resident=resident,
         explain=explain,
     )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..commands import with_start
+from ..commands import with_starts
 from ..compiler.plan import GemmPlan, plan_gemm
 from ..compiler.task import GemmTask
 from .operands import Operand, on_device
+from .vector.partial import add_partial
 
 if TYPE_CHECKING:
     from ..buffer import DeviceBuffer
@@ -29,8 +31,8 @@ class PlannedMatmul:
     plan: GemmPlan
     out: DeviceBuffer
     buffers: tuple[DeviceBuffer, ...]
-    program: Program | None = None
-    """Of the RUN commands."""
+    programs: tuple[Program, ...] = ()
+    """Of the RUN commands, whose start is a number of these."""
 
     def load(self, device: Device) -> Event | None:
         """Submits the loads of resident operands; None if there are none."""
@@ -41,10 +43,9 @@ class PlannedMatmul:
     def run(self, device: Device) -> Event:
         """Submits the product."""
         commands = self.plan.commands
-        if self.program is not None:
+        if self.programs:
             tiles = [part.tile for part in self.plan.parts]
-            (start,) = device.programs.require([self.program], tiles)
-            commands = with_start(commands, start)
+            commands = with_starts(commands, device.programs.require(self.programs, tiles))
         return device.submit(commands, keep=(*self.buffers, self.out), result=self.out)
 
 
@@ -55,17 +56,24 @@ def plan_task(
     buffers: tuple[DeviceBuffer, ...],
     tiles: tuple[tuple[int, int], ...] | None,
     *,
-    program: Program | None = None,
+    programs: tuple[Program, ...] = (),
     resident: bool = False,
     explain: bool = False,
 ) -> PlannedMatmul:
-    """Plans a task whose operands are ``buffers`` and whose results go to ``out``; ``program`` is
-    that of its epilogue.
+    """Plans a task whose operands are ``buffers`` and whose results go to ``out``; ``programs``
+    are those of its epilogue.
     """
     plan = plan_gemm(device.config, task, device.target.dram, tiles=tiles, resident=resident)
     if explain:
         print(plan.explain())
-    return PlannedMatmul(plan, out, buffers, program)
+    if len(plan.k_lengths) > 1:
+        programs = (*programs, _add_partial(integer=not task.is_float))
+    return PlannedMatmul(plan, out, buffers, programs)
+
+
+@lru_cache(maxsize=2)
+def _add_partial(*, integer: bool) -> Program:
+    return add_partial(integer=integer)
 
 
 def place(device: Device, operands: Mapping[str, Operand]) -> dict[str, DeviceBuffer]:

@@ -35,6 +35,7 @@ def epilogue(
     quantise: bool = False,
     out: Format = Format.BF16,
     saturate: bool = False,
+    turned: bool = False,
 ) -> Program:
     """``out = activation(acc * scale + bias [+ residual]) [+ residual]``.
 
@@ -57,6 +58,9 @@ def epilogue(
         of the result.
     saturate : bool
         floating-point results beyond the format's largest number become that number.
+    turned : bool
+        for a command whose rows are the matrix's column blocks and whose columns are its rows, with
+        all streams' strides exchanged: bias and scale are loaded once a strip then.
 
     Raises
     ------
@@ -82,14 +86,19 @@ def epilogue(
         (asm.scalar("out_scale"), asm.scalar("zero_point")) if quantise else (None, None)
     )
     function = None if activation is None else ACTIVATIONS[activation]
+    kept = {
+        stream: asm.load(stream)
+        for stream in (scale_stream, bias_stream)
+        if turned and stream is not None
+    }
     with asm.loop():
         y = asm.load(acc)
         if factor is not None:
             y = y * factor
         if scale_stream is not None:
-            y = y * asm.load(scale_stream)
+            y = y * (kept.get(scale_stream) or asm.load(scale_stream))
         if bias_stream is not None:
-            y = y + asm.load(bias_stream)
+            y = y + (kept.get(bias_stream) or asm.load(bias_stream))
         if residual_stream is not None and residual == "before":
             y = y + asm.load(residual_stream)
         if function is not None:
