@@ -150,6 +150,49 @@ async def short_commands_keep_their_identity_and_order(dut):
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
+async def columns_of_blocks_that_share_rows_add_up(dut):
+    """A column of blocks that adds to a row which the column before is still writing."""
+    chip = MatmulRig(dut, stalls=False)
+    await chip.bench.reset()
+    rng, size = chip.bench.rng, chip.tile.array_rows
+    columns = 3
+    for m in (1, 2, size - 1, size, size + 1, 2 * size + 3):
+        for stride in sorted({0, 1, 2, m // 2, m - 3, m - 2, m - 1, m, m + 1} - {-2, -1}):
+            k, accumulate = int(rng.choice([1, size, 2 * size + 1])), int(rng.integers(0, 4) > 0)
+            a, w = _random(rng, m, k), _random(rng, k, columns * size)
+            rows_a, rows_w = chip.matrix_rows(a), chip.matrix_rows(w)
+            await chip.write_rows(0, rows_a)
+            await chip.write_rows(chip.bank_units, rows_w)
+            fields = {
+                "m": m,
+                "k": k,
+                "a_row": 0,
+                "a_stride": -(-k // size),
+                "w_row": chip.bank_units,
+                "w_stride": columns,
+                "acc_row": 3,
+            }
+            # all rows that are added to are known
+            rows = m + (columns - 1) * stride
+            want = np.zeros((rows, size), int)
+            for first in range(0, rows, m):
+                at = min(first, rows - m)
+                chip.submit(**{**fields, "acc_row": 3 + at}, n=size, acc_stride=0)
+                want[at : at + m] = a.astype(int) @ w[:, :size]
+            chip.submit(**fields, n=columns * size, acc_stride=stride, accumulate=accumulate)
+            for column in range(columns):
+                here = slice(column * stride, column * stride + m)
+                part = a.astype(int) @ w[:, column * size : (column + 1) * size]
+                want[here] = part + (want[here] if accumulate else 0)
+            count = len(range(0, rows, m)) + 1
+            for done in await chip.results(count, cycles=count * (30 * size + 20 * m) + 200):
+                assert done["status"] == Status.OK, done
+            await chip.bench.cycles(2)
+            got = await chip.read_block(3, 0, rows, size)
+            np.testing.assert_array_equal(got, want, err_msg=f"{m=} {k=} {stride=} {accumulate=}")
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
 async def faults_end_cleanly(dut):
     """A row beyond a memory that is accessed, blamed on another command, or stops the engine."""
     chip = MatmulRig(dut, stalls=True)

@@ -12,7 +12,8 @@ the engine QUITs: the array drains, commands inside are answered (the faulty one
 rest ABORTED), and it starts clean.
 
 Timing, from the first weight read: the closed form is ``window_cycles``. Throughput: a block
-(nb, kb) every max(M, R) cycles.
+(nb, kb) every max(M, R) cycles; where a column of blocks adds to rows of the one before it less
+than ``Accumulator.update_distance`` cycles after them, it starts so many after their last row.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal
@@ -146,10 +147,16 @@ class MatmulEngine(wiring.Component):
         if tile.has_float:
             m.d.comb += c.floating.eq(is_float(tile, command.format))
         # a command that adds to rows of the one before in another order could read a row that is
-        # still being written
+        # still being written, and so could a column of blocks that adds to the column before
         block = Cat(command.acc_row, command.acc_stride, command.m, command.n)
         block_before = Signal.like(block)
-        m.d.comb += a.gap.eq(command.accumulate & (block != block_before))
+        stride, distance = command.acc_stride, Accumulator.update_distance(tile)
+        period = Mux(command.m < tile.array_rows, tile.array_rows, command.m)
+        m.d.comb += [
+            a.gap.eq(command.accumulate & (block != block_before)),
+            a.column_gap.eq(command.accumulate & (stride != 0) & (stride < command.m)
+                            & (stride + distance > period)),
+        ]
         illegal_command = Signal()
         m.d.comb += illegal_command.eq(
             (command.m == 0) | (command.k == 0) | (command.n == 0) | ~self._has_format(command))

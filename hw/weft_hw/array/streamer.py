@@ -24,13 +24,14 @@ __all__ = ["ActivationStreamer", "StreamParams"]
 
 class StreamParams(data.StructLayout):
     """What the streamer needs of a command. ``format`` is there unless the tile has int8 only,
-    ``scaled`` with mxfp8; ``gap``: keep ``Accumulator.update_distance`` cycles from the rows of the
-    command before."""
+    ``scaled`` with mxfp8. ``gap``, ``column_gap``: keep ``Accumulator.update_distance`` cycles from
+    the rows of the command before, or of the column of blocks before."""
 
     def __init__(self, tile):
         super().__init__({
             "row": unsigned(32), "stride": unsigned(16),
-            "m": unsigned(16), "k": unsigned(16), "n": unsigned(16), "gap": unsigned(1),
+            "m": unsigned(16), "k": unsigned(16), "n": unsigned(16),
+            "gap": unsigned(1), "column_gap": unsigned(1),
             **({"format": Format} if decodes(tile) else {}),
             **({"scaled": unsigned(1)} if "mxfp8" in tile.formats else {}),
         })
@@ -96,7 +97,7 @@ class ActivationStreamer(wiring.Component):
         m_total, m_left = Signal(16), Signal(16)
         k_total, k_left, n_left = Signal(16), Signal(16), Signal(16)
         block_start = Signal()
-        gap = Signal()
+        gap, column_gap = Signal(), Signal()
         recent = Signal(Accumulator.update_distance(tile) - 1)
         held = Signal()
         out_of_range = Signal()
@@ -150,7 +151,7 @@ class ActivationStreamer(wiring.Component):
                 k_left.eq(Mux(nb_done, k_total, k_left - rows)),
             ]
         with m.If(nb_done):
-            m.d.sync += n_left.eq(n_left - cols)
+            m.d.sync += [n_left.eq(n_left - cols), gap.eq(column_gap)]
         with m.If(command_done):
             m.d.sync += active.eq(0)
 
@@ -170,7 +171,8 @@ class ActivationStreamer(wiring.Component):
             m.d.comb += start.eq(Mux((params.row >> first_shift) >= beyond,
                                      Const(beyond) << first_shift, params.row))
             m.d.sync += [
-                active.eq(1), stride.eq(params.stride), block_start.eq(1), gap.eq(params.gap),
+                active.eq(1), stride.eq(params.stride), block_start.eq(1),
+                gap.eq(params.gap), column_gap.eq(params.column_gap),
                 command_row.eq(start), block_row.eq(start), row.eq(start),
                 m_total.eq(params.m), m_left.eq(params.m),
                 k_total.eq(params.k), k_left.eq(params.k), n_left.eq(params.n),

@@ -35,7 +35,8 @@ class MatmulCommand(data.Struct):
     : nb*C+C]`` is accumulator row ``acc_row + nb * acc_stride + m``, int32 or, for floating-point
     operands, fp32. Operands beyond K and weights beyond N count as zero whatever the scratchpad
     holds. Blocks run with nb outermost, then kb, then m; block ``kb = 0`` overwrites unless
-    ``accumulate``.
+    ``accumulate``. With ``acc_stride < m`` columns of blocks share rows: the later one overwrites
+    or adds to what the earlier one left.
 
     With ``scaled`` (fp8 only) every 32 operands along K share a power of two. The scale (E8M0) of
     ``a[m, 32*s : 32*s+32]`` is byte ``m % row_bytes`` of scratchpad row ``a_scale_row + s *

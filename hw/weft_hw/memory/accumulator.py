@@ -11,8 +11,8 @@ one bank the update wins.
 Latency: update to write 2 + A cycles (``update_latency``), where A is 1 with int32 only and
 ``Fp32Add.LATENCY`` if the tile has floating point; reads by the vector engine ``READ_LATENCY``.
 Throughput: one update and, in other banks, one read a cycle. The same row may be updated again
-``update_distance`` = 3 + A cycles later (``max(M, R)`` sees to it inside a command, the streamer
-between commands).
+``update_distance`` = 3 + A cycles later: ``max(M, R)`` sees to it inside a column of blocks, the
+streamer between columns and between commands.
 """
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, signed

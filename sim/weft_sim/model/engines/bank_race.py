@@ -59,11 +59,13 @@ class BankRace:
         buffer_rows: int,
         scratchpad: LocalMemory,
         busy: Callable[[int, int], bool],
+        column_gap: int,
     ) -> None:
         scales = shape.scales
         assert scales is not None
         self._shape, self._rows, self._late, self._buffer_rows = shape, rows, late, buffer_rows
         self._busy, self._per_row, self._scratchpad = busy, scales.per_row, scratchpad
+        self._column_gap = column_gap
         self._done = 0
         chunks = -(-shape.m // scales.per_row)
         self._order = [divmod(block, shape.k_blocks) for block in range(shape.blocks)]
@@ -125,7 +127,7 @@ class BankRace:
             if cycle >= active:
                 waits = not row and ready[block] > cycle
                 self.stalls += waits
-                if not waits and a.there(cycle) and (row or block or cycle >= not_before):
+                if not waits and a.there(cycle) and (row or cycle >= not_before):
                     used = pad.bank(shape.a_row + k + row * shape.a_stride)
                     if not row:
                         self.last_start = cycle
@@ -137,6 +139,8 @@ class BankRace:
                         returned.append((cycle + 1, lambda: self._freed(a)))
                     if row == shape.m:
                         block, row = block + 1, 0
+                        if block % shape.k_blocks == 0:
+                            not_before = cycle + 1 + self._column_gap
             # weights
             weights, waited = -1, False
             if asked < total and cycle >= load and asked - self._done < self._buffer_rows:

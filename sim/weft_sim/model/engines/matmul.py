@@ -225,18 +225,24 @@ class MatmulEngine(Engine):
         target = tile.accumulator.view(f.acc_row, (nb, f.acc_stride), (f.m, 1))
         if use.is_float:
             target = target.view(np.float32)
-            before = None
-            if f.accumulate:
-                before = np.ascontiguousarray(target.transpose(1, 0, 2)).reshape(f.m, -1)
-            product = multiply_float(a, w, rows, before)
-        else:
-            product = multiply(a, w)
-        product = product.reshape(f.m, nb, -1).transpose(1, 0, 2)
-        for block in range(nb):
-            if f.accumulate and not use.is_float:
-                target[block] += product[block]
+        # columns of blocks that share rows add to each other's sums, one after the other
+        together = 1 if f.accumulate and use.is_float and f.acc_stride < f.m else nb
+        for first in range(0, nb, together):
+            sums = target[first : first + together]
+            lanes = slice(first * sums.shape[2], (first + len(sums)) * sums.shape[2])
+            if use.is_float:
+                before = None
+                if f.accumulate:
+                    before = np.ascontiguousarray(sums.transpose(1, 0, 2)).reshape(f.m, -1)
+                product = multiply_float(a, w[:, lanes], rows, before)
             else:
-                target[block] = product[block]
+                product = multiply(a, w[:, lanes])
+            product = product.reshape(f.m, len(sums), -1).transpose(1, 0, 2)
+            for block, part in zip(sums, product, strict=True):
+                if f.accumulate and not use.is_float:
+                    block += part
+                else:
+                    block[...] = part
 
     def _operands(self, command: Command, use: FormatUse) -> tuple[np.ndarray, np.ndarray]:
         """Activations (M, K) and weights (K, whole blocks of N, zero beyond N)."""

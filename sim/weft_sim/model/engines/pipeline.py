@@ -29,7 +29,8 @@ class ArrayPipeline:
     A block starts (its first activation is asked for) when the block before it has had all its
     activations, and R cycles after the block before it started: by then its weights, asked for
     meanwhile, are in the shadows. So blocks of one command start ``max(M, R)`` cycles apart, unless
-    their weights lie in a bank from which activations are read.
+    their weights lie in a bank from which activations are read, or a column of blocks must wait for
+    rows of the one before it that it adds to.
 
     Commands with block scales go block by block or, if their operands share a bank, cycle by cycle.
 
@@ -88,8 +89,9 @@ class ArrayPipeline:
         # weights of this command are read while activations of the one before are
         disjoint = not w_banks & (a_banks | self._a_banks)
         self._a_banks = a_banks
+        smooth = disjoint and not self._column_gap(shape)
         if shape.scales is None:
-            walk = self._run_smoothly if disjoint else self._run_with_conflicts
+            walk = self._run_smoothly if smooth else self._run_with_conflicts
         else:
             walk = self._run_with_conflicts if disjoint else self._race
         walk(cycle, loader_taken + 1, taken + 1, not_before, shape, banks)
@@ -136,8 +138,11 @@ class ArrayPipeline:
         shifted = self._last_ready + late
         free = active
         scaled_from = 0 if scales is None else self._read_scales(self._w_scales, scales.w(0, 0))
+        column_gap = self._column_gap(shape)
         for block in range(shape.blocks):
             n, k = divmod(block, shape.k_blocks)
+            if n and not k:
+                not_before = free + column_gap
             for depth in range(rows - 1, -1, -1):
                 ask = load
                 if len(shifts) == self._buffer_rows:
@@ -188,7 +193,13 @@ class ArrayPipeline:
             return traffic.activations_until(bank, cycle) is not None
 
         race = BankRace(
-            shape, self.rows, self._decodes, self._buffer_rows, traffic.scratchpad, busy
+            shape,
+            self.rows,
+            self._decodes,
+            self._buffer_rows,
+            traffic.scratchpad,
+            busy,
+            self._column_gap(shape),
         )
         race.run(
             load,
@@ -205,6 +216,10 @@ class ArrayPipeline:
         self.stalls += race.stalls
         self._last_start, self._last_ready = race.last_start, race.last_ready
         self._paused = race.end - race.last_start - shape.m
+
+    def _column_gap(self, shape: MatmulShape) -> int:
+        """Cycles in which a column of blocks waits for rows of the one before it."""
+        return self._distance - 1 if shape.columns_are_close(self.rows, self._distance) else 0
 
     def _read_scales(self, reader: ScaleReader, row: int) -> int:
         """Asks for the next row of scales; the first cycle in which it can be used."""

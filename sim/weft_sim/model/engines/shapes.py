@@ -56,6 +56,13 @@ class MatmulShape:
     def blocks(self) -> int:
         return self.k_blocks * self.n_blocks
 
+    def columns_are_close(self, rows: int, distance: int) -> bool:
+        """Whether a column of blocks, ``max(m, rows)`` cycles after the one before it, would add to
+        rows updated less than ``distance`` cycles ago.
+        """
+        apart = max(self.m, rows) - self.acc_stride
+        return self.accumulate and 0 < self.acc_stride < self.m and apart < distance
+
     def rows(self, first: int, count: int) -> MatmulShape:
         """The same for some of its matrix rows."""
         return replace(
