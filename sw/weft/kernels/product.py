@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,6 @@ from ..commands import with_starts
 from ..compiler.plan import GemmPlan, plan_gemm
 from ..compiler.task import GemmTask
 from .operands import Operand, on_device
-from .vector.partial import add_partial
 
 if TYPE_CHECKING:
     from ..buffer import DeviceBuffer
@@ -66,14 +64,7 @@ def plan_task(
     plan = plan_gemm(device.config, task, device.target.dram, tiles=tiles, resident=resident)
     if explain:
         print(plan.explain())
-    if len(plan.k_lengths) > 1:
-        programs = (*programs, _add_partial(integer=not task.is_float))
     return PlannedMatmul(plan, out, buffers, programs)
-
-
-@lru_cache(maxsize=2)
-def _add_partial(*, integer: bool) -> Program:
-    return add_partial(integer=integer)
 
 
 def place(device: Device, operands: Mapping[str, Operand]) -> dict[str, DeviceBuffer]:
