@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from .result import Measurement
 
 __all__ = ["build"]
 
-_BUILD_LIMIT_S = {"base": 60, "mesh16": 150}
+#: Preset -> seconds it may take; None is reported only.
+_BUILD_LIMIT_S = {"base8": 60, "base": None, "mesh16": 150}
 
 
 def build() -> Iterator[Measurement]:
@@ -26,13 +28,12 @@ def build() -> Iterator[Measurement]:
             start = time.perf_counter()
             RtlTarget(preset(name), Dram(size_bytes=1 << 20), build_dir=Path(folder)).close()
             seconds = time.perf_counter() - start
-        yield Measurement(
+        built = Measurement(
             name="build",
             what=f"{name}, compiled RTL from nothing",
             value=seconds,
             unit="s",
-            demand=f"<= {limit} s",
-            met=seconds <= limit,
             command="weft bench --only build",
-            detail="Verilog generation included; two cores",
+            detail=f"Verilog generation included; {os.cpu_count()} cores",
         )
+        yield built if limit is None else built.at_most(limit)

@@ -21,6 +21,7 @@ VERBS = {
     "verilog": "verilog",
     "fpga": "fpga",
     "synth": "synth",
+    "layout": "layout",
     "disasm": "disasm",
     "fleet": "fleet",
     "validate": "validate",
@@ -54,8 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except (ValueError, TypeError, OSError, MemoryError) as error:
-        if os.environ.get("WEFT_DEBUG"):
+    except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
+        # a package that a verb asks for by itself has no module's name; others are mistakes of ours
+        if os.environ.get("WEFT_DEBUG") or getattr(error, "name", None) is not None:
             raise
         print(f"weft: {_one_line(error)}", file=sys.stderr)
         return 2

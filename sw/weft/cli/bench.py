@@ -41,7 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--points",
         type=int,
-        help="case model: random points (default: 1000, about half a second each; Ctrl-C keeps them)",
+        help="case model: random points (default: 1000, half a second each; Ctrl-C keeps them)",
     )
     parser.add_argument(
         "--seed", type=int, help="case model: seed of the first point (default: another each run)"
