@@ -37,6 +37,7 @@ class _Measured:
     cycles: int
     commands: int
     modelled_cycles: int
+    k_lengths: tuple[int, ...]
     bytes_read: int
     bytes_written: int
     simulated_cycles: int
@@ -101,7 +102,7 @@ def gemm_report(
     utilisation = macs / (elements * run.cycles)
     ceiling = shape_ceiling(config, m, k, n, used)
     report = {
-        "bit_exact": _same_bits(run.out, expected(config, *operands)),
+        "bit_exact": _same_bits(run.out, expected(config, *operands, run.k_lengths)),
         "cycles": run.cycles,
         "macs": macs,
         "utilisation": utilisation,
@@ -161,6 +162,7 @@ def _measure(
             cycles=after["last_write_response_cycle"] - event.doorbell_cycle,
             commands=len(planned.plan.commands),
             modelled_cycles=planned.plan.modelled_cycles,
+            k_lengths=planned.plan.k_lengths,
             bytes_read=after["bytes_read"] - before["bytes_read"],
             bytes_written=after["bytes_written"] - before["bytes_written"],
             simulated_cycles=simulated,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import ml_dtypes
 import numpy as np
 from weft_hw.config import FORMATS, ChipConfig
 from weft_hw.formats.table import Format
-from weft_sim.golden import decode_operands, matmul_float, matmul_int8, scale_operands
+from weft_sim.golden import decode_operands, matmul_int8, matmul_split, scale_operands
 
 from .kernels.formats import OPERAND_TYPES, require_format
 from .microscaling import MxArray, mx
@@ -55,11 +57,18 @@ def random_operands(
     return left.astype(kind.dtype), right.astype(kind.dtype)
 
 
-def expected(config: ChipConfig, a: np.ndarray | MxArray, b: np.ndarray | MxArray) -> np.ndarray:
-    """The golden's sums, (M, N) of int32 or float32."""
+def expected(
+    config: ChipConfig,
+    a: np.ndarray | MxArray,
+    b: np.ndarray | MxArray,
+    k_lengths: Sequence[int] | None = None,
+) -> np.ndarray:
+    """The golden's sums, (M, N) of int32 or float32; ``k_lengths``: see ``GemmPlan``."""
     if a.dtype == np.int8 or a.dtype == ml_dtypes.int4:
         return matmul_int8(np.asarray(a).astype(np.int8), np.asarray(b).astype(np.int8))
-    return matmul_float(_decoded(a), _decoded(b), rows=config.tile.array_rows)
+    left, right = _decoded(a), _decoded(b)
+    lengths = (left.shape[1],) if k_lengths is None else k_lengths
+    return matmul_split(left, right, rows=config.tile.array_rows, lengths=lengths)
 
 
 def _decoded(operand: np.ndarray | MxArray) -> np.ndarray:

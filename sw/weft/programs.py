@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,6 @@ from weft_hw.isa import Opcode
 from .compiler.program import Step, encode, link
 
 if TYPE_CHECKING:
-    from .buffer import DeviceBuffer
     from .device import Device
     from .microcode import Program
 
@@ -70,10 +69,11 @@ class ProgramStore:
             )
         keys = [program.to_bytes() for program in programs]
         self._place(keys)
-        for tile in tiles:
-            missing = [key for key in keys if key not in self._loaded.get(tile, ())]
-            if missing:
-                self._load(tile, missing)
+        missing = {
+            tile: [key for key in keys if key not in self._loaded.get(tile, ())] for tile in tiles
+        }
+        if any(missing.values()):
+            self._load(missing)
         return tuple(self._places[key][0] for key in keys)
 
     def _place(self, wanted: list[bytes]) -> None:
@@ -117,36 +117,40 @@ class ProgramStore:
         for held in self._loaded.values():
             held.discard(key)
 
-    def _load(self, tile: tuple[int, int], keys: list[bytes]) -> None:
-        """Loads programs through the scratchpad, whose content nobody needs between submissions."""
+    def _load(self, missing: Mapping[tuple[int, int], Sequence[bytes]]) -> None:
+        """Loads to each tile the programs it lacks, through the scratchpad, whose content nobody
+        needs between submissions. All tiles in one submission: they load beside each other.
+        """
         steps: list[Step] = []
-        buffers: list[DeviceBuffer] = []
         row_bytes = self._device.config.tile.row_bytes
-        endpoint = tile[1] % self._device.config.mesh.memory_endpoints
-        row = 0
-        for key in keys:
-            buffers.append(self._device.array(np.frombuffer(key, np.uint8).copy()))
-            load = Step(
-                Opcode.LOAD,
-                tile,
-                {
-                    "memory_address": buffers[-1].address,
-                    "memory_stride": len(key),
-                    "row_bytes": len(key),
-                    "rows": 1,
-                    "local_row": row,
-                    "endpoint": endpoint,
-                },
-            )
-            start, count = self._places[key]
-            program = Step(
-                Opcode.PROGRAM, tile, {"row": row, "count": count, "start": start}, (load,)
-            )
-            steps += [load, program]
-            row += -(-len(key) // row_bytes)
+        wanted = dict.fromkeys(key for keys in missing.values() for key in keys)
+        buffers = {key: self._device.array(np.frombuffer(key, np.uint8).copy()) for key in wanted}
+        for tile, keys in missing.items():
+            endpoint = tile[1] % self._device.config.mesh.memory_endpoints
+            row = 0
+            for key in keys:
+                load = Step(
+                    Opcode.LOAD,
+                    tile,
+                    {
+                        "memory_address": buffers[key].address,
+                        "memory_stride": len(key),
+                        "row_bytes": len(key),
+                        "rows": 1,
+                        "local_row": row,
+                        "endpoint": endpoint,
+                    },
+                )
+                start, count = self._places[key]
+                program = Step(
+                    Opcode.PROGRAM, tile, {"row": row, "count": count, "start": start}, (load,)
+                )
+                steps += [load, program]
+                row += -(-len(key) // row_bytes)
         link(steps)
         known = dict(self._loaded)
-        self._device.submit(encode(steps), keep=tuple(buffers))
+        self._device.submit(encode(steps), keep=tuple(buffers.values()))
         # the device forgets at every PROGRAM command, but these are our own
         self._loaded = known
-        self._loaded.setdefault(tile, set()).update(keys)
+        for tile, keys in missing.items():
+            self._loaded.setdefault(tile, set()).update(keys)

@@ -6,7 +6,7 @@ from weft_hw.config import ChipConfig
 
 from .cost import Timing, array_cycles
 from .layout import layout_of
-from .regions import a_rows_of, b_rows_of
+from .regions import a_rows_of, b_rows_of, partial_rows_of
 from .task import Blocking, GemmTask, Part, ceil_div, split
 from .walk import k_unit
 
@@ -80,6 +80,7 @@ def _depths(
     b_rows = (3 - a_quarters) * quarter
     if task.wide_results and task.bias_address is not None:
         b_rows -= quarter // 8
+    b_rows -= partial_rows_of(config, part, m, n, len(part.group))
     # rows that a unit of K takes of either region
     a_unit = a_rows_of(config, task, m, unit)
     b_unit = b_rows_of(config, task, unit, n)

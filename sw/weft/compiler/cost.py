@@ -100,6 +100,8 @@ class Timing:
                 self.config.tile.accumulator_row_bytes // self.config.tile.row_bytes if wide else 1
             )
             return fields["m"] * groups * rate + 8 * groups, _START_CYCLES, 0
+        if step.opcode is Opcode.NOP:
+            return 1, 0, 0
         if step.opcode is Opcode.RUN:
             groups = ceil_div(fields["n"], lanes)
             return strip_rows(fields["m"]) * groups * step.row_cycles, _START_CYCLES, 0
@@ -196,6 +198,7 @@ def estimate(steps: list[Step], timing: Timing, arrivals: Iterable[int] = ()) ->
             # the queue has room again when its oldest command is done
             dispatched = max(dispatched, done[-depth])
         ready = max((finish[need] for need in step.needs if need in finish), default=0)
+        ready += step.delay_cycles
         if step.wait and step.opcode is Opcode.MATMUL:
             ready = max(ready, next(coming, 0))
         start = max(free[step.engine], ready, dispatched)

@@ -11,6 +11,7 @@ from weft_hw.isa import Opcode
 from .drain import Drain, VectorOperands
 from .fetch import Fetch
 from .layout import layout_of
+from .partial import PartialSums
 from .program import Step
 from .regions import Slot, a_rows_of, accumulator_rows_of, b_rows_of, regions_of
 from .share import ARRIVED, Share
@@ -60,8 +61,9 @@ def tile_program(
 ) -> TileProgram:
     """The steps of one tile, each need earlier in the list.
 
-    ``lookahead`` is how many operations ahead operands are asked for at most. With ``share`` the
-    tiles of a mesh row get ``a`` from the first of them.
+    ``task`` has only the operands along K of ``part``. ``lookahead`` is how many operations ahead
+    operands are asked for at most. With ``share`` the tiles of a mesh row get ``a`` from the first
+    of them.
 
     Raises
     ------
@@ -94,7 +96,11 @@ class _Emitter:
         self.loaded: dict[Slot, Step] = {}
         self.matmuls: dict[int, Step] = {}
         self.fetch = Fetch(config, task, part, self._add)
-        self.drain = Drain(config, task, part, self.regions.out, self._add)
+        self.drain: Drain | PartialSums = (
+            PartialSums(config, task, part, blocking, self.blocks, self.regions, self._add)
+            if part.group
+            else Drain(config, task, part, self.regions.out, self._add)
+        )
         # the block that is cut up at the end, its pieces, and the one before
         self.tail = len(self.blocks) - 2 - blocking.tail_m - blocking.tail_n
         # block -> first accumulator row, and the block that must be drained before, if any
@@ -131,6 +137,8 @@ class _Emitter:
                 self._add(Opcode.STORE, [self.matmuls[number]], **self.share.to_leader())
             if operation.last:
                 self._emit_results(number, operation.block, slots[number][2])
+        if isinstance(self.drain, PartialSums):
+            self.drain.finish()
         return TileProgram(self.part, self.blocking, prologue, self.steps, self.numbers)
 
     def _arrivals(self, loads: list[_Load]) -> tuple[set[int], dict[int, int]]:
@@ -176,7 +184,7 @@ class _Emitter:
                 ),
             ]
             rows = VectorOperands.of(self.config, task, block).rows
-            if operation.last and rows:
+            if operation.last and rows and not self.part.group:
                 key: tuple[object, ...] = (
                     column_panel,
                     row_panel if task.residual_address is not None else None,
@@ -287,5 +295,8 @@ class _Emitter:
         if operands is not None:
             needs.append(self.loaded[operands])
         accumulators = self.accumulators[block_number][0]
+        if isinstance(self.drain, PartialSums):
+            self.drain.emit(number, block, accumulators, needs)
+            return
         at = operands.start if operands else 0
         self.drain.emit(number, block, accumulators, at, needs, max(1, pieces))

@@ -74,23 +74,25 @@ class Fetch:
             local = start + k * self.layout.rows_of(columns)
             self._scales(needs, task.b_scales_address, task.n, panel, k0, k, local)
 
-    def vectors(self, needs: list[Step], block: Block, start: int) -> None:
-        """Bias, scale and residual of a block's panels."""
+    def vectors(self, needs: list[Step], block: Block, start: int) -> Step | None:
+        """Bias, scale and residual of a block's panels; the last load, if any."""
         task, rows, columns = self.task, block.row_panel, block.column_panel
         found = VectorOperands.of(self.config, task, block)
         size = 4 * columns[1]
+        last = None
         if task.bias_address is not None:
             address = task.bias_address + 4 * columns[0]
-            self._transfer(needs, address, size, size, 1, start)
+            last = self._transfer(needs, address, size, size, 1, start)
         if task.scale_address is not None:
             address = task.scale_address + 4 * columns[0]
-            self._transfer(needs, address, size, size, 1, start + found.bias)
+            last = self._transfer(needs, address, size, size, 1, start + found.bias)
         if task.residual_address is not None:
             of = layout_of(self.config, task.residual_format).bytes_of
             pitch = task.residual_pitch or of(task.n)
             address = task.residual_address + rows[0] * pitch + of(columns[0])
             local = start + found.bias + found.scale
-            self._transfer(needs, address, pitch, of(columns[1]), rows[1], local)
+            last = self._transfer(needs, address, pitch, of(columns[1]), rows[1], local)
+        return last
 
     def _scales(
         self, needs: list[Step], base: int, whole: int, panel: _Panel, k0: int, k: int, local: int

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from heapq import merge
+from collections import Counter
+from heapq import heapify, heappop, heappush
 
 from .cost import Estimate
 from .emit import TileProgram
@@ -12,17 +13,64 @@ __all__ = ["interleave_by_operation", "interleave_by_time", "interleave_prologue
 
 
 def interleave_by_time(programs: list[TileProgram], timed: list[Estimate]) -> list[Step]:
-    """One ring order for all tiles: by the time each step is wanted, each tile's own order kept."""
+    """One ring order for all tiles: by the time each step is wanted, each tile's own order kept;
+    a step that waits for other tiles comes after the stores that say so.
+    """
     streams = []
-    for tile, (program, times) in enumerate(zip(programs, timed, strict=True)):
+    for program, times in zip(programs, timed, strict=True):
         latest, keyed = 0, []
-        for number, (step, start) in enumerate(zip(program.steps, times.starts, strict=True)):
+        for step, start in zip(program.steps, times.starts, strict=True):
             # results wait in their queues; only loads and matmuls say how far a tile has come
-            if step.engine.value < 2:
+            if step.engine.value < 2 or step.wait:
                 latest = max(latest, start)
-            keyed.append(((latest, number, tile), step))
+            keyed.append((latest, step))
         streams.append(keyed)
-    return [step for _, step in merge(*streams, key=lambda item: item[0])]
+    return _merge(streams)
+
+
+def _merge(streams: list[list[tuple[int, Step]]]) -> list[Step]:
+    """Steps by rising keys; ``Step.wait`` holds only what other tiles give."""
+    found: list[Step] = []
+    given: Counter[tuple[tuple[int, int], int]] = Counter()
+    # key, number in its stream, stream: where each of them stands
+    heads = [(keyed[0][0], 0, at) for at, keyed in enumerate(streams) if keyed]
+    heapify(heads)
+    held: dict[tuple[int, int], tuple[int, int, int]] = {}
+    while heads:
+        head = heappop(heads)
+        _, number, at = head
+        step = streams[at][number][1]
+        wanted = [(step.tile, bit) for bit in _bits(step.wait)]
+        if any(given[one] == 0 for one in wanted):
+            held[step.tile] = head
+            continue
+        given.subtract(wanted)
+        found.append(step)
+        if number + 1 < len(streams[at]):
+            heappush(heads, (streams[at][number + 1][0], number + 1, at))
+        for tile in _receivers(step):
+            for bit in _bits(step.fields["remote_signal"]):
+                given[tile, bit] += 1
+            if tile in held:
+                heappush(heads, held.pop(tile))
+    assert not held
+    return found
+
+
+def _bits(mask: int) -> list[int]:
+    return [bit for bit in range(16) if mask >> bit & 1]
+
+
+def _receivers(step: Step) -> list[tuple[int, int]]:
+    """Tiles to which a step sends."""
+    fields = step.fields
+    if not fields.get("to_tiles"):
+        return []
+    return [
+        (x, y)
+        for y in range(fields["y_first"], fields["y_last"] + 1)
+        for x in range(fields["x_first"], fields["x_last"] + 1)
+    ]
 
 
 def interleave_prologues(programs: list[TileProgram]) -> list[Step]:

@@ -31,7 +31,8 @@ SEMAPHORE_OF = {
 @dataclass(slots=True, eq=False)
 class Step:
     """One command before it has semaphores. ``needs`` lists earlier steps of the same tile;
-    ``row_cycles``, of a RUN command, is what a row of a vector is thought to take.
+    ``row_cycles``, of a RUN command, is what a row of a vector is thought to take;
+    ``delay_cycles`` how long after its needs what it waits for from other tiles is thought to come.
     """
 
     opcode: Opcode
@@ -39,6 +40,7 @@ class Step:
     fields: dict[str, int]
     needs: tuple[Step, ...] = ()
     row_cycles: int = 0
+    delay_cycles: int = 0
     engine: Engine = field(init=False)
     position: int = field(init=False, default=-1)
     """Place among its engine's steps; set by ``link``."""

@@ -23,6 +23,7 @@ __all__ = [
     "a_rows_of",
     "accumulator_rows_of",
     "b_rows_of",
+    "partial_rows_of",
     "regions_of",
     "scale_groups",
 ]
@@ -86,12 +87,15 @@ class Region:
 
 @dataclass(slots=True)
 class Regions:
-    """The four regions: ``a``, ``b``, vector operands (bias, scale, residual), results."""
+    """The regions: ``a``, ``b``, vector operands (bias, scale, residual), results, and partial sums
+    from other tiles.
+    """
 
     a: Region
     b: Region
     vector: Region
     out: Region
+    partial: Region
 
 
 def scale_groups(task: GemmTask, k: int) -> int:
@@ -134,13 +138,26 @@ def accumulator_rows_of(
     return found
 
 
+def partial_rows_of(config: ChipConfig, part: Part, m: int, n: int, pieces: int) -> int:
+    """Scratchpad rows for the partial sums that a group's tiles send to one of them, blocks of
+    ``m x n`` cut into ``pieces``; 0 if there is no group.
+    """
+    if not part.group:
+        return 0
+    vector = config.tile.accumulator_row_bytes // config.tile.row_bytes
+    rows = ceil_div(m, pieces)
+    blocks = ceil_div(part.m, m) * ceil_div(part.n, n)
+    turns = ceil_div(blocks * ceil_div(m, rows), len(part.group))
+    return len(part.group) * turns * rows * ceil_div(n, config.tile.array_cols) * vector
+
+
 def regions_of(config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking) -> Regions:
     """Empty regions for one tile's program.
 
     Raises
     ------
     Infeasible
-        if resident operands do not fit.
+        if resident operands or partial sums do not fit.
     """
     rows = config.tile.scratchpad_rows
     quarter = rows // 4
@@ -153,6 +170,10 @@ def regions_of(config: ChipConfig, task: GemmTask, part: Part, blocking: Blockin
     elif task.bias_address is not None:
         vector_rows = quarter // 8
         vector_base = limit = out_base - vector_rows
+    partial = partial_rows_of(config, part, blocking.m, blocking.n, blocking.pieces)
+    limit -= partial
+    if limit <= blocking.a_quarters * quarter:
+        raise Infeasible
     if not blocking.resident:
         a_rows = blocking.a_quarters * quarter
         a, b = Region(0, a_rows), Region(a_rows, limit - a_rows)
@@ -167,4 +188,10 @@ def regions_of(config: ChipConfig, task: GemmTask, part: Part, blocking: Blockin
         if base + b_rows > limit:
             raise Infeasible
         a, b = Region(0, a_rows), Region(base, b_rows)
-    return Regions(a, b, Region(vector_base, vector_rows), Region(out_base, out_rows))
+    return Regions(
+        a,
+        b,
+        Region(vector_base, vector_rows),
+        Region(out_base, out_rows),
+        Region(limit, partial),
+    )

@@ -17,13 +17,15 @@ from weft_hw.config import ChipConfig
 from .program import SEMAPHORE_OF
 from .task import Part
 
-__all__ = ["ARRIVED", "MOST_TILES", "Share", "may_share"]
+__all__ = ["ARRIVED", "FREE_SEMAPHORES", "MOST_TILES", "Share", "may_share"]
 
-#: Semaphores that joins of a tile's engines leave free: one for arrivals, the rest for credits.
-_FREE = len(SEMAPHORE_OF)
-ARRIVED = 1 << _FREE
+_JOINS = len(SEMAPHORE_OF)
+#: Semaphores that joins of a tile's engines leave free, the last ones: here the first is for
+#: arrivals, the rest for credits.
+FREE_SEMAPHORES = 16 - _JOINS
+ARRIVED = 1 << _JOINS
 #: Tiles of a row that can share.
-MOST_TILES = 16 - _FREE
+MOST_TILES = FREE_SEMAPHORES
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,12 @@ class GemmTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The block of the result that one tile computes, and the endpoint that serves it."""
+    """The block of the result that one tile computes, and the endpoint that serves it.
+
+    ``group``: the tiles that compute the same block from other operands along K, this one too, in
+    the order of K; empty if the tile has all of K. ``k0``, ``k``: the operands of a tile with a
+    group.
+    """
 
     tile: tuple[int, int]
     endpoint: int
@@ -100,6 +105,14 @@ class Part:
     m: int
     n0: int
     n: int
+    group: tuple[tuple[int, int], ...] = ()
+    k0: int = 0
+    k: int = 0
+
+    @property
+    def position(self) -> int:
+        """The tile's place in its group."""
+        return self.group.index(self.tile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +124,9 @@ class Blocking:
     piece ``growth`` halves of the one before, up to ``k``, so that the array starts early. The last
     block is halved ``tail_m`` times by rows and ``tail_n`` times by columns, so that little is left
     to store when the array stops; these blocks are drained in ``tail_pieces``.
-    ``a_quarters`` of the scratchpad's first three quarters hold ``a``.
+    ``a_quarters`` of the scratchpad's first three quarters hold ``a``. Of a part that a group of
+    tiles computes, the partial sums of each block are cut into ``pieces`` by rows, each of which
+    another tile of the group adds up.
     """
 
     m: int
@@ -124,6 +139,7 @@ class Blocking:
     a_quarters: int
     growth: int = 4
     tail_pieces: int = 2
+    pieces: int = 1
     resident: bool = False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..commands import with_starts
 from ..compiler.plan import GemmPlan, plan_gemm
 from ..compiler.task import GemmTask
 from .operands import Operand, on_device
+from .vector.partial import add_partial
 
 if TYPE_CHECKING:
     from ..buffer import DeviceBuffer
@@ -33,7 +35,10 @@ class PlannedMatmul:
     """Of the RUN commands, whose start is a number of these."""
 
     def load(self, device: Device) -> Event | None:
-        """Submits the loads of resident operands; None if there are none."""
+        """Submits the loads of programs that the tiles lack, then those of resident operands; None
+        if there are none of the latter.
+        """
+        self._starts(device)
         if len(self.plan.prologue) == 0:
             return None
         return device.submit(self.plan.prologue, keep=self.buffers)
@@ -42,9 +47,14 @@ class PlannedMatmul:
         """Submits the product."""
         commands = self.plan.commands
         if self.programs:
-            tiles = [part.tile for part in self.plan.parts]
-            commands = with_starts(commands, device.programs.require(self.programs, tiles))
+            commands = with_starts(commands, self._starts(device))
         return device.submit(commands, keep=(*self.buffers, self.out), result=self.out)
+
+    def _starts(self, device: Device) -> tuple[int, ...]:
+        """Entries of the programs, loaded where they are not."""
+        if not self.programs:
+            return ()
+        return device.programs.require(self.programs, [part.tile for part in self.plan.parts])
 
 
 def plan_task(
@@ -64,7 +74,14 @@ def plan_task(
     plan = plan_gemm(device.config, task, device.target.dram, tiles=tiles, resident=resident)
     if explain:
         print(plan.explain())
+    if len(plan.k_lengths) > 1:
+        programs = (*programs, _add_partial(integer=not task.is_float))
     return PlannedMatmul(plan, out, buffers, programs)
+
+
+@lru_cache(maxsize=2)
+def _add_partial(*, integer: bool) -> Program:
+    return add_partial(integer=integer)
 
 
 def place(device: Device, operands: Mapping[str, Operand]) -> dict[str, DeviceBuffer]:
