@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from .events import Events
 from .multicast import Tree
-from .network import Link, Way
-from .wormhole import Channel, Wormhole
+from .route import Route, Sender
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint
@@ -22,16 +21,16 @@ class PacketArbiter:
     A packet to an endpoint that takes nothing more waits, and with it those behind it.
     """
 
-    def __init__(self, events: Events, link: Link | Channel, places: int) -> None:
+    def __init__(self, events: Events, link: Sender, places: int) -> None:
         self._events = events
         self._link = link
         self._places = places
         self.last = 0
-        self._waiting: dict[int, tuple[Callable[[], None], Endpoint, Way | Wormhole | Tree]] = {}
+        self._waiting: dict[int, tuple[Callable[[], None], Endpoint, Route | Tree]] = {}
         self._looks_at = -1
 
     def offer(
-        self, client: int, send: Callable[[], None], endpoint: Endpoint, way: Way | Wormhole | Tree
+        self, client: int, send: Callable[[], None], endpoint: Endpoint, way: Route | Tree
     ) -> None:
         """``client`` has a packet; ``send()`` is called in the cycle in which it may go."""
         now = self._events.now
@@ -45,7 +44,7 @@ class PacketArbiter:
         self._waiting[client] = send, endpoint, way
         self._look()
 
-    def _is_taken(self, endpoint: Endpoint, way: Way | Wormhole | Tree) -> bool:
+    def _is_taken(self, endpoint: Endpoint, way: Route | Tree) -> bool:
         """Whether the network has a place for what the endpoint does not take."""
         return not way.gated or endpoint.held_flits <= self._places * way.routers
 

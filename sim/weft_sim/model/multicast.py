@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from weft_hw.noc.packet import RouterPort
 from weft_hw.noc.routing import row_then_columns
 
-from .wormhole import Channel, Packet
+from .channel import Channel, Packet
 
 __all__ = ["Branch", "Tree", "TreePacket", "rectangle_of"]
 
@@ -42,7 +42,7 @@ class Branch:
 class Tree:
     """The channels from a tile to all tiles of a rectangle."""
 
-    #: See ``wormhole.Wormhole``.
+    #: See ``route.Route``.
     gated = False
     routers = 0
 

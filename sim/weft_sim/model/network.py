@@ -15,11 +15,13 @@ from amaranth.lib import data
 from weft_hw.config import ChipConfig
 from weft_hw.noc.packet import RequestHeader, ResponseHeader, RouterPort
 
+from .channel import Channel
 from .events import Events
 from .multicast import Tree
 from .outbox import Outbox
+from .route import Route, Sender
 from .timing import TIMING
-from .wormhole import Channel, Wormhole
+from .wormhole import Wormhole
 
 __all__ = ["CONTROL", "Link", "Network", "Way", "endpoint_node", "tile_node"]
 
@@ -48,22 +50,25 @@ class Link:
         self.waiters: list[Callable[[], None]] = []
 
 
-class Way:
-    """The links from one node to another, the sender's own first, reserved in one go."""
+class Way(Route):
+    """Links that are reserved in one go."""
 
-    __slots__ = ("links",)
+    __slots__ = ("_links",)
 
-    #: Senders look whether the receiver takes more before they send.
     gated = True
 
     def __init__(self, links: tuple[Link, ...]) -> None:
-        self.links = links
+        self._links = links
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        return self._links
 
     def reserve(self, cycle: int, flits: int) -> int:
         """Sends a packet that is ready in ``cycle``; the cycle in which its first flit arrives."""
         hop = TIMING.hop_cycles
         cycle -= hop
-        for link in self.links:
+        for link in self._links:
             cycle += hop
             if link.free > cycle:
                 cycle = link.free
@@ -78,35 +83,21 @@ class Way:
         begun: tuple[int, Callable[[int], None]] | None = None,
         waits: Sequence[tuple[int, int]] = (),
     ) -> None:
-        """As ``Wormhole.send``; everything is known at once."""
-        start = max(cycle, self.links[0].free)
+        # everything is known at once
+        start = max(cycle, self._links[0].free)
         late = max((wait - start - flit for flit, wait in waits), default=0)
         deliver(self.reserve(start, flits + max(0, late)))
         if begun is not None:
             begun[1](start + begun[0] - 1)
 
     def sent(self, flit: int, flits: int) -> int:
-        """As ``Wormhole.sent``."""
-        return self.links[0].free - flits + flit
+        return self._links[0].free - flits + flit
 
-    def accept(self, cycle: int) -> None:
+    def take_header(self, cycle: int) -> None:
         """Nothing is held."""
 
-    def stall(self, flit: int, cycle: int) -> None:
+    def take_data(self, flits: int, cycle: int) -> None:
         """Nothing is held."""
-
-    def release(self, cycle: int) -> None:
-        """Nothing is held."""
-
-    @property
-    def sender(self) -> Link:
-        """The sender's own link."""
-        return self.links[0]
-
-    @property
-    def routers(self) -> int:
-        """Routers on the way."""
-        return len(self.links) - 1
 
 
 class Network:
@@ -126,9 +117,9 @@ class Network:
         self._links: dict[tuple[str, str, int, int, str], Link] = {}
         self._channels: dict[tuple[str, str, int, int, str], Channel] = {}
         self._outboxes: dict[tuple[str, Node], Outbox] = {}
-        self._routes: dict[tuple[str, Node, Node], Way | Wormhole] = {}
+        self._routes: dict[tuple[str, Node, Node], Route] = {}
 
-    def sender(self, plane: str, node: Node) -> Link | Channel:
+    def sender(self, plane: str, node: Node) -> Sender:
         """The link from a node into its router."""
         key = (plane, "in", *node)
         return self._channel(key) if self._is_mesh else self._link(key)
@@ -184,7 +175,7 @@ class Network:
             self._outboxes[key] = Outbox(self._events, self.sender(plane, node))
         return self._outboxes[key]
 
-    def route(self, plane: str, source: Node, target: Node) -> Way | Wormhole:
+    def route(self, plane: str, source: Node, target: Node) -> Route:
         """X first, then Y, then out of the target's port."""
         key = (plane, source, target)
         if key not in self._routes:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from .events import Events
 
 if TYPE_CHECKING:
-    from .network import Link, Way
-    from .wormhole import Channel, Wormhole
+    from .route import Route, Sender
 
 __all__ = ["Outbox"]
 
 
 class _Letter(NamedTuple):
     ready: int
-    way: Way | Wormhole
+    way: Route
     flits: int
     deliver: Callable[[int], None]
     sent: Callable[[int], None] | None
@@ -26,7 +25,7 @@ class _Letter(NamedTuple):
 class Outbox:
     """Sends packets in order, each once it is ready and the link before it is free."""
 
-    def __init__(self, events: Events, link: Link | Channel) -> None:
+    def __init__(self, events: Events, link: Sender) -> None:
         self._events = events
         self._link = link
         self._letters: deque[_Letter] = deque()
@@ -35,7 +34,7 @@ class Outbox:
     def post(
         self,
         ready: int,
-        way: Way | Wormhole,
+        way: Route,
         flits: int,
         deliver: Callable[[int], None],
         sent: Callable[[int], None] | None = None,

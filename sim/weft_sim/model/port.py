@@ -85,14 +85,8 @@ class MemoryPort:
         self._watched.sort(key=lambda entry: entry[0])
         self._schedule()
 
-    def add(self, kind: int, beats: int, done: Callable[[], None], moved: int = 0) -> None:
-        """A burst whose beats can move from now on; ``done()`` in the cycle of its last beat.
-
-        ``moved`` more beats of it have moved before.
-        """
-        self._written += moved
-        if moved:
-            self._tell()
+    def add(self, kind: int, beats: int, done: Callable[[], None]) -> None:
+        """A burst whose beats can move from now on; ``done()`` in the cycle of its last beat."""
         now = self.events.now
         reads, writes = self._queues
         if reads or writes:

@@ -9,8 +9,7 @@ from weft_hw.axi.bursts import PAGE_BYTES
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Status
 
-from .network import Way
-from .wormhole import Wormhole
+from .route import Route
 
 __all__ = ["Request", "Walk"]
 
@@ -65,8 +64,8 @@ class Request:
 
     answered: Callable[[], None]
     arrives: Callable[[int], None] | None
-    back: Way | Wormhole
-    out: Way | Wormhole
+    back: Route
+    out: Route
 
     def __init__(self, address: int, length: int, row: int, last: bool, flit_bytes: int) -> None:
         self.address = address

@@ -104,9 +104,7 @@ class Endpoint:
         self._front.popleft()
         cycle = max(offered, self._first_free)
         self._first = kind, request, cycle
-        request.out.accept(cycle)
+        request.out.take_header(cycle)
         if kind == WRITE:
             self.writes.buffer(request, cycle)
-        else:
-            request.out.release(cycle + 1)
         return True

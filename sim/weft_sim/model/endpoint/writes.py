@@ -38,6 +38,10 @@ class _Data:
         self.gone: int | None = None
 
 
+def _nothing() -> None:
+    """Nobody waits for all but the last beat of a write."""
+
+
 class WritePath:
     """Writes move their data in order, and are answered in order once they are confirmed."""
 
@@ -50,8 +54,15 @@ class WritePath:
         self.port = endpoint.port
         self._places = max(16, 2 * config.mesh.max_packet_bytes // config.flit_bytes)
         self._address_free = 0
+        #: writes handed over, or sure to be as their data moves, and not confirmed; from when on
+        #: there has been room for one more
         self._unconfirmed = 0
-        self._held: deque[tuple[_Data, int]] = deque()
+        self._room_from = 0
+        #: writes whose data may move, but for those before them; the last word of ``_front`` may
+        #: not be handed over, or only from cycle ``_asked`` on, when it has come to the front
+        self._waiting: deque[_Data] = deque()
+        self._front: _Data | None = None
+        self._asked: int | None = None
         #: writes whose data is not gone, the oldest first, and of them those begun
         self._data: deque[_Data] = deque()
         self._begun: deque[_Data] = deque(maxlen=_MOVING)
@@ -61,7 +72,7 @@ class WritePath:
         self._stuck: _Data | None = None
         self._stuck_flit = self._stuck_from = 0
         self._watching = False
-        self._last_gone = self._let_go = -2
+        self._last_gone = -2
 
     @property
     def quiet(self) -> bool:
@@ -85,7 +96,7 @@ class WritePath:
         self._data.append(data)
         missing = self._flits - self._flits_gone - self._places - _BEYOND
         if missing <= 0:
-            request.out.release(cycle + 1 + request.flits)
+            request.out.take_data(request.flits, cycle + request.flits)
             return
         self._stuck = data
         self._stuck_flit = max(0, request.flits - missing)
@@ -103,16 +114,26 @@ class WritePath:
             number = first + self._stuck_flit
             other = next(other for other in self._data if number <= other.flits)
             if other.beats is None:
+                self._take()
                 return
             beat = other.beats + number - (other.flits - other.request.flits)
             if not self.port.has_moved(beat):
                 self._watching = True
+                self._take()
                 self.port.watch(beat, self._moved_on)
                 return
             self._stuck_flit += 1
         self._stuck = None
-        request.out.release(max(self._stuck_from + request.flits, self.events.now + 1))
+        request.out.take_data(
+            request.flits, max(self._stuck_from + request.flits - 1, self.events.now)
+        )
         self.endpoint.advance()
+
+    def _take(self) -> None:
+        """The flits before the one that stands in the network have been taken."""
+        assert self._stuck is not None
+        count = self._stuck_flit
+        self._stuck.request.out.take_data(count, self._stuck_from + count - 1)
 
     def _moved_on(self) -> None:
         """The beat that a flit waits for moves."""
@@ -120,7 +141,6 @@ class WritePath:
         data = self._stuck
         assert data is not None
         cycle = max(self.events.now + 1, self._stuck_from + self._stuck_flit)
-        data.request.out.stall(self._stuck_flit, cycle)
         self._stuck_flit += 1
         self._stuck_from = max(self._stuck_from, cycle + 1 - self._stuck_flit)
         self._unstick()
@@ -168,35 +188,48 @@ class WritePath:
         self.endpoint.advance()
 
     def _move(self, data: _Data) -> None:
-        """The data of a write may move, but for its last word if too many are not confirmed."""
-        self._held.append((data, self.events.now))
-        self._release()
+        """The data of a write may move."""
+        self._waiting.append(data)
+        self._feed()
 
-    def _release(self) -> None:
-        held, now = self._held, self.events.now
-        while held and self._unconfirmed < _UNCONFIRMED:
-            data, since = held.popleft()
+    def _feed(self) -> None:
+        """Lets data move, the last word only if not too many are unconfirmed by then."""
+        now = self.events.now
+        while self._waiting and self._front is None:
+            data = self._waiting.popleft()
             assert data.beats is not None
-            request = data.request
-            self._unconfirmed += 1
-            written = partial(self._written, request)
-            # no word moves before the one held has
-            since = max(since, self._let_go + 2)
-            if self._data[0] is not data:
-                since = max(since, now)
-            moved = min(request.beats - 1, now - since)
-            if since < now and moved == request.beats - 1:
-                # only the last word has waited: the memory takes it now
-                self._let_go = now
-                self._handed_over(data, now)
-                self.events.after(1, self.port.add, WRITE, 1, written, moved)
+            beats = data.request.beats
+            before_last = data.beats + beats - 1
+            earliest = now + beats - 2
+            if self._unconfirmed < _UNCONFIRMED and self._room_from <= earliest:
+                self._unconfirmed += 1
+                self.port.add(WRITE, beats, partial(self._written, data.request))
+                self.port.watch(before_last, partial(self._handed_over, data, earliest))
                 continue
-            if moved > 0:
-                self.port.add(WRITE, request.beats - moved, written, moved)
-            else:
-                self.events.at(since, self.port.add, WRITE, request.beats, written)
-            count, last = data.beats + request.beats - 1, since + request.beats - 2
-            self.port.watch(count, partial(self._handed_over, data, last))
+            self._front, self._asked = data, None
+            if beats > 1:
+                self.port.add(WRITE, beats - 1, _nothing)
+            self.port.watch(before_last, self._ask_last)
+
+    def _ask_last(self) -> None:
+        """The last word of a write has come to the front."""
+        self._asked = self.events.now
+        self._let_last_go()
+
+    def _let_last_go(self) -> None:
+        """Hands it over once there is room for one more that is not confirmed."""
+        data, now = self._front, self.events.now
+        if data is None or self._asked is None or self._unconfirmed >= _UNCONFIRMED:
+            return
+        cycle = self.port.accept(max(now, self._room_from))
+        if cycle > now:
+            self.events.at(cycle, self._let_last_go)
+            return
+        self._front = None
+        self._unconfirmed += 1
+        self._handed_over(data, now)
+        self.events.after(1, self.port.add, WRITE, 1, partial(self._written, data.request))
+        self.events.after(1, self._feed)
 
     def _written(self, request: Request) -> None:
         counts = self.endpoint.counts
@@ -207,9 +240,10 @@ class WritePath:
         self.events.at(due, self._confirmed, request)
 
     def _confirmed(self, request: Request) -> None:
+        if self._unconfirmed == _UNCONFIRMED:
+            self._room_from = self.events.now + 1
         self._unconfirmed -= 1
-        if self._held:
-            self.events.after(1, self._release)
+        self._let_last_go()
         self._confirm(request)
 
     def _confirm(self, request: Request) -> None:

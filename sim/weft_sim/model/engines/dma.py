@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from weft_hw.isa import Status
 
 from ..decode import Command
-from ..network import Way, endpoint_node, tile_node
+from ..network import endpoint_node, tile_node
 from ..requests import Request, Shape, Walk
+from ..route import Route
 from ..strips import StripWalk
 from ..timing import TIMING
 from ..transfers import ENDED, FREED
 from ..walks import TensorWalk
-from ..wormhole import Wormhole
 from .base import Engine
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Job:
         walk: Walk | TensorWalk | StripWalk | None,
         clean: bool,
         decoded: int,
-        ways: tuple[Way | Wormhole, Way | Wormhole],
+        ways: tuple[Route, Route],
     ) -> None:
         self.command = command
         self.walk = walk

@@ -11,6 +11,7 @@ from weft_hw.isa import Opcode, Status
 from ..decode import Command
 from ..memory import WINDOW_READ
 from ..requests import Request, Walk
+from ..route import Sender
 from ..strips import StripRow, StripWalk, is_legal_transpose, transposed
 from ..timing import TIMING
 from ..walks import Fill, RowList, TensorWalk, fill_walk, is_tensor, pattern
@@ -149,13 +150,15 @@ class LoadEngine(DmaEngine):
         job.out.send(
             now, flits, lambda head: self.events.at(head + flits - 1, endpoint.read, request)
         )
-        link = job.out.sender
+        self._wait_sent(job.out.sender)
+
+    def _wait_sent(self, link: Sender) -> None:
+        """The access offered is taken with the last flit of its header."""
         if link.held:
-            # the header stands in the network
             self._sending = True
-            link.waiters.append(lambda: self.taken_at(link.free - 1))
+            link.waiters.append(partial(self._wait_sent, link))
         else:
-            self.taken_at(now + flits - 1)
+            self.taken_at(link.free - 1)
 
     def count_flits(self, request: Request) -> None:
         """Adds the flits of a request and of its response to the tile's counters."""

@@ -12,12 +12,11 @@ from weft_hw.isa import Status
 from ..decode import Command
 from ..memory import WINDOW_WRITE
 from ..multicast import Tree
-from ..network import Way
 from ..requests import Request, Shape, Walk
+from ..route import Route
 from ..strips import StripWalk
 from ..timing import TIMING
 from ..walks import TensorWalk
-from ..wormhole import Wormhole
 from .dma import DmaEngine, Job
 from .row_reader import RowReader
 from .tile_store import TileRequest, TileStore
@@ -41,7 +40,7 @@ class _Header(NamedTuple):
     flits: int
     ready: int
     endpoint: Endpoint
-    way: Way | Wormhole | Tree
+    way: Route | Tree
 
 
 class StoreEngine(DmaEngine):
