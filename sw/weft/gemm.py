@@ -17,7 +17,7 @@ from .compiler.cost import shape_ceiling
 from .device import Device
 from .gemm_operands import GemmOperands, expected, random_operands
 from .kernels.matmul import plan_matmul
-from .targets import resolve_config
+from .targets import check_target, resolve_config
 
 __all__ = ["gemm_report"]
 
@@ -81,14 +81,20 @@ def gemm_report(
     Raises
     ------
     TypeError, ValueError
-        for a size, dtype, preset or target that is not there, a dtype that the preset lacks.
+        for a size, dtype, preset, seed or target that is not there (a board counts no cycles), a
+        dtype that the preset lacks, a chip too large for the target.
     """
     for name, size in (("M", m), ("K", k), ("N", n)):
         if not isinstance(size, int) or isinstance(size, bool):
             raise TypeError(f"{name} must be an integer, not {size!r}")
         if not 1 <= size <= 65_535:
             raise ValueError(f"{name} must be between 1 and 65535, not {size}")
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise TypeError(f"seed must be an integer, not {seed!r}")
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, not {seed}")
     config = resolve_config(preset)
+    check_target(target, config)
     operands = random_operands(config, dtype, m, k, n, seed)
     options: dict[str, Any] = {"tiles": tiles, "resident": resident}
     run = _measure(target, config, dram, operands, options, explain, trace)

@@ -11,10 +11,14 @@ from weft_hw.presets import PRESETS, preset
 from weft_sim.dram import Dram
 from weft_sim.target import Target
 
-__all__ = ["TARGETS", "open_target", "resolve_config"]
+__all__ = ["TARGETS", "check_target", "open_target", "resolve_config"]
 
 #: Names that ``Device`` knows.
 TARGETS = ("model", "rtl")
+
+#: Processing elements of the largest chip that the RTL target takes. Compiling 4,096 takes a minute
+#: and both grow with their number: beyond this it is hours and more memory than a workstation has.
+_MOST_RTL_ELEMENTS = 16_384
 
 _NEEDED = ("config", "memory", "read_register", "write_register", "run")
 
@@ -44,6 +48,25 @@ def resolve_config(config: str | Path | ChipConfig) -> ChipConfig:
     return preset(config)
 
 
+def check_target(name: str, config: ChipConfig) -> None:
+    """Whether a simulated target of that name can run a chip.
+
+    Raises
+    ------
+    ValueError
+        for an unknown name, or a chip too large to compile.
+    """
+    if name not in TARGETS:
+        raise ValueError(f"target must be one of {', '.join(TARGETS)}, not {name!r}")
+    tile = config.tile
+    elements = config.mesh.tiles * tile.array_rows * tile.array_cols
+    if name == "rtl" and elements > _MOST_RTL_ELEMENTS:
+        raise ValueError(
+            f"target rtl must have a chip of at most {_MOST_RTL_ELEMENTS:,} processing elements to "
+            f"compile, not {elements:,} ({config.name}); use target model, or a smaller chip"
+        )
+
+
 def open_target(
     target: str | Target, config: str | Path | ChipConfig | None, dram: Dram | None
 ) -> tuple[Target, ChipConfig, bool]:
@@ -52,7 +75,7 @@ def open_target(
     Raises
     ------
     TypeError, ValueError
-        for an unknown target or configuration.
+        for an unknown target or configuration, or a chip that the target cannot have.
     """
     if not isinstance(target, str):
         if not all(hasattr(target, name) for name in _NEEDED):
@@ -67,9 +90,8 @@ def open_target(
             raise ValueError("dram must be left out for a board, which has the memory it has")
         board = open_serial(target, None if config is None else resolve_config(config))
         return cast("Target", board), board.config, True
-    if target not in TARGETS:
-        raise ValueError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
     chosen = resolve_config("base" if config is None else config)
+    check_target(target, chosen)
     memory = Dram() if dram is None else dram
     if not isinstance(memory, Dram):
         raise TypeError(f"dram must be a Dram, not {memory!r}")

@@ -52,12 +52,35 @@ def test_all_verbs_are_listed(capsys):
             ["gemm", "4", "4", "4", "--scratchpad-kib", "3"],
             "scratchpad_kib must give a power of two of rows",
         ),
+        (["gemm", "4", "4", "4", "--seed", "-1"], "seed must be at least 0, not -1"),
+        (["gemm", "4", "4", "4", "--tiles", "2"], "tiles must be between 1 and 1, not 2"),
+        (["gemm", "4", "4", "4", "--bytes-per-cycle", "0"], "bytes_per_cycle must be at least 1"),
+        (["gemm", "4", "4", "4", "--target", "serial:/dev/x"], "target must be one of model, rtl"),
+        (
+            ["gemm", "4", "4", "4", "--preset", "fleet", "--target", "rtl"],
+            "at most 16,384 processing elements to compile, not 1,048,576 (fleet)",
+        ),
+        (
+            ["gemm", "60000", "60000", "4"],
+            "a product that fits 4,096 MiB of device memory, not 6,869 MiB",
+        ),
+        (["gemm", "2000", "2000", "2000", "--resident"], "must fit the scratchpad to be resident"),
         (["verilog", "--preset", "nope", "-o", "x"], "config must be one of nano"),
+        (["verilog", "--preset", "nano", "-o", __file__], "cannot be written to as a folder: File"),
         (["bench", "--only", "nope"], "--only must be one of utilisation"),
         (["disasm"], "file must be given"),
+        (["disasm", "/"], "/: cannot be read: Is a directory"),
+        (["disasm", __file__], "must hold whole commands of 64 bytes, not"),
+        (["disasm", "/dev/null"], "must hold commands of 64 bytes each, not none"),
         (["disasm", "/no/such/file"], "/no/such/file: cannot be read"),
         (["demo", "--preset", "nope"], "config must be one of nano"),
+        (["demo", "--preset", "nano", "--target", "moon"], "target must be one of model, rtl"),
+        (["demo", "--preset", "fleet"], "use target model, or a smaller chip"),
+        (["demo", "--preset", "nano", "-o", __file__], "cannot be written to as a folder: File"),
         (["fleet", "--chip", "nope"], "nope"),
+        (["fleet", "--seed", "-1"], "--seed must be at least 0, not -1"),
+        (["fleet", "memphis", "--html", "/"], "/: cannot be written: Is a directory"),
+        (["gpu-bench", "-o", f"{__file__}/x.csv"], "cannot be written to as a folder"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(arguments, message, capsys):
@@ -69,6 +92,46 @@ def test_a_mistake_is_one_line(arguments, message, capsys):
     assert len(lines) == 1, captured.err
     assert message in lines[0]
     assert "Traceback" not in captured.err
+
+
+def test_a_wrong_line_leaves_nothing_behind(tmp_path, capsys):
+    """The folder of the report is tried out, and what tried it is removed."""
+    assert main(["demo", "--preset", "nano", "--target", "moon", "-o", str(tmp_path / "d")]) == 2
+    assert main(["fleet", "atlantis", "--html", str(tmp_path / "page.html")]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (KeyboardInterrupt(), 130, "weft: interrupted; what was built is kept"),
+        (PermissionError(13, "Permission denied", "x.v"), 2, "weft: x.v: Permission denied; give"),
+        (MemoryError("no free block"), 2, "weft: no free block"),
+        (ImportError("install it with: pip"), 2, "weft: install it with: pip"),
+        (RuntimeError("the device failed"), 1, "weft: the device failed"),
+    ],
+)
+def test_what_a_verb_raises_is_one_line_and_a_code(raised, code, line, monkeypatch, capsys):
+    def fail(options):
+        raise raised
+
+    monkeypatch.setattr("weft.cli.doctor.run", fail)
+    assert main(["doctor"]) == code
+    assert capsys.readouterr().err.startswith(line)
+
+
+@pytest.mark.parametrize(("size", "mib"), [(8, 64), (8192, 769)])
+def test_a_large_product_gets_the_memory_it_needs(size, mib, monkeypatch):
+    """Two operands of 2 bytes, sums and partial sums of 4, and 1 MiB: 12 bytes times 8192^2."""
+    given = {}
+
+    def report(m, k, n, dtype, config, target, seed, dram, **_):
+        given["bytes"] = dram.size_bytes
+        raise ValueError("enough")
+
+    monkeypatch.setattr("weft.gemm.gemm_report", report)
+    assert main(["gemm", *[str(size)] * 3]) == 2
+    assert given["bytes"] == mib << 20
 
 
 def test_corrupt_configuration_names_its_line(tmp_path, capsys):

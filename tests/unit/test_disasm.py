@@ -95,4 +95,4 @@ def test_verb_refuses_half_commands(tmp_path, capsys):
     path = tmp_path / "program.bin"
     path.write_bytes(bytes(100))
     assert main(["disasm", str(path)]) == 2
-    assert "multiple of 64 bytes, not 100 bytes" in capsys.readouterr().err
+    assert "must hold whole commands of 64 bytes, not 100 bytes" in capsys.readouterr().err

@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb. Returns the exit code: 0 done, 1 the device failed, 2 bad input."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     verb = arguments[0] if arguments and arguments[0] in VERBS else None
-    options = parser_for(verb).parse_args(arguments)
     try:
+        options = parser_for(verb).parse_args(arguments)
         return int(options.run(options))
     except KeyboardInterrupt:
         print("weft: interrupted; what was built is kept and used next time", file=sys.stderr)
@@ -69,4 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}; give another path, or mend this one"
     return " ".join(str(error).split()) or type(error).__name__

@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from .output import output_folder
+
 __all__ = ["add_parser", "run"]
 
 
@@ -35,10 +37,12 @@ def run(options: argparse.Namespace) -> int:
     from weft.demo.run import LayerRun, run_classifier
     from weft.fleet.first_answer import first_answer, render
     from weft.report.timeline import perfetto_json, spans_of
-    from weft.targets import resolve_config
+    from weft.targets import check_target, resolve_config
 
     start = time.monotonic()
     config = resolve_config(options.preset)
+    check_target(options.target, config)
+    output_folder(options.output)
 
     def say(text: str) -> None:
         print(f"[{time.monotonic() - start:6.1f} s] {text}", file=sys.stderr, flush=True)
@@ -57,7 +61,6 @@ def run(options: argparse.Namespace) -> int:
     energy = energy_of(result)
     answer = first_answer()
 
-    options.output.mkdir(parents=True, exist_ok=True)
     report = options.output / "report.html"
     report.write_text(demo_report(classifier, result, energy, answer, model.cycles))
     trace = options.output / "trace.json"

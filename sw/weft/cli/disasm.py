@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from weft_hw.isa import COMMAND_BYTES
+
 from ..commands import as_array, unpack
 from ..disasm import command_text, listing, reference_page
 from ..targets import resolve_config
@@ -45,11 +47,18 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"reference": page}) if args.json else page, end="")
         return 0
     if args.file is None:
-        raise ValueError("file must be given (or --reference)")
+        raise ValueError("file must be given (or --reference for the instruction set)")
     try:
         content = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
     except OSError as error:
         raise ValueError(f"{args.file}: cannot be read: {error.strerror}") from None
+    if not content:
+        raise ValueError(f"{args.file}: must hold commands of {COMMAND_BYTES} bytes each, not none")
+    if len(content) % COMMAND_BYTES:
+        raise ValueError(
+            f"{args.file}: must hold whole commands of {COMMAND_BYTES} bytes, not {len(content)} "
+            "bytes; give a file of packed commands, as the ring has them"
+        )
     rows = as_array(content)
     if args.json:
         commands = []

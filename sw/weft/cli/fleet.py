@@ -13,6 +13,8 @@ from weft.fleet.constants import COLUMNS, OldPriceWarning, default_constants
 from weft.fleet.errors import FleetError
 from weft.fleet.first_answer import first_answer, render
 
+from .output import output_file
+
 __all__ = ["add_parser", "run"]
 
 EXAMPLES = """
@@ -94,6 +96,8 @@ def _scenario(args: argparse.Namespace, draws: int) -> None:
     from weft.fleet.scenarios.text import render as render_scenario
 
     words = args.scenario
+    if args.html:
+        output_file(args.html)
     if words[0] == "compare":
         if len(words) != 3:
             raise FleetError(f"compare takes two scenarios or chips, not {len(words) - 1}")
@@ -120,6 +124,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.draws is not None and args.draws < 1:
             raise FleetError(f"--draws must be at least 1, not {args.draws}")
+        if args.seed < 0:
+            raise FleetError(f"--seed must be at least 0, not {args.seed}")
         if args.audit:
             _audit(args.json)
             return 0
@@ -139,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
             draws=args.draws or 2000,
             seed=args.seed,
         )
-    except (FleetError, ValueError, OSError) as error:
+    except ValueError as error:
         print(f"weft fleet: {error}", file=sys.stderr)
         return 2
     print(answer.to_json() if args.json else render(answer))

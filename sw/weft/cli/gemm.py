@@ -7,6 +7,10 @@ from typing import Any
 
 __all__ = ["add_parser", "run"]
 
+_MIB = 1 << 20
+#: Device memory that a product is given.
+_SMALLEST_MIB, _LARGEST_MIB = 64, 4096
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Registers the verb."""
@@ -63,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
     if options.scratchpad_kib is not None:
         config = config.replace_tile(scratchpad_kib=options.scratchpad_kib)
     dram = Dram(
+        size_bytes=_memory_bytes(options.m, options.k, options.n),
         latency_cycles=options.latency,
         bytes_per_cycle=options.bytes_per_cycle,
         stall_probability=options.stall,
@@ -98,6 +103,23 @@ def run(options: argparse.Namespace) -> int:
         print("weft: the device's result differs from numpy", file=sys.stderr)
         return 1
     return 0
+
+
+def _memory_bytes(m: int, k: int, n: int) -> int:
+    """Device memory that holds the operands (at most 2 bytes each), sums and partial sums.
+
+    Raises
+    ------
+    ValueError
+        if that is more than a simulated memory should be.
+    """
+    needed = 2 * (m * k + k * n) + 8 * m * n + _MIB
+    if needed > _LARGEST_MIB * _MIB:
+        raise ValueError(
+            f"M, K and N must be of a product that fits {_LARGEST_MIB:,} MiB of device memory, not "
+            f"{needed // _MIB:,} MiB ({m} x {k} x {n}); make one of them smaller"
+        )
+    return max(_SMALLEST_MIB * _MIB, -(-needed // _MIB) * _MIB)
 
 
 def _model_line(report: dict[str, Any]) -> str:

@@ -10,6 +10,8 @@ from types import ModuleType
 
 from weft.gpu_bench import PRESETS, BenchResult, GpuBenchError, NvmlMeter, TorchBackend, run_bench
 
+from .output import output_file
+
 __all__ = ["add_parser", "run"]
 
 
@@ -61,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.output.suffix not in (".csv", ".json"):
             raise GpuBenchError(f"--output must end in .csv or .json, not {args.output.name!r}")
+        output_file(args.output)
         backend = TorchBackend(_module("torch", "PyTorch"), args.device)
         meter = NvmlMeter(_module("pynvml", "NVIDIA's NVML bindings (nvidia-ml-py)"), args.device)
         from rich.console import Console
@@ -77,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         )
         meter.close()
         result.write(args.output)
-    except GpuBenchError as error:
+    except ValueError as error:
         print(f"weft gpu-bench: {error}", file=sys.stderr)
         return 2
     if args.json:

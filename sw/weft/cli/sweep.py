@@ -5,8 +5,9 @@ import json
 import sys
 from pathlib import Path
 
-from weft.fleet.errors import FleetError
 from weft.fleet.sweep import SweepResult, cluster_engine, local_engine, read_study, run_sweep
+
+from .output import output_folder
 
 __all__ = ["add_parser", "run"]
 
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb; 0 on success, 2 on bad input, 130 when interrupted (results are kept)."""
     try:
         study = read_study(args.study)
-        folder = args.output or Path("build") / "sweep" / study.name
+        folder = output_folder(args.output or Path("build") / "sweep" / study.name)
         engine = cluster_engine(args.cluster) if args.cluster else local_engine(args.workers)
         from rich.console import Console
         from rich.progress import Progress
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
                 engine,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-    except FleetError as error:
+    except ValueError as error:
         print(f"weft sweep: {error}", file=sys.stderr)
         return 2
     if args.json:

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .output import output_folder
+
 __all__ = ["add_parser", "run"]
 
 
@@ -61,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
     config = resolve_config(options.preset)
     start = time.monotonic()
-    files = export_chip(config, options.output)
+    files = export_chip(config, output_folder(options.output))
     report = _Report(
         preset=config.name,
         files=[str(path) for path in files],
