@@ -61,6 +61,7 @@ _SCRIPT = """
 {reads}
 read_verilog {verilog}
 link_design {top}
+{parasitics}
 create_clock -name clock -period {period} [get_ports clk]
 set data [list]
 foreach port [all_inputs] {{
@@ -87,8 +88,10 @@ def time_netlist(
     *,
     period_ps: float,
     activity: str = "",
+    parasitics: Path | None = None,
 ) -> Timing:
-    """Runs OpenSTA. ``activity`` are Tcl commands given before its power report.
+    """Runs OpenSTA. ``activity`` are Tcl commands given before its power report, ``parasitics``
+    the wires of a layout as SPEF.
 
     Raises
     ------
@@ -107,6 +110,7 @@ def time_netlist(
             top=top,
             period=period_ps / unit,
             activity=activity,
+            parasitics=f"read_spef {parasitics}" if parasitics else "",
         )
     )
     text = run([opensta(), "-exit", str(script)], folder / "time.log", f"OpenSTA, timing {top},")

@@ -69,8 +69,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def run(command: list[str], log: Path, what: str) -> str:
-    """Runs a program with its messages in ``log``; returns them. Ctrl-C ends it with this process.
+def run(command: list[str], log: Path, what: str, folder: Path | None = None) -> str:
+    """Runs a program, in ``folder`` if given and without input, with its messages in ``log``;
+    returns them. Ctrl-C ends it with this process.
 
     Raises
     ------
@@ -79,7 +80,10 @@ def run(command: list[str], log: Path, what: str) -> str:
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as out:
-        result = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False)
+        result = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, check=False,
+            cwd=folder,
+        )  # fmt: skip
     text = log.read_text(errors="replace")
     if result.returncode:
         tail = " / ".join(line for line in text.splitlines() if line.strip())[-300:]
