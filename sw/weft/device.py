@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from weft_hw.isa import Opcode
 from weft_sim.dram import Dram
 from weft_sim.target import Target
 
+from .batch import Batch
 from .buffer import DeviceBuffer, bytes_of, check_array, write_array
 from .commands import as_array
 from .compiler.check import check_program
+from .compiler.program import Step, encode, link
 from .device_kernels import DeviceKernels
 from .event import Event
 from .memory import Allocator
@@ -86,6 +89,9 @@ class Device(DeviceKernels):
             raise
         self.debug = debug
         self._open = True
+        self._batch: Batch | None = None
+        #: Told of every submission.
+        self.listeners: list[Callable[[Event], None]] = []
 
     def _start(self, config: ChipConfig, watchdog_cycles: int | None, ring_entries: int) -> None:
         self.config = config
@@ -194,12 +200,13 @@ class Device(DeviceKernels):
         *,
         keep: tuple[Any, ...] = (),
         result: Any = None,
+        name: str = "",
     ) -> Event:
         """Puts commands (64 bytes each) and a fence into the ring; waits only where the ring is
         full.
 
         ``keep`` is held until they are done (buffers that they use). Submissions run one after the
-        other.
+        other. ``name`` is for reports.
 
         Raises
         ------
@@ -209,14 +216,69 @@ class Device(DeviceKernels):
             if an earlier command failed while this waited for room in the ring.
         """
         self.require_open()
+        self._flush()
         rows = as_array(commands)
-        if self.debug:
-            check_program(rows)
         if (rows[:, 0] == Opcode.PROGRAM.value).any():
             self.programs.forget()
+        return self.announce(self.enqueue(rows, keep=keep, result=result, name=name))
+
+    def run_steps(
+        self, steps: Sequence[Step], *, name: str, keep: tuple[Any, ...], result: Any
+    ) -> Event:
+        """For kernels: submits steps in ring order that are not linked yet, now or with the batch
+        that is open.
+        """
+        self.require_open()
+        if self._batch is not None:
+            return self._batch.add(steps, name=name, keep=keep, result=result)
+        link(steps)
+        return self.announce(self.enqueue(encode(steps), keep=keep, result=result, name=name))
+
+    def enqueue(
+        self, rows: np.ndarray, *, keep: tuple[Any, ...], result: Any = None, name: str = ""
+    ) -> Event:
+        """For the driver: ``submit`` for commands that load no programs of the user's own."""
+        if self.debug:
+            check_program(rows)
         self.windows.grant_heap(self.allocator.base, self.allocator.high_water)
         self.windows.write()
-        return self.queue.submit(rows, self, keep, result)
+        return self.queue.submit(rows, self, keep, result, name)
+
+    def announce(self, event: Event) -> Event:
+        """For the driver: tells listeners of a submission."""
+        for listener in self.listeners:
+            listener(event)
+        return event
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Kernels called inside become one program: engines go on from one to the next without
+        waiting for all of the first, and weights are loaded ahead. Results are the same bit for
+        bit.
+
+        It is submitted when the block ends, and earlier where a result is read, an event waited
+        for, or commands are submitted otherwise. On chips of several tiles it changes nothing:
+        kernels wait for each other there.
+        """
+        self.require_open()
+        if self._batch is not None or self.config.mesh.tiles > 1:
+            yield
+            return
+        self._batch = Batch(self)
+        try:
+            yield
+        finally:
+            batch, self._batch = self._batch, None
+            batch.flush()
+
+    @property
+    def batches(self) -> bool:
+        """Whether a batch is open."""
+        return self._batch is not None
+
+    def _flush(self) -> None:
+        if self._batch is not None:
+            self._batch.flush()
 
     def poll(self) -> None:
         """Takes note of what has completed or failed, without letting the device run on.
@@ -243,6 +305,7 @@ class Device(DeviceKernels):
             if a command failed, here or earlier, that nobody has heard of yet.
         """
         self.require_open()
+        self._flush()
         self.queue.synchronize()
 
     def reset_queue(self) -> None:

@@ -18,7 +18,7 @@ class Event:
     """One submission: ring indices ``first_index`` to ``fence_index``, the fence that ends it.
 
     ``result`` is what a kernel will have computed (a ``DeviceBuffer``), valid once done; None for
-    plain commands.
+    plain commands. ``name``: the kernel's.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class Event:
         sequence: int,
         keep: tuple[Any, ...],
         result: Any,
+        name: str = "",
     ) -> None:
         self._device = device
         self._error: DeviceError | None = None
@@ -36,6 +37,7 @@ class Event:
         self.commands = commands
         self.sequence = sequence
         self.result = result
+        self.name = name
         self.first_index = 0
         self.doorbell_cycle = 0
 
@@ -43,6 +45,11 @@ class Event:
     def fence_index(self) -> int:
         """Ring index (free-running) of the fence."""
         return self.first_index + len(self.commands) - 1
+
+    @property
+    def indices(self) -> np.ndarray:
+        """Ring indices of its commands, without the fence."""
+        return np.arange(self.first_index, self.fence_index)
 
     @property
     def done(self) -> bool:

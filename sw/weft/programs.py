@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from weft_hw.isa import Opcode
 
-from .compiler.program import Step, encode, link
+from .compiler.program import Step
 
 if TYPE_CHECKING:
     from .device import Device
@@ -147,10 +147,8 @@ class ProgramStore:
                 )
                 steps += [load, program]
                 row += -(-len(key) // row_bytes)
-        link(steps)
-        known = dict(self._loaded)
-        self._device.submit(encode(steps), keep=tuple(buffers.values()))
-        # the device forgets at every PROGRAM command, but these are our own
-        self._loaded = known
+        self._device.run_steps(
+            steps, name="microprograms", keep=tuple(buffers.values()), result=None
+        )
         for tile, keys in missing.items():
             self._loaded.setdefault(tile, set()).update(keys)

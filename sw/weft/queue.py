@@ -83,11 +83,13 @@ class CommandQueue:
         self.registers.write("INTERRUPT_ENABLE", _INTERRUPTS)
         self.registers.write("WATCHDOG", self.watchdog_cycles)
 
-    def submit(self, rows: np.ndarray, device: Device, keep: tuple[Any, ...], result: Any) -> Event:
+    def submit(
+        self, rows: np.ndarray, device: Device, keep: tuple[Any, ...], result: Any, name: str = ""
+    ) -> Event:
         """Feeds commands (n, 64) and a fence to the ring."""
         sequence = self.ring.next_sequence()
         fence = np.frombuffer(self.ring.fence(sequence), dtype=np.uint8)
-        event = Event(device, np.concatenate((rows, fence[None])), sequence, keep, result)
+        event = Event(device, np.concatenate((rows, fence[None])), sequence, keep, result, name)
         while len(self.ring.pending) >= self.ring.records // 2:
             self.wait(self.ring.pending[0], None)
         event.first_index = self.ring.tail

@@ -102,6 +102,10 @@ class Timing:
             return fields["m"] * groups * rate + 8 * groups, _START_CYCLES, 0
         if step.opcode is Opcode.NOP:
             return 1, 0, 0
+        if step.opcode is Opcode.PROGRAM:
+            return fields["count"], _START_CYCLES, 0
+        if step.opcode is Opcode.FILL:
+            return fields["rows"] * fields["columns"], _START_CYCLES, 0
         if step.opcode is Opcode.RUN:
             groups = ceil_div(fields["n"], lanes)
             return strip_rows(fields["m"]) * groups * step.row_cycles, _START_CYCLES, 0

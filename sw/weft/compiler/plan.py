@@ -19,7 +19,7 @@ from .emit import tile_program
 from .grid import Grid, grids, parts_of
 from .order import interleave_by_operation, interleave_by_time, interleave_prologues
 from .partial import along_k, may_split_k
-from .program import encode, link
+from .program import Step, encode, link
 from .search import choose_blocking, lookahead
 from .share import Share, may_share
 from .task import Blocking, GemmTask, Infeasible, Part, check_sizes
@@ -60,6 +60,14 @@ class GemmPlan:
     candidates: int
     shared: bool = False
     """Whether one tile of each mesh row loads ``a`` for all of them."""
+    prologue_steps: tuple[Step, ...] = ()
+    steps: tuple[Step, ...] = ()
+    """What ``prologue`` and ``commands`` encode."""
+
+    @property
+    def name(self) -> str:
+        """For reports."""
+        return f"{self.task.m} x {self.task.k} x {self.task.n}"
 
     @property
     def k_lengths(self) -> tuple[int, ...]:
@@ -175,6 +183,8 @@ def plan_gemm(
         slowest.bus_cycles,
         best.candidates,
         best.shared,
+        tuple(prologue),
+        tuple(steps),
     )
 
 

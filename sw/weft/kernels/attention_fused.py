@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..compiler.attention import attention_programs
 from ..compiler.attention_task import AttentionTask, Job, Program, largest_block
-from ..compiler.program import Step, encode, link
+from ..compiler.program import Step
 from ..compiler.task import ceil_div
 from .attention_call import AttentionCall
 from .scalars import scalar_bits
@@ -56,9 +56,8 @@ def submit_fused(call: AttentionCall, block: int) -> Event:
     parts = [jobs[first : first + share] for first in range(0, len(jobs), share)]
     found = attention_programs(config, _task(call, ready, block), parts, tiles)
     steps = [step for turn in zip_longest(*found) for step in turn if isinstance(step, Step)]
-    link(steps)
     keep = (*call.buffers.values(), call.out)
-    return device.submit(encode(steps), keep=keep, result=call.out)
+    return device.run_steps(steps, name="attention", keep=keep, result=call.out)
 
 
 def _task(call: AttentionCall, programs: dict[str, Program], block: int) -> AttentionTask:

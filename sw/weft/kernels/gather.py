@@ -9,7 +9,7 @@ import numpy as np
 
 from ..buffer import bytes_of
 from ..compiler.gather import GatherTask, gather_programs
-from ..compiler.program import Step, encode, link
+from ..compiler.program import Step
 from .operands import Operand, check_operand, check_shape, on_device
 
 if TYPE_CHECKING:
@@ -66,5 +66,4 @@ def gather(
     tiles = [(x, y) for y in range(mesh.rows) for x in range(mesh.cols)]
     parts = gather_programs(device.config, task, tiles)
     steps = [step for turn in zip_longest(*parts) for step in turn if isinstance(step, Step)]
-    link(steps)
-    return device.submit(encode(steps), keep=(placed, chosen, out), result=out)
+    return device.run_steps(steps, name="gather", keep=(placed, chosen, out), result=out)

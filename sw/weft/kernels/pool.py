@@ -12,7 +12,7 @@ from weft_hw.formats.table import Format
 from ..compiler.image import Image
 from ..compiler.layout import layout_of
 from ..compiler.pool import PoolTask, Reduction, pool_programs
-from ..compiler.program import Step, encode, link
+from ..compiler.program import Step
 from . import vector
 from .conv import Conv2d
 from .conv_geometry import LARGEST_KERNEL, LARGEST_PAD, LARGEST_SIDE, LARGEST_STEP, conv_shape, pair
@@ -114,8 +114,7 @@ def max_pool2d(
     )
     parts = pool_programs(device.config, task, tiles)
     ordered = [step for turn in zip_longest(*parts) for step in turn if isinstance(step, Step)]
-    link(ordered)
-    return device.submit(encode(ordered), keep=(placed, out), result=out)
+    return device.run_steps(ordered, name="max_pool", keep=(placed, out), result=out)
 
 
 def _reductions(

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..commands import with_starts
 from ..compiler.plan import GemmPlan, plan_gemm
+from ..compiler.schedule import restarted
 from ..compiler.task import GemmTask
 from .operands import Operand, on_device
 from .vector.partial import add_partial
@@ -39,16 +40,23 @@ class PlannedMatmul:
         if there are none of the latter.
         """
         self._starts(device)
-        if len(self.plan.prologue) == 0:
+        plan = self.plan
+        if len(plan.prologue) == 0:
             return None
-        return device.submit(self.plan.prologue, keep=self.buffers)
+        name = f"operands of {plan.name}"
+        if device.batches:
+            steps = restarted(plan.prologue_steps, ())
+            return device.run_steps(steps, name=name, keep=self.buffers, result=None)
+        return device.submit(plan.prologue, keep=self.buffers, name=name)
 
     def run(self, device: Device) -> Event:
         """Submits the product."""
-        commands = self.plan.commands
-        if self.programs:
-            commands = with_starts(commands, self._starts(device))
-        return device.submit(commands, keep=(*self.buffers, self.out), result=self.out)
+        plan, starts, keep = self.plan, self._starts(device), (*self.buffers, self.out)
+        if device.batches:
+            steps = restarted(plan.steps, starts)
+            return device.run_steps(steps, name=plan.name, keep=keep, result=self.out)
+        commands = with_starts(plan.commands, starts) if starts else plan.commands
+        return device.submit(commands, keep=keep, result=self.out, name=plan.name)
 
     def _starts(self, device: Device) -> tuple[int, ...]:
         """Entries of the programs, loaded where they are not."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..buffer import DeviceBuffer, bytes_of
-from ..compiler.program import Step, encode, link
+from ..compiler.program import Step
 from ..compiler.rowwise import RowStream, RowTask, row_programs
 from .formats import format_of
 from .operands import on_device
@@ -91,6 +91,4 @@ def run_rows(
     parts = row_programs(config, task, tiles)
     # tiles take turns in the ring, so that all begin soon
     steps = [step for turn in zip_longest(*parts) for step in turn if isinstance(step, Step)]
-    link(steps)
-    keep: tuple[Any, ...] = (*buffers, out)
-    return device.submit(encode(steps), keep=keep, result=out)
+    return device.run_steps(steps, name=program.name, keep=(*buffers, out), result=out)
