@@ -62,8 +62,11 @@ class TileConfig:
     """Read requests one tile may have in flight."""
     store_requests: int = 32
     """Write requests one tile may have in flight."""
+    tensor_loads: bool = True
+    """Whether the load engine has nested loops, padding, fills and gathers, which convolutions,
+    pooling and gathers need; without them it loads rows at a fixed distance."""
     transpose: bool = False
-    """Whether the load engine can transpose (``dma.transpose``: memory of 8 x row_bytes rows)."""
+    """Whether it can transpose (``dma.transpose``: memory of 8 x row_bytes rows)."""
 
     def __post_init__(self):
         _integer(self, "array_rows", 4, 256, power_of_two=True)
@@ -94,8 +97,11 @@ class TileConfig:
         _integer(self, "microprogram_entries", 16, 256, power_of_two=True)
         _integer(self, "load_requests", 2, 64, power_of_two=True)
         _integer(self, "store_requests", 2, 64, power_of_two=True)
-        if not isinstance(self.transpose, bool):
-            raise TypeError(f"transpose must be True or False, not {self.transpose!r}")
+        for name in ("tensor_loads", "transpose"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
+        _require(self.tensor_loads or not self.transpose,
+                 "tensor_loads must be True for transpose, whose loads they are, not False")
         for name, rows, banks in (("scratchpad", self.scratchpad_rows, self.scratchpad_banks),
                                   ("accumulator", self.accumulator_rows, self.accumulator_banks)):
             _require(rows & (rows - 1) == 0,

@@ -20,10 +20,10 @@ PRESETS = {
             array_rows=8, array_cols=8,
             formats=_ALL, transpose=True, scratchpad_kib=64, accumulator_kib=16,
             load_requests=16, store_requests=8)),
-        # an ECP5-85F's block RAM, on-chip memory (a few cycles away) and UART host
+        # an ECP5-85F's block RAM, on-chip memory (a few cycles away) and UART host; products only
         ChipConfig(name="ecp5", tile=TileConfig(
             array_rows=8, array_cols=8, scratchpad_kib=64, accumulator_kib=16,
-            load_requests=16, store_requests=8)),
+            load_requests=16, store_requests=8, tensor_loads=False)),
         # the reference tile
         ChipConfig(name="base", tile=TileConfig(
             array_rows=16, array_cols=16, formats=_ALL, transpose=True,

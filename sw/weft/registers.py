@@ -82,6 +82,7 @@ def discover(target: Target) -> ChipConfig:
             command_queue_depth=bits("CAP_QUEUES", 0, 8),
             microprogram_entries=bits("CAP_VECTOR", 0, 16),
             transpose=bool(bits("CAP_LOADER", 0, 1)),
+            tensor_loads=bool(bits("CAP_LOADER", 1, 1)),
             load_requests=bits("CAP_QUEUES", 8, 8),
             store_requests=bits("CAP_QUEUES", 16, 8),
         ),

@@ -39,8 +39,11 @@ class Setup:
         self.headers = response_source(bench, pause())
         self.data = StreamSource(bench, "response_data", shape, pause=pause())
         self.content = Content(bench.rng)
-        self.indices = Scratchpad(bench, config, pause(), port="indices")
-        self.indices.image[:] = 0xA5
+        rows = config.tile.scratchpad_rows
+        self.before = np.full((rows, flit), 0xA5, np.uint8)
+        if config.tile.tensor_loads:
+            self.indices = Scratchpad(bench, config, pause(), port="indices")
+            self.indices.image = self.before
         self.memory = Responder(
             bench,
             config,
@@ -84,10 +87,8 @@ class Setup:
         assert not self.headers.pending
 
     def scratchpad(self):
-        """(rows, row bytes) uint8 after the writes so far; what nobody wrote is 0xA5, or what
-        ``indices.image`` says.
-        """
-        flit, image = self.config.flit_bytes, self.indices.image.copy()
+        """(rows, row bytes) uint8 after the writes so far; what nobody wrote is as ``before``."""
+        flit, image = self.config.flit_bytes, self.before.copy()
         for beat in self.writes.items:
             image[beat["row"]] = np.frombuffer(beat["data"].to_bytes(flit, "little"), np.uint8)
         return image

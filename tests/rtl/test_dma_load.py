@@ -269,7 +269,7 @@ async def latencies_and_throughput(dut):
         assert span_cycles == count * (flits + 2) - 1
 
 
-@pytest.mark.parametrize("name", ["nano", "quad", "base"])
+@pytest.mark.parametrize("name", ["nano", "ecp5", "quad", "base"])
 def test_dma_load(name):
-    """All of the above."""
+    """All of the above, with and without tensor loads."""
     run_bench(LoadEngine(preset(name)), f"load_{name}", __name__, parameters={"preset": name})

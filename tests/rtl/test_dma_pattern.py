@@ -39,7 +39,7 @@ def chip(array, packet, address_bits, scratchpad_kib=128, endpoints=1):
 def run(config, commands, limit=LIMIT, tensor=False):
     """The accesses that the hardware makes of each command, as dicts of its fields."""
     m = Module()
-    m.submodules.decode = decode = Decode(config, tensor=tensor)
+    m.submodules.decode = decode = Decode(config, load=tensor)
     m.submodules.pattern = pattern = Pattern(config, tensor=tensor)
     link(m, decode.walk, pattern.walk)
     # as in transfer.py: a stop concerns the walk whose accesses are being taken, and none after it

@@ -102,6 +102,32 @@ def test_failed_command_leaves_the_board_usable(board):
         np.testing.assert_array_equal(device.matmul(a, a).numpy(), np.full((4, 4), 4))
 
 
+def test_what_the_chip_has_not_is_refused(board):
+    """A load with loops, or a fill, that an engine without them takes for another."""
+    load = {"row_bytes": 16, "rows": 1, "memory_stride": 16, "local_stride": 2}
+    kinds = [
+        (pack(Opcode.LOAD, more_2=1, **load), Status.ILLEGAL_FIELD),
+        (pack(Opcode.FILL, rows=1, columns=1), Status.ILLEGAL_OPCODE),
+        (pack(Opcode.GATHER, **load), Status.ILLEGAL_OPCODE),
+    ]
+    images, weight = np.ones((1, 4, 4, 1), np.int8), np.ones((2, 2, 1, 1), np.int8)
+    for target in (f"serial:{board.path}", "model"):
+        with Device(target, "ecp5") as device:
+            for command, status in kinds:
+                with pytest.raises(DeviceError) as caught:
+                    device.submit([command]).wait()
+                assert caught.value.status is status
+            for kernel, operands in (
+                (device.conv2d, (images, weight)),
+                (device.max_pool2d, (images, 2)),
+                (device.gather, (images[0, 0], np.zeros(3, np.int32))),
+            ):
+                with pytest.raises(ValueError, match="ecp5 must be built with tensor_loads for"):
+                    kernel(*operands)
+            row = images[0, :1, :, 0]
+            np.testing.assert_array_equal(device.matmul(row, row.T.copy()).numpy(), [[4]])
+
+
 def test_reset_keeps_memory(board):
     target = SerialTarget(board.path)
     try:

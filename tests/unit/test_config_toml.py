@@ -54,6 +54,18 @@ def _line_of(text: str, start: str) -> int:
             "array_rows must be an integer, not True",
         ),
         (
+            "tensor_loads = true",
+            "tensor_loads = 1",
+            "tensor_loads",
+            "tensor_loads must be True or False, not 1",
+        ),
+        (
+            "tensor_loads = true\ntranspose = false",
+            "tensor_loads = false\ntranspose = true",
+            "tensor_loads",
+            "tensor_loads must be True for transpose, whose loads they are, not False",
+        ),
+        (
             "array_rows = 4",
             "array_rows = 6",
             "array_rows",

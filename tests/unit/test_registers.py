@@ -79,6 +79,7 @@ def test_capability_words_hold_the_configuration(config):
     assert (1 << in_flight_log2, 1 << ring_log2) == (host.max_in_flight, host.max_ring_entries)
     assert fields(words["CAP_NETWORK"], 16, 16) == (mesh.max_packet_bytes, mesh.router_fifo_depth)
     assert words["CAP_VECTOR"] == tile.microprogram_entries
+    assert fields(words["CAP_LOADER"], 1, 1) == (tile.transpose, tile.tensor_loads)
     names = [name for bit, name in enumerate(FORMATS) if words["CAP_FORMATS"] >> bit & 1]
     assert sorted(names) == sorted(tile.formats)
     assert words["CAP_FORMATS"] >> len(FORMATS) == 0

@@ -98,7 +98,7 @@ def capabilities(config: ChipConfig) -> dict[str, int]:
         | (host.max_ring_entries.bit_length() - 1) << 16 | config.flit_bytes << 24,
         "CAP_NETWORK": mesh.max_packet_bytes | mesh.router_fifo_depth << 16,
         "CAP_VECTOR": tile.microprogram_entries,
-        "CAP_LOADER": int(tile.transpose),
+        "CAP_LOADER": tile.transpose | tile.tensor_loads << 1,
     }
 
 

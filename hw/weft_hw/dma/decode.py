@@ -52,13 +52,16 @@ class Decode(wiring.Component):
     Members
     -------
     command : In(stream.Signature(CommandWord))
-        LOAD, GATHER or FILL if ``tensor``; otherwise STORE, and the opcode is not looked at
+        LOAD, GATHER or FILL if ``load``, LOAD only if the tile lacks ``tensor_loads``; otherwise
+        STORE. Where there is one kind the opcode is not looked at
     walk : Out(stream.Signature(Walk))
+        a tensor walk if the tile has ``tensor_loads``
     """
 
-    def __init__(self, config, *, tensor=False):
+    def __init__(self, config, *, load=False):
         self.config = config
-        self.tensor = tensor
+        self.load = load
+        self.tensor = tensor = load and config.tile.tensor_loads
         walk = Walk(config, tensor=tensor)
         super().__init__({
             "command": In(stream.Signature(CommandWord)),
@@ -78,6 +81,8 @@ class Decode(wiring.Component):
         self._fields(m, fields)
         if self.tensor:
             self._tensor_fields(m, fields)
+        elif self.load:
+            self._plain_load(m, fields)
 
         # rows * row_flits - 1 = (rows - 1) * row_flits + (row_flits - 1), the factor (rows - 1) in
         # two halves
@@ -148,6 +153,13 @@ class Decode(wiring.Component):
             fields.endpoint.eq(command.endpoint),
             fields.illegal.eq((command.row_bytes == 0) | (command.rows == 0)),
         ]
+
+    def _plain_load(self, m, fields):
+        """A LOAD that asks for more than rows at a fixed distance is illegal."""
+        load = self._command(LoadCommand)
+        more = ("more_1", "more_2", "more_3", "padded", "transpose")
+        with m.If(Cat(load[name].any() for name in more).any()):
+            m.d.comb += fields.illegal.eq(1)
 
     def _tensor_fields(self, m, fields):
         """What a LOAD or GATHER has beyond that, and a FILL."""

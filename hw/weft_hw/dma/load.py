@@ -66,7 +66,8 @@ class _Place(data.StructLayout):
 
 
 class LoadEngine(wiring.Component):
-    """Runs LOAD, GATHER and FILL commands, ``load_requests`` READs in flight.
+    """Runs LOAD and, with ``tensor_loads``, GATHER and FILL commands, ``load_requests`` READs in
+    flight.
 
     Members
     -------
@@ -80,7 +81,7 @@ class LoadEngine(wiring.Component):
     write : Out(WritePort)
         rows of the scratchpad
     indices : Out(ReadPort)
-        of a gather, from the scratchpad; may be refused for any time
+        of a gather, from the scratchpad; may be refused for any time; only with ``tensor_loads``
     busy : Out(1)
         a command was taken and is not done
     bytes : Out(13)
@@ -90,6 +91,7 @@ class LoadEngine(wiring.Component):
     def __init__(self, config):
         self.config = config
         address_bits, flit_bytes = config.host.address_bits, config.flit_bytes
+        indices = ReadPort(rows=config.tile.scratchpad_rows, row_bits=8 * flit_bytes)
         super().__init__({
             "engine": In(EnginePort(address_bits=address_bits)),
             "node": In(NodeAddress),
@@ -97,18 +99,16 @@ class LoadEngine(wiring.Component):
             "response_header": In(stream.Signature(Headed(ResponseHeader))),
             "response_data": In(stream.Signature(DataFlit(flit_bytes=flit_bytes))),
             "write": Out(WritePort(rows=config.tile.scratchpad_rows, row_bits=8 * flit_bytes)),
-            "indices": Out(ReadPort(rows=config.tile.scratchpad_rows, row_bits=8 * flit_bytes)),
+            **({"indices": Out(indices)} if config.tile.tensor_loads else {}),
             "busy": Out(1),
             "bytes": Out(13),
         })
 
     def elaborate(self, platform):
         m = Module()
-        requests, flit_bits = self.config.tile.load_requests, ceil_log2(self.config.flit_bytes)
-        m.submodules.transfer = transfer = Transfer(self.config, requests=requests, tensor=True)
-        m.submodules.filler = filler = Filler(self.config)
+        tile, requests = self.config.tile, self.config.tile.load_requests
+        m.submodules.transfer = transfer = Transfer(self.config, requests=requests, load=True)
         link(m, wiring.flipped(self.engine), transfer.engine)
-        link(m, transfer.indices, wiring.flipped(self.indices))
         m.d.comb += [self.busy.eq(transfer.busy), self.bytes.eq(transfer.bytes)]
 
         # requests; the table keeps where the data of each goes
@@ -117,10 +117,10 @@ class LoadEngine(wiring.Component):
         m.submodules.places = places = Memory(shape=place, depth=requests, init=[])
         place_write, place_read = places.write_port(), places.read_port(domain="comb")
         request, holds = self.request.payload, Signal()
+        fill = access.fill if tile.tensor_loads else Const(0)
         m.d.comb += [
-            self.request.valid.eq(transfer.access.valid & ~access.fill & ~holds),
-            transfer.access.ready.eq(
-                Mux(access.fill, filler.job.ready, self.request.ready & ~holds)),
+            self.request.valid.eq(transfer.access.valid & ~fill & ~holds),
+            transfer.access.ready.eq(self.request.ready & ~holds),
             request.destination.y.eq(access.endpoint),
             request.destination.port.eq(RouterPort.WEST),
             request.source.eq(self.node),
@@ -131,12 +131,6 @@ class LoadEngine(wiring.Component):
             place_write.addr.eq(tag),
             place_write.data.row.eq(access.row),
             place_write.en.eq(self.request.valid & self.request.ready),
-            filler.job.valid.eq(transfer.access.valid & access.fill),
-            filler.job.payload.tag.eq(tag),
-            filler.job.payload.row.eq(access.row),
-            filler.job.payload.flits_less_one.eq(access.flits_less_one),
-            filler.job.payload.tail_less_one.eq(access.length[:flit_bits] - 1),
-            filler.job.payload.value.eq(access.value),
         ]
 
         # s0: the response whose data comes in
@@ -167,15 +161,19 @@ class LoadEngine(wiring.Component):
         s1_beat = Signal(self.write.request.payload.shape())
         s1_leaves, s1_free, waits = Signal(), Signal(), Signal()
         fills, filled_before = Signal(), Signal()
+        # rows that are not a response's; none come without ``tensor_loads``
         local = stream.Signature(LocalBeat(self.config)).create(path=("local",))
         comes = self.response_data.valid | ~s0_has_data
         # whether s0 may move but for s1, whether it needs s1, and whether it leaves data there
         may_move, passes, writes = Const(1), Const(1), s0_has_data
-        if self.config.tile.transpose:
+        if tile.tensor_loads:
+            link(m, transfer.indices, wiring.flipped(self.indices))
+            filler = self._fill(m, transfer)
+        if tile.transpose:
             may_move, passes, writes = self._transpose(
-                m, transfer, filler, local, s0_valid & comes, s0_has_data, s0_tag, s0_place,
-                moves, last, holds, place_write.data)
-        else:
+                m, transfer, filler, local, s0_has_data, s0_tag, s0_place, moves, last, holds,
+                place_write.data)
+        elif tile.tensor_loads:
             link(m, filler.beat, wiring.flipped(local))
         m.d.comb += [
             s1_free.eq(~s1_valid | s1_leaves),
@@ -219,8 +217,24 @@ class LoadEngine(wiring.Component):
             ]
         return m
 
-    def _transpose(self, m, transfer, filler, local, comes, s0_has_data, s0_tag, s0_place,
-                   moves, last, holds, place):
+    def _fill(self, m, transfer):
+        """Accesses that are no requests, to the filler."""
+        m.submodules.filler = filler = Filler(self.config)
+        access, flit_bits = transfer.access.payload.access, ceil_log2(self.config.flit_bytes)
+        m.d.comb += [
+            filler.job.valid.eq(transfer.access.valid & access.fill),
+            filler.job.payload.tag.eq(transfer.access.payload.tag),
+            filler.job.payload.row.eq(access.row),
+            filler.job.payload.flits_less_one.eq(access.flits_less_one),
+            filler.job.payload.tail_less_one.eq(access.length[:flit_bits] - 1),
+            filler.job.payload.value.eq(access.value),
+        ]
+        with m.If(access.fill):
+            m.d.comb += transfer.access.ready.eq(filler.job.ready)
+        return filler
+
+    def _transpose(self, m, transfer, filler, local, s0_has_data, s0_tag, s0_place, moves, last,
+                   holds, place):
         """The way of strips: their rows to the transposer, its columns and fills to s1."""
         m.submodules.transposer = transposer = Transposer(self.config)
         access = transfer.access.payload.access

@@ -40,7 +40,8 @@ class TaggedAccess(data.StructLayout):
 
 
 class Transfer(wiring.Component):
-    """Runs commands as requests; with ``tensor`` LOADs of all kinds, GATHERs and FILLs.
+    """Runs commands as requests: STOREs, or with ``load`` LOADs and, where the tile has
+    ``tensor_loads``, GATHERs and FILLs.
 
     Members
     -------
@@ -53,14 +54,15 @@ class Transfer(wiring.Component):
     bytes : Out(13)
         payload bytes of requests that succeeded, in the cycle in which they leave the ring
     indices : Out(ReadPort)
-        of a gather; if ``tensor``
+        of a gather; if it runs any
     """
 
-    def __init__(self, config, *, requests, tensor=False):
+    def __init__(self, config, *, requests, load=False):
         self.config = config
         self.requests = requests
-        self.tensor = tensor
+        self.load = load
         tile = config.tile
+        self.tensor = tensor = load and tile.tensor_loads
         indices = ReadPort(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes)
         super().__init__({
             "engine": In(EnginePort(address_bits=config.host.address_bits)),
@@ -74,7 +76,7 @@ class Transfer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         address_bits, depth = self.config.host.address_bits, self.config.tile.command_queue_depth
-        m.submodules.decode = decode = Decode(self.config, tensor=self.tensor)
+        m.submodules.decode = decode = Decode(self.config, load=self.load)
         m.submodules.pattern = pattern = Pattern(self.config, tensor=self.tensor)
         m.submodules.ring = ring = RequestRing(requests=self.requests, address_bits=address_bits)
         m.submodules.tickets = tickets = fifo.SyncFIFO(width=Ticket.as_shape().size, depth=depth)

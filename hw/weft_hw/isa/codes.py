@@ -41,7 +41,8 @@ class Status(enum.Enum, shape=unsigned(4)):
     ILLEGAL_OPCODE = 2
     """The opcode names no command, or one that is not built in."""
     ILLEGAL_FIELD = 3
-    """A size is zero, or an endpoint, format or output mode is not built in."""
+    """A size is zero, or an endpoint, a format, an output mode or a kind of load is not built
+    in."""
     ILLEGAL_TILE = 4
     """The tile is outside the mesh."""
     LOCAL_RANGE = 5

@@ -52,8 +52,11 @@ ENGINE_OF = {
 
 
 def engine_of(config) -> dict:
-    """``ENGINE_OF`` of the opcodes that a chip has built in: microprograms need floating point."""
+    """``ENGINE_OF`` of the opcodes that a chip has built in: microprograms need floating point,
+    gathers and fills ``tensor_loads``."""
     absent = () if config.tile.has_float else (Opcode.PROGRAM, Opcode.RUN)
+    if not config.tile.tensor_loads:
+        absent += (Opcode.GATHER, Opcode.FILL)
     return {opcode: engine for opcode, engine in ENGINE_OF.items() if opcode not in absent}
 
 

@@ -33,7 +33,8 @@ class LoadCommand(data.Struct):
 
     With ``transpose`` (2**(transpose - 1) bytes an element) the scratchpad gets the transposed
     matrix, as if that had been loaded: see ``dma.transpose``. It goes with neither loops
-    (``more_*``) nor padding, and only where it is built in; otherwise ILLEGAL_FIELD.
+    (``more_*``) nor padding, and only where it is built in; otherwise ILLEGAL_FIELD. So it is with
+    loops and padding on a chip without ``tensor_loads``.
     """
 
     header: CommandHeader

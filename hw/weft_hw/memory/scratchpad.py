@@ -19,11 +19,13 @@ from .port import ReadPort, WritePort
 
 __all__ = ["Scratchpad", "readers", "writers"]
 
+
 def readers(config) -> tuple[str, ...]:
     """Reading clients, first wins. The array's streams are never disturbed; ``load`` reads the
     indices of a gather."""
     scales = ("scales",) if "mxfp8" in config.tile.formats else ()
-    return ("activations", "weights", *scales, "vector", "store", "load")
+    load = ("load",) if config.tile.tensor_loads else ()
+    return ("activations", "weights", *scales, "vector", "store", *load)
 
 
 def writers(config) -> tuple[str, ...]:

@@ -95,7 +95,8 @@ class Tile(wiring.Component):
             link(m, matmul.scales, scratchpad.read_scales)
         link(m, vector.read, scratchpad.read_vector)
         link(m, store.read, scratchpad.read_store)
-        link(m, load.indices, scratchpad.read_load)
+        if config.tile.tensor_loads:
+            link(m, load.indices, scratchpad.read_load)
         link(m, load.write, scratchpad.write_load)
         link(m, vector.write, scratchpad.write_vector)
         link(m, vector.accumulator, accumulator.read)

@@ -131,12 +131,10 @@ def _is_illegal(config: ChipConfig, opcode: Opcode, field: _Fields) -> bool:
     if opcode is Opcode.GATHER:
         return False
     size = (1 << field["transpose"]) >> 1
-    if size and (
-        not config.tile.transpose
-        or field["padded"]
-        or field["more_1"] + field["more_2"] + field["more_3"]
-        or field["row_bytes"] % size
-    ):
+    walks = field["padded"] or field["more_1"] + field["more_2"] + field["more_3"]
+    if walks and not config.tile.tensor_loads:
+        return True
+    if size and (not config.tile.transpose or walks or field["row_bytes"] % size):
         return True
     return bool(field["padded"]) and not (field["height"] and field["width"])
 

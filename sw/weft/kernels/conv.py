@@ -26,6 +26,7 @@ from .conv_geometry import (
 )
 from .finish import Options, finish
 from .formats import dtype_of
+from .loads import require_tensor_loads
 from .operands import Operand, check_operand, check_shape, on_device
 from .product import choose_tiles, place, plan_task
 
@@ -59,7 +60,8 @@ class Conv2d:
     Raises
     ------
     TypeError, ValueError
-        for operands of the wrong kind, dtype or shape, and geometries that the load engine lacks.
+        for operands of the wrong kind, dtype or shape, geometries that the load engine lacks, and a
+        chip without ``tensor_loads``.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Conv2d:
         pad_value: int = 0,
     ) -> None:
         device.require_open()
+        require_tensor_loads(device.config, "convolutions")
         if not isinstance(weight, np.ndarray):
             raise TypeError(f"weight must be a numpy array, not {type(weight).__name__}")
         weight = check_operand(device, weight, "weight", None, 4)

@@ -10,6 +10,7 @@ import numpy as np
 from ..buffer import bytes_of
 from ..compiler.gather import GatherTask, gather_programs
 from ..compiler.program import Step
+from .loads import require_tensor_loads
 from .operands import Operand, check_operand, check_shape, on_device
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def gather(
     Raises
     ------
     TypeError, ValueError
-        for operands of the wrong kind, dtype or shape.
+        for operands of the wrong kind, dtype or shape, and a chip without ``tensor_loads``.
     """
     device.require_open()
+    require_tensor_loads(device.config, "gathers")
     table = check_operand(device, table, "table", None, None)
     if table.ndim != 2:
         raise ValueError(f"table must have 2 dimensions, not shape {table.shape}")

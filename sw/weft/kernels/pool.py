@@ -17,6 +17,7 @@ from . import vector
 from .conv import Conv2d
 from .conv_geometry import LARGEST_KERNEL, LARGEST_PAD, LARGEST_SIDE, LARGEST_STEP, conv_shape, pair
 from .formats import format_of
+from .loads import require_tensor_loads
 from .operands import Operand, check_operand, check_shape, on_device
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ def max_pool2d(
     Raises
     ------
     TypeError, ValueError
-        for operands of the wrong kind, dtype or shape, geometries that the load engine lacks.
+        for operands of the wrong kind, dtype or shape, geometries that the load engine lacks, a
+        chip without ``tensor_loads``.
     """
     device.require_open()
+    require_tensor_loads(device.config, "pooling")
     x = check_operand(device, x, "x", None, 4)
     code = format_of(device.config, x.dtype, "x")
     if code not in _LEAST:

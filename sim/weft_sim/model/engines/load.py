@@ -63,6 +63,8 @@ class LoadEngine(DmaEngine):
             return StripWalk(f, config) if is_legal_transpose(f, config) else None
         if not is_tensor(f):
             return super().walk(command)
+        if not config.tile.tensor_loads:
+            return None
         return TensorWalk(f, config) if (f.height and f.width) or not f.padded else None
 
     def start(self, command: Command) -> None:
