@@ -11,7 +11,7 @@ from .attention_call import PROBABILITY_SCALE, AttentionCall, AttentionShape
 from .attention_fused import fused_block, submit_fused
 from .attention_products import submit_products
 from .formats import OperandType, format_of, operand_type
-from .operands import Operand, check_operand, check_shape, on_device
+from .operands import Operand, check_operand, check_shape, on_device, result_buffer
 
 if TYPE_CHECKING:
     from ..buffer import DeviceBuffer
@@ -84,11 +84,7 @@ def attention(
     if mask is not None:
         placed["mask"] = on_device(device, _checked_mask(device, mask, shape))
     wanted = (shape.batch, shape.queries, heads * shape.width)
-    if out is None:
-        out = device.empty(wanted, result)
-    else:
-        check_operand(device, out, "out", result, 3)
-        check_shape(out, "out", wanted, "that of the result")
+    out = result_buffer(device, out, wanted, result, apart=placed)
     factor = 1.0 if out_scale is None else float(out_scale)
     call = AttentionCall(
         device=device,

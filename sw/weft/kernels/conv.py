@@ -27,7 +27,7 @@ from .conv_geometry import (
 from .finish import Options, finish
 from .formats import dtype_of
 from .loads import require_tensor_loads
-from .operands import Operand, check_operand, check_shape, on_device
+from .operands import Operand, check_operand, check_shape, on_device, result_buffer
 from .product import choose_tiles, place, plan_task
 
 if TYPE_CHECKING:
@@ -159,12 +159,10 @@ class Conv2d:
         finished = finish(
             device, Options(**options), rows, self.out_channels, is_float=self.kind.is_float
         )
+        apart = {"x": x, **finished.operands}
+        in_place = {"residual": apart.pop("residual")} if "residual" in apart else {}
         dtype = dtype_of(finished.out_format)
-        if out is None:
-            out = device.empty(shape, dtype)
-        else:
-            check_operand(device, out, "out", dtype, 4)
-            check_shape(out, "out", shape, "that of the result")
+        out = result_buffer(device, out, shape, dtype, apart=apart, in_place=in_place)
         images = on_device(device, x)
         placed = place(device, finished.operands)
         chosen = choose_tiles(device, tiles)

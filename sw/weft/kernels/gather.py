@@ -11,7 +11,7 @@ from ..buffer import bytes_of
 from ..compiler.gather import GatherTask, gather_programs
 from ..compiler.program import Step
 from .loads import require_tensor_loads
-from .operands import Operand, check_operand, check_shape, on_device
+from .operands import Operand, check_operand, on_device, result_buffer
 
 if TYPE_CHECKING:
     from ..buffer import DeviceBuffer
@@ -50,11 +50,8 @@ def gather(
             f"table must have rows of at most {_LARGEST_ROW_BYTES} bytes, not {row_bytes}; split it"
         )
     shape = (indices.shape[0], table.shape[1])
-    if out is None:
-        out = device.empty(shape, table.dtype)
-    else:
-        check_operand(device, out, "out", table.dtype, 2)
-        check_shape(out, "out", shape, "a row for each index")
+    apart = {"table": table, "indices": indices}
+    out = result_buffer(device, out, shape, table.dtype, "a row for each index", apart=apart)
     placed, chosen = on_device(device, table), on_device(device, indices)
     task = GatherTask(
         rows=shape[0],

@@ -11,7 +11,7 @@ from ..microscaling import MxArray
 from ..packing import INT4
 from .finish import Options, finish
 from .formats import OperandType, dtype_of, operand_type, require_format
-from .operands import Operand, check_operand, check_shape
+from .operands import Operand, check_operand, result_buffer
 from .product import PlannedMatmul, choose_tiles, place, plan_task
 
 if TYPE_CHECKING:
@@ -42,12 +42,11 @@ def plan_matmul(
     (m, k), n = operands["a"].shape, operands["b"].shape[0 if transpose_b else 1]
     finished = finish(device, Options(**options), m, n, is_float=kind.is_float)
     chosen = choose_tiles(device, tiles)
-    if out is not None:
-        check_operand(device, out, "out", dtype_of(finished.out_format), 2)
-        check_shape(out, "out", (m, n), "that of the result")
     placed = place(device, {**operands, **finished.operands})
-    if out is None:
-        out = device.empty((m, n), dtype_of(finished.out_format))
+    apart = dict(placed)
+    in_place = {"residual": apart.pop("residual")} if "residual" in apart else {}
+    dtype = dtype_of(finished.out_format)
+    out = result_buffer(device, out, (m, n), dtype, apart=apart, in_place=in_place)
     addresses: dict[str, Any] = {f"{name}_address": at.address for name, at in placed.items()}
     task = GemmTask(
         m=m, k=k, n=n, format=kind.format, out_format=finished.out_format, out_address=out.address,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias, overload
 
 import numpy as np
@@ -80,6 +81,61 @@ def check_shape(value: Operand, what: str, shape: tuple[int, ...], why: str) -> 
     """Raises ``ValueError`` unless ``value`` has that shape."""
     if value.shape != shape:
         raise ValueError(f"{what} must have shape {shape} ({why}), not {value.shape}")
+
+
+def check_apart(out: DeviceBuffer, value: Operand, what: str, *, in_place: bool = False) -> None:
+    """Whether results may be written to ``out`` while ``what`` is read.
+
+    ``in_place``: every element is read before the one that takes its place is written, so the very
+    same bytes will do.
+
+    Raises
+    ------
+    ValueError
+        if they share memory.
+    """
+    if not isinstance(value, DeviceBuffer):
+        return
+    if out.address >= value.address + value.nbytes or value.address >= out.address + out.nbytes:
+        return
+    if in_place and (out.address, out.nbytes) == (value.address, value.nbytes):
+        return
+    same = f", unless it is all of {what}" if in_place else ""
+    raise ValueError(
+        f"out must share no memory with {what}, which is still read while results are written"
+        f"{same}; leave out out, or give another buffer"
+    )
+
+
+def result_buffer(
+    device: Device,
+    out: DeviceBuffer | None,
+    shape: tuple[int, ...],
+    dtype: npt.DTypeLike,
+    why: str = "that of the result",
+    *,
+    apart: Mapping[str, Operand],
+    in_place: Mapping[str, Operand] | None = None,
+) -> DeviceBuffer:
+    """``out``, or a new buffer if it is None, for results of ``shape`` and ``dtype``.
+
+    ``apart``: operands by name, of which it must share no memory; ``in_place``: such as it may
+    take the place of.
+
+    Raises
+    ------
+    TypeError, ValueError
+        if ``out`` is another kind of thing, or shares memory with an operand.
+    """
+    if out is None:
+        return device.empty(shape, dtype)
+    check_operand(device, out, "out", dtype, len(shape))
+    check_shape(out, "out", shape, why)
+    for name, value in apart.items():
+        check_apart(out, value, name)
+    for name, value in (in_place or {}).items():
+        check_apart(out, value, name, in_place=True)
+    return out
 
 
 def on_device(device: Device, value: Operand) -> DeviceBuffer:

@@ -18,7 +18,7 @@ from .conv import Conv2d
 from .conv_geometry import LARGEST_KERNEL, LARGEST_PAD, LARGEST_SIDE, LARGEST_STEP, conv_shape, pair
 from .formats import format_of
 from .loads import require_tensor_loads
-from .operands import Operand, check_operand, check_shape, on_device
+from .operands import Operand, check_operand, on_device, result_buffer
 
 if TYPE_CHECKING:
     from ..buffer import DeviceBuffer
@@ -84,11 +84,7 @@ def max_pool2d(
             f"x must be at least as large as the window, not {(height, width)} for {window}"
         )
     shape = (batch, down, across, channels)
-    if out is None:
-        out = device.empty(shape, x.dtype)
-    else:
-        check_operand(device, out, "out", x.dtype, 4)
-        check_shape(out, "out", shape, "that of the result")
+    out = result_buffer(device, out, shape, x.dtype, apart={"x": x})
     placed = on_device(device, x)
     image = Image(
         height=height,

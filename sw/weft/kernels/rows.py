@@ -10,7 +10,7 @@ from ..buffer import DeviceBuffer, bytes_of
 from ..compiler.program import Step
 from ..compiler.rowwise import RowStream, RowTask, row_programs
 from .formats import format_of
-from .operands import on_device
+from .operands import check_apart, on_device
 from .scalars import scalar_bits
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def run_rows(
     streams, buffers = [], []
     for number, name in enumerate(program.streams):
         buffer = on_device(device, given[name])
+        if buffer is not out:
+            check_apart(out, buffer, name, in_place=True)
         buffers.append(buffer)
         shared = buffer.size == n and m > 1
         if not shared and buffer.size != m * n:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import vector
 from .formats import format_of
-from .operands import Operand, check_operand, check_shape, on_device
+from .operands import Operand, check_apart, check_operand, check_shape, on_device, result_buffer
 from .rows import run_rows
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def softmax(
     if not causal or x.ndim < 3:
         return _rows(device, program, operands, result, scalars, "row_offset" if causal else None)
     # rows count from the top of each matrix
+    _check_apart(result, operands)
     placed = {name: on_device(device, value) for name, value in operands.items()}
     matrices = int(np.prod(x.shape[:-2]))
     for number in range(matrices):
@@ -263,15 +264,19 @@ def _result(device: Device, x: Operand, out_dtype: Any, out: DeviceBuffer | None
     device.require_open()
     if out is not None:
         dtype = out.dtype if out_dtype is None else np.dtype(out_dtype)
-        check_operand(device, out, "out", dtype, x.ndim)
-        check_shape(out, "out", x.shape, "that of x")
-        return out
+        return result_buffer(device, out, x.shape, dtype, "that of x", apart={}, in_place={"x": x})
     try:
         dtype = x.dtype if out_dtype is None else np.dtype(out_dtype)
     except TypeError:
         raise ValueError(f"out_dtype must be a dtype, not {out_dtype!r}") from None
     format_of(device.config, dtype, "out_dtype")
     return device.empty(x.shape, dtype)
+
+
+def _check_apart(out: DeviceBuffer, operands: Mapping[str, Operand]) -> None:
+    """Rows are read before they are written: an operand shares all memory of ``out`` or none."""
+    for name, value in operands.items():
+        check_apart(out, value, name, in_place=True)
 
 
 def _rows(
@@ -299,6 +304,7 @@ def _flat(
 ) -> Event:
     """Element by element: rows as long as suits the chip, then what is left over."""
     whole = out.size // _FLAT_COLUMNS
+    _check_apart(out, operands)
     packed = any(value.dtype == ml_dtypes.int4 for value in (*operands.values(), out))
     if packed:
         return _rows(device, program, operands, out, scalars)
