@@ -135,6 +135,9 @@ def test_columns_of_one_matrix_do_not_meet(device):
         return Step(Opcode.LOAD, (0, 0), fields)
 
     stores = Footprints.of(device.config, [store(0, 64), store(64, 64), store(240, 32)])
-    for column, width, meets in ((0, 64, [0]), (32, 64, [0, 1]), (128, 112, []), (200, 48, [2])):
+    # the last store goes on in the next row's first columns
+    for column, width, meets in (
+        (0, 64, [0, 2]), (32, 64, [0, 1]), (128, 112, []), (200, 48, [2]),
+    ):  # fmt: skip
         found = stores.met_by(Footprints.of(device.config, [load(column, width)]), 0)
         assert found == [stores.steps[one] for one in meets], (column, width)

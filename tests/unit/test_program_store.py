@@ -34,13 +34,11 @@ def device():
     )
     with Device("model", config, dram=_DRAM, debug=True) as opened:
         opened.submitted = []
-        submit = opened.submit
 
-        def record(rows, **options):
-            opened.submitted += [unpack(row) for row in rows]
-            return submit(rows, **options)
+        def record(event):
+            opened.submitted += [unpack(row) for row in event.commands]
 
-        opened.submit = record
+        opened.listeners.append(record)
         yield opened
 
 
