@@ -111,6 +111,7 @@ def test_missing_library_is_one_sentence(tmp_path):
     [
         (["--block", "cpu"], "block must be one of pe, row"),
         (["--utilisation", "1.2"], "utilisation must be from 0.3 to 1, not 1.2"),
+        (["--vectors", "8"], "vectors must be 0 or at least 64, not 8"),
         (["--layers", "7"], "layers must be from 3 to 6, not 7"),
         (["--preset", "huge"], "config must be one of nano"),
     ],

@@ -189,8 +189,11 @@ def test_supply_is_added_after_routing(tmp_path):
         # three rails of two rows: gnd is the middle one; three vias each
         supply = full[full.index("SPECIALNETS") :]
         assert supply.count("M2_M1") == 3 * 3
-    left, _, right, _ = plan.core
+    left, bottom, right, top = plan.core
     gnd, vdd = plan.straps
+    # the lowest row is mirrored: its upper rail, shared with the second row, is gnd
+    assert (gnd.net, gnd.rails_um) == ("gnd", (bottom + 10,))
+    assert (vdd.net, vdd.rails_um) == ("vdd", (bottom, top))
     assert gnd.x_um + gnd.width_um / 2 < left
     assert vdd.x_um - vdd.width_um / 2 > right
 

@@ -28,6 +28,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--layers", type=int, default=4, help="metal layers to route on (default: 4)"
     )
+    parser.add_argument(
+        "--vectors", type=int, default=0,
+        help="cycles of stimulus for the energy in wires, e.g. 512 (default: 0, none)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -45,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
         options.output / f"{options.block}_{config.name}",
         utilisation=options.utilisation,
         layers=options.layers,
+        vectors=options.vectors,
         progress=lambda text: print(f"weft: {text}", file=sys.stderr),
     )
     print(json.dumps(as_dict(layout), indent=1) if options.json else layout_text(layout))

@@ -27,6 +27,7 @@ from weft.synth.timing import time_netlist
 
 from .checking import Extracted, Match, compare, extract, net_capacitances_ff
 from .design import Design, to_design
+from .energy import WireEnergy, wire_energies
 from .floorplan import Floorplan, make_floorplan
 from .lef import read_lef
 from .parasitics import spef_text, verilog_text
@@ -60,6 +61,7 @@ class Layout:
     wires: WireReport | None = None
     periods_ps: tuple[float, float] | None = None
     """Shortest period without wires and with the extracted ones."""
+    energies: list[WireEnergy] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -75,6 +77,7 @@ def lay_out(
     *,
     utilisation: float = 0.8,
     layers: int = 4,
+    vectors: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Layout:
     """Lays out a block on OSU018 into ``output``.
@@ -85,6 +88,8 @@ def lay_out(
         cells' area over the core's, above 0 and at most 1
     layers : int
         metal layers to route on, from the lowest
+    vectors : int
+        cycles of stimulus for the energy in wires; 0 for none
 
     Raises
     ------
@@ -97,6 +102,8 @@ def lay_out(
     """
     if block not in BLOCKS:
         raise ValueError(f"block must be one of {', '.join(BLOCKS)}, not {block!r}")
+    if vectors and vectors < 64:
+        raise ValueError(f"vectors must be 0 or at least 64, not {vectors}")
     if not 0.3 <= utilisation <= 1:
         raise ValueError(f"utilisation must be from 0.3 to 1, not {utilisation}")
     layout_tools()
@@ -122,7 +129,16 @@ def lay_out(
     if routed.failed:
         layout.problems.append(f"{len(routed.failed)} nets are not routed")
     progress(f"{block}: checking")
-    _check(layout, process, output / "check")
+    wires_ff = _check(layout, process, output / "check")
+    if vectors and wires_ff:
+        progress(f"{block}: energy in wires")
+        try:
+            layout.energies = wire_energies(
+                block, config, netlist, design, library, wires_ff,
+                (output / "rtl.v").read_text(), output, vectors,
+            )  # fmt: skip
+        except FlowError as error:
+            layout.problems.append(f"no energy: {error}")
     return layout
 
 
@@ -135,8 +151,9 @@ def _mapped(block: str, config: ChipConfig, library: CellLibrary, output: Path) 
     return read_netlist(mapped.netlist_json, block, library)
 
 
-def _check(layout: Layout, process: Process, folder: Path) -> None:
-    """Rules, comparison, wires and timing; a step that fails becomes a problem."""
+def _check(layout: Layout, process: Process, folder: Path) -> dict[str, float]:
+    """Rules, comparison, wires and timing; a step that fails becomes a problem. Returns the
+    capacitance of each net's wires, fF, as far as there is one."""
     design, lef = layout.design, read_lef(process.lef)
     try:
         layout.extracted = extract(layout.routed.layout, process.lef, process.tech, folder)
@@ -144,11 +161,12 @@ def _check(layout: Layout, process: Process, folder: Path) -> None:
     except FlowError as error:
         layout.problems.append(str(error))
     if layout.extracted is None:
-        return
+        return {}
     if layout.extracted.errors:
         layout.problems.append(f"{sum(layout.extracted.errors.values())} design rule violations")
     if layout.match is not None and not layout.match.matches:
         layout.problems.append(f"layout and netlist do not match (log: {layout.match.log})")
+    wires_ff: dict[str, float] = {}
     try:
         wires_ff = net_capacitances_ff(layout.extracted.capacitance, design)
         layout.wires = wire_report(
@@ -163,6 +181,7 @@ def _check(layout: Layout, process: Process, folder: Path) -> None:
         )
     except (FlowError, ToolError) as error:
         layout.problems.append(f"no timing: {error}")
+    return wires_ff
 
 
 def _period_ps(layout: Layout, verilog: Path, folder: Path, spef: Path | None) -> float:

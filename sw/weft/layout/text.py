@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from weft.synth.blocks import BLOCKS
 from weft.synth.estimates import CORNERS
 from weft.synth.tools import versions
 
@@ -60,6 +61,16 @@ def as_dict(layout: Layout) -> dict[str, Any]:
         }
     if layout.periods_ps:
         result["period_ps_without_wires"], result["period_ps_with_wires"] = layout.periods_ps
+    if layout.energies:
+        result["energy_in_wires"] = [
+            {
+                "case": energy.case,
+                "extracted_fj": energy.extracted_fj,
+                "estimate_fj": energy.estimate_fj,
+                "extracted_over_estimate": energy.ratio,
+            }
+            for energy in layout.energies
+        ]
     return result
 
 
@@ -110,5 +121,13 @@ def layout_text(layout: Layout) -> str:
             f"  period       {before:.0f} ps without wires, {after:.0f} ps with them "
             f"({100 * (after / before - 1):+.1f} %)"
         )
+    if layout.energies:
+        operation = BLOCKS[layout.block].operation
+        lines.append(f"  energy in wires, fJ per {operation}: extracted (estimate, ratio)")
+        lines += [
+            f"               {energy.case}: {energy.extracted_fj:.0f} "
+            f"({energy.estimate_fj:.0f}, {energy.ratio:.2f})"
+            for energy in layout.energies
+        ]
     lines.append(f"  picture      {layout.picture}")
     return "\n".join(lines)
