@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,15 +57,47 @@ def _merge(spans: list[Span], gap: float) -> list[tuple[int, int, int]]:
     return runs
 
 
-def timeline_svg(config: ChipConfig, spans: list[Span], marks: dict[str, int] | None = None) -> str:
+def _stacked(
+    windows: Sequence[tuple[str, int, int]],
+) -> list[list[tuple[str, int, int]]]:
+    """The windows in rows in which none overlaps another."""
+    levels: list[list[tuple[str, int, int]]] = []
+    for window in sorted(windows, key=lambda one: one[1]):
+        free = next((level for level in levels if level[-1][2] <= window[1]), None)
+        if free is None:
+            levels.append([window])
+        else:
+            free.append(window)
+    return levels
+
+
+def timeline_svg(
+    config: ChipConfig,
+    spans: list[Span],
+    marks: dict[str, int] | None = None,
+    windows: Sequence[tuple[str, int, int]] = (),
+) -> str:
     """An SVG picture: a row for each engine of each tile, time to the right. ``marks``: labelled
-    cycles."""
+    cycles. ``windows``: named ranges of cycles, in rows of their own above the engines.
+    """
     width, left, row, gap = 980, 120, 14, 8
     first = min((span.start for span in spans), default=0)
     last = max((span.end for span in spans), default=1)
     scale = (width - left - 10) / max(1, last - first)
     lines = []
     y = 26
+    for level in _stacked(windows):
+        for name, start, end in level:
+            x, wide = left + (start - first) * scale, max(0.4, (end - start) * scale)
+            # about five units a letter, where there is room
+            label = html.escape(name) if 5 * len(name) < wide else ""
+            lines.append(
+                f'<rect x="{x:.2f}" y="{y}" width="{wide:.2f}" height="{row - 2}" class="lane" '
+                f'stroke="currentColor" stroke-width="0.4"><title>{html.escape(name)}: cycles '
+                f"{start - first:,} to {end - first:,}</title></rect>"
+                f'<text x="{x + 3:.1f}" y="{y + 9}" pointer-events="none">{label}</text>'
+            )
+        y += row
     for tile in range(config.mesh.tiles):
         ty, tx = divmod(tile, config.mesh.cols)
         for engine in Engine:

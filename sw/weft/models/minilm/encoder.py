@@ -64,9 +64,13 @@ class MiniLmEncoder:
         )
 
     def hidden(self, tokens: np.ndarray) -> DeviceBuffer:
-        """(T, hidden) of bf16 for ``tokens`` (T,): what the last layer gives. All commands are
-        submitted at once.
+        """(T, hidden) of bf16 for ``tokens`` (T,): what the last layer gives. All kernels are
+        submitted at once, on chips of one tile as one batch (``Device.batch``).
         """
+        with self.device.batch():
+            return self._hidden(tokens)
+
+    def _hidden(self, tokens: np.ndarray) -> DeviceBuffer:
         device, model = self.device, self.model
         words = device.gather(self._words, tokens.astype(np.int32))
         positions = self._positions[: len(tokens)]
