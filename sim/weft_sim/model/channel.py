@@ -27,13 +27,17 @@ class Packet(ABC):
     def asks(self) -> Iterable[tuple[Channel, int]]:
         """The links it wants next, and the router port by which it asks for them."""
 
-    def fits(self, channel: Channel) -> bool:
-        """Whether it may go on a link that is free."""
-        return True
+    def room_from(self, channel: Channel) -> int | None:
+        """The cycle from which it may go on a link that is free; None if that is not known."""
+        return 0
 
     @abstractmethod
-    def granted(self, source: Channel, channel: Channel) -> None:
-        """It is its turn on a link that is free."""
+    def granted(self, source: Channel, channel: Channel) -> bool:
+        """It is its turn on a link that is free; says whether it goes now."""
+
+    @abstractmethod
+    def withdraw(self, channel: Channel) -> None:
+        """It has not gone, and now it is the turn of another."""
 
     @abstractmethod
     def fill(self) -> None:
@@ -52,6 +56,7 @@ class Channel:
         "_entered",
         "_entering",
         "_looks_at",
+        "_offered",
         "_popped",
         "_pops",
         "_queue",
@@ -71,6 +76,7 @@ class Channel:
         #: cycles from a flit leaving the buffer to the next one taking its place
         self.credit = 1 if first else 2
         self._asks: dict[int, Channel] = {}
+        self._offered: Packet | None = None
         self._turn = turn
         self._looks_at = -1
         #: flits that come in, flits known to go out, the cycles of the last of those
@@ -110,9 +116,12 @@ class Channel:
         if len(self._queue) == 1:
             self.events.at(max(packet.entered, self._last_pop) + 1, self._ask)
 
-    def has_room(self, flits: int) -> bool:
-        """Whether so many flits find room in the buffer behind the link."""
-        return self._entered - self._popped + flits <= self.depth
+    def room_from(self, flits: int) -> int | None:
+        """The cycle from which there are credits for so many flits; None if that is not known."""
+        number = self._entered + flits - self.depth
+        if number > self._popped:
+            return None
+        return self._pops[(number - 1) % self.depth] + self.credit if number > 0 else 0
 
     def release(self, cycle: int) -> None:
         """The last flit of the packet that held the link crosses it before ``cycle``."""
@@ -130,6 +139,11 @@ class Channel:
         return self._entering
 
     # --- out of the buffer behind it ----------------------------------------------------------
+
+    @property
+    def oldest(self) -> Packet:
+        """The packet whose head is at the front of the buffer."""
+        return self._queue[0]
 
     @property
     def _last_pop(self) -> int:
@@ -170,22 +184,46 @@ class Channel:
             self._looks_at = cycle
             self.events.late(cycle, self._grant, cycle)
 
+    def ask_from(self, cycle: int) -> None:
+        """The oldest head is shown again in ``cycle``."""
+        self.events.at(cycle, self._ask)
+
+    def forget(self, port: int) -> None:
+        """The head of the input at ``port`` does not ask any more."""
+        self._asks.pop(port, None)
+
+    def served(self, port: int) -> None:
+        """The head to which the link has been offered goes on it now."""
+        self._offered = None
+        self._turn = port
+        del self._asks[port]
+
     def _grant(self, planned: int) -> None:
         if planned != self._looks_at:
             return
         self._looks_at = -1
         if self.held or not self._asks:
             return
-        if self.free - 1 > self.events.now:
+        now = self.events.now
+        if self.free - 1 > now:
             self.look()
             return
         # the input served last comes last
         port = min(self._asks, key=lambda port: (port - self._turn - 1) % 8)
-        packet = self._asks[port]._queue[0]
-        if not packet.fits(self):
+        packet = self._asks[port].oldest
+        if self._offered is not None and self._offered is not packet:
+            self._offered.withdraw(self)
+            self._offered = None
+        cycle = packet.room_from(self)
+        if cycle is None:
             # it keeps its turn until there is room
             self._waits = True
-            return
-        self._turn = port
-        packet.granted(self._asks.pop(port), self)
-        self.look()
+        elif cycle > now:
+            self._looks_at = cycle
+            self.events.late(cycle, self._grant, cycle)
+        elif packet.granted(self._asks[port], self):
+            self._turn = port
+            del self._asks[port]
+            self.look()
+        else:
+            self._offered = packet

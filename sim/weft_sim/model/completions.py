@@ -30,7 +30,7 @@ class Completions:
         self.fault: tuple[int, int] = (0, 0)
         self._offers: dict[EngineId, list[_End]] = {engine: [] for engine in EngineId}
         self._fronts: dict[EngineId, FrontEnd] = {}
-        self._order = list(EngineId)
+        self._last = 0
         self._taken_at = -1
         self._flits = tile.chip.network.response_header_flits
         node = tile_node(tile.x, tile.y)
@@ -52,16 +52,16 @@ class Completions:
 
     def _take(self) -> None:
         now = self.tile.events.now
-        waiting = [engine for engine in self._order if self._offers[engine]]
+        waiting = [engine for engine, offers in self._offers.items() if offers]
         if not waiting:
             return
         if now == self._taken_at:
             self.tile.events.late(now + 1, self._take)
             return
         self._taken_at = now
-        engine = waiting[0]
-        self._order.remove(engine)
-        self._order.append(engine)
+        # round robin, the one served last comes last
+        engine = min(waiting, key=lambda engine: (engine.value - self._last - 1) % len(EngineId))
+        self._last = engine.value
         command, status, address = self._offers[engine].pop(0)
         if status is Status.OK and not self.tile.semaphores.signal(command.signal):
             status = Status.SEMAPHORE_OVERFLOW

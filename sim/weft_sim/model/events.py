@@ -8,8 +8,9 @@ from typing import Any
 
 __all__ = ["Events"]
 
-#: What has phase LATE in a cycle comes after everything else in it: arbitration among all requests.
-_EARLY, _LATE = 0, 1
+#: What has phase LATE in a cycle comes after everything else in it: arbitration among all requests;
+#: and after that what several arbiters must agree on.
+_EARLY, _LATE, _LAST = 0, 1, 2
 
 
 class Events:
@@ -43,6 +44,11 @@ class Events:
         """
         self._order += 1
         heapq.heappush(self._heap, (max(cycle, self.now), _LATE, self._order, action, arguments))
+
+    def last(self, cycle: int, action: Callable[..., None], *arguments: Any) -> None:
+        """Calls ``action(*arguments)`` in ``cycle`` after all that is late in it."""
+        self._order += 1
+        heapq.heappush(self._heap, (max(cycle, self.now), _LAST, self._order, action, arguments))
 
     def run(self, limit: int, *, until_halt: bool = False) -> None:
         """Works through all events up to and including cycle ``limit``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 
 from weft_hw.noc.packet import RouterPort
@@ -12,7 +12,7 @@ from .channel import Channel, Packet
 
 __all__ = ["Branch", "Tree", "TreePacket", "rectangle_of"]
 
-#: What a packet delivers at each tile: (x, y, cycle in which its first flit arrives).
+#: What a packet delivers at each tile: (x, y, cycle in which its last flit arrives).
 _Deliver = Callable[[int, int, int], None]
 _STEP = {"EAST": (1, 0), "WEST": (-1, 0), "NORTH": (0, -1), "SOUTH": (0, 1)}
 _OPPOSITE = {"EAST": "WEST", "WEST": "EAST", "NORTH": "SOUTH", "SOUTH": "NORTH"}
@@ -40,7 +40,11 @@ class Branch:
 
 
 class Tree:
-    """The channels from a tile to all tiles of a rectangle."""
+    """The channels from a tile to all tiles of a rectangle.
+
+    ``largest``: flits of the largest packet to tiles, for which there must be room wherever one of
+    any size goes, and the cycles for which an output may be kept waiting for others.
+    """
 
     #: See ``route.Route``.
     gated = False
@@ -52,7 +56,9 @@ class Tree:
         x: int,
         y: int,
         rectangle: SimpleNamespace,
+        largest: int,
     ) -> None:
+        self.largest = largest
         self._channel = channel
         self._rectangle = rectangle
         self.root = Branch(channel(("in", x, y, "LOCAL")), 0, None)
@@ -73,9 +79,19 @@ class Tree:
             if wanted:
                 yield port.name
 
-    def send(self, cycle: int, flits: int, deliver: _Deliver) -> None:
-        """Sends a packet from ``cycle`` on, in which the sender's channel must be free."""
-        TreePacket(self.root, flits, deliver).go_on(cycle)
+    def send(
+        self,
+        cycle: int,
+        flits: int,
+        deliver: _Deliver,
+        begun: tuple[int, Callable[[int], None]],
+        waits: Sequence[tuple[int, int]],
+    ) -> None:
+        """Sends a packet from ``cycle`` on, in which the sender's channel must be free.
+
+        ``begun`` and ``waits``: see ``route.Route``.
+        """
+        TreePacket(self, self.root, flits, deliver).start(cycle, begun, dict(waits))
 
     @property
     def sender(self) -> Channel:
@@ -86,81 +102,133 @@ class Tree:
 class TreePacket(Packet):
     """A packet to tiles on one branch of its way.
 
-    At a router it asks for all branches that go on, and goes to all of them at once; after as many
-    cycles as it has flits since the first was ready, to those that are, and later to the others.
+    At a router it asks for all branches that go on. As soon as all offer themselves it goes to all
+    of them at once; if some have offered and others not for ``Tree.largest`` cycles, to those that
+    do, and in a further pass to the others. ``times`` are the cycles in which its flits cross the
+    link.
     """
 
-    __slots__ = ("_begins", "_offered", "_serial", "_to_tiles", "branch", "left")
+    __slots__ = (
+        "_begun",
+        "_left",
+        "_offers",
+        "_patience",
+        "_since",
+        "_to_tiles",
+        "_tree",
+        "_waits",
+        "branch",
+        "times",
+    )
 
-    def __init__(self, branch: Branch, flits: int, deliver: _Deliver) -> None:
+    def __init__(self, tree: Tree, branch: Branch, flits: int, deliver: _Deliver) -> None:
         super().__init__(flits)
         self.branch = branch
-        self.left = list(branch.children)
+        self.times: list[int] = []
+        self._tree = tree
         self._to_tiles = deliver
-        self._offered: list[Branch] = []
-        self._serial = 0
-        self._begins = 0
+        self._left = list(branch.children)
+        self._offers: list[Branch] = []
+        self._patience = tree.largest
+        self._since = 0
+        self._begun: tuple[int, Callable[[int], None]] | None = None
+        self._waits: dict[int, int] = {}
 
-    def go_on(self, cycle: int) -> None:
-        """The head may cross the branch's link from ``cycle`` on."""
+    # --- onto a link --------------------------------------------------------------------------
+
+    def start(
+        self, cycle: int, begun: tuple[int, Callable[[int], None]], waits: dict[int, int]
+    ) -> None:
+        """From the sender into the first router, from ``cycle`` on."""
+        channel = self.branch.channel
+        self._begun, self._waits = begun, waits
+        self._since = cycle
+        channel.take(self)
+        channel.expect(self.flits)
+        self.fill()
+
+    def fill(self) -> None:
+        times, channel = self.times, self.branch.channel
+        if len(times) == self.flits:
+            return
+        while len(times) < self.flits:
+            flit = len(times)
+            place = channel.place(self, flit)
+            if place is None:
+                break
+            earliest = times[-1] + 1 if times else self._since
+            times.append(max(earliest, place, self._waits.get(flit, 0)))
+        if self._begun is not None and len(times) >= self._begun[0]:
+            count, call = self._begun
+            self._begun = None
+            call(times[count - 1])
+        if len(times) == self.flits:
+            self.entered = times[0]
+            channel.arrive(self)
+            channel.release(times[-1] + 1)
+
+    def _go_on(self, times: list[int]) -> None:
+        """Its flits cross the link out of a router in these cycles."""
         channel, tile = self.branch.channel, self.branch.tile
-        self.entered = -1
-        self._begins = cycle
+        self.times, self.entered = times, times[0]
         channel.take(self)
         if tile is None:
             channel.expect(self.flits)
-            self.fill()
-            return
-        self.entered = cycle
-        self._to_tiles(*tile, cycle)
-        channel.release(cycle + self.flits)
+            channel.arrive(self)
+        else:
+            self._to_tiles(*tile, times[-1])
+        channel.release(times[-1] + 1)
 
-    def fill(self) -> None:
-        if self.entered >= 0:
-            return
-        channel, cycle = self.branch.channel, self._begins
-        for flit in range(min(self.flits, channel.depth)):
-            place = channel.place(self, flit)
-            if place is None:
-                return
-            cycle = max(cycle, place - flit)
-        self.entered = cycle
-        channel.arrive(self)
-        channel.release(cycle + self.flits)
+    # --- out of the buffer behind it ----------------------------------------------------------
 
     def asks(self) -> Iterator[tuple[Channel, int]]:
-        return ((child.channel, child.port) for child in self.left)
+        return ((child.channel, child.port) for child in self._left)
 
-    def fits(self, channel: Channel) -> bool:
-        child = self._child(channel)
-        return child.tile is not None or channel.has_room(self.flits)
+    def room_from(self, channel: Channel) -> int | None:
+        if self._child(channel).tile is not None:
+            return 0
+        return channel.room_from(self._tree.largest)
 
     def _child(self, channel: Channel) -> Branch:
-        return next(child for child in self.left if child.channel is channel)
+        return next(child for child in self._left if child.channel is channel)
 
-    def granted(self, source: Channel, channel: Channel) -> None:
-        """An output is ready; it waits for the others."""
-        channel.held = True
-        self._offered.append(self._child(channel))
-        if len(self._offered) == len(self.left):
-            self._go(source)
-        elif len(self._offered) == 1:
-            self._serial += 1
-            source.events.after(self.flits, self._give_up, source, self._serial)
+    def granted(self, source: Channel, channel: Channel) -> bool:
+        """An output offers itself; it may be taken back until the others do."""
+        child, events = self._child(channel), source.events
+        if child not in self._offers:
+            if not self._offers:
+                self._since = events.now
+                events.last(events.now + self._patience, self._decide, source)
+            self._offers.append(child)
+            events.last(events.now, self._decide, source)
+        return False
 
-    def _give_up(self, source: Channel, serial: int) -> None:
-        if serial == self._serial and self._offered:
-            self._go(source)
+    def withdraw(self, channel: Channel) -> None:
+        self._offers.remove(self._child(channel))
+        if not self._offers:
+            self._patience -= channel.events.now - self._since
 
-    def _go(self, source: Channel) -> None:
-        """To all outputs that are ready."""
-        now = source.events.now
-        self._serial += 1
-        offered, self._offered = self._offered, []
-        self.left = [child for child in self.left if child not in offered]
-        if not self.left:
-            first = max(0, self.flits - source.depth)
-            pops = [now + flit for flit in range(first, self.flits)]
-            source.leave(pops, self.flits, whole=True)
-        for child in offered:
-            TreePacket(child, self.flits, self._to_tiles).go_on(now + 1)
+    def _decide(self, source: Channel) -> None:
+        """To all outputs that offer themselves, if it need not wait for the others."""
+        now, offers = source.events.now, self._offers
+        final = len(offers) == len(self._left)
+        if not offers or not (final or now >= self._since + self._patience):
+            return
+        self._left = [child for child in self._left if child not in offers]
+        self._offers = []
+        self._patience = self._tree.largest
+        leaves = [now]
+        for time in self.times[1:]:
+            leaves.append(max(leaves[-1], time) + 1)
+        for child in self._left:
+            child.channel.forget(child.port)
+        for child in offers:
+            child.channel.served(child.port)
+        if final:
+            source.leave(leaves, self.flits, whole=True)
+        else:
+            # it is shown again
+            source.ask_from(leaves[-1] + 1)
+        for child in offers:
+            packet = TreePacket(self._tree, child, self.flits, self._to_tiles)
+            packet._go_on([cycle + 1 for cycle in leaves])

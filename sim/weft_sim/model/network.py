@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from amaranth.lib import data
 from weft_hw.config import ChipConfig
 from weft_hw.noc.packet import RequestHeader, ResponseHeader, RouterPort
+from weft_hw.noc.tile_packet import tile_packet_flits
 
 from .channel import Channel
 from .events import Events
@@ -110,6 +111,7 @@ class Network:
         request = RequestHeader(address_bits=config.host.address_bits)
         self.request_header_flits = -(-request.size // flit_bits)
         self.response_header_flits = -(-data.Layout.cast(ResponseHeader).size // flit_bits)
+        self._tile_packet_flits = tile_packet_flits(config)
         self._events = events
         self._depth = config.mesh.router_fifo_depth
         self._mesh = config.mesh
@@ -166,7 +168,9 @@ class Network:
         """The way of packets from a tile to a rectangle of tiles, on the request plane of a
         mesh.
         """
-        return Tree(lambda key: self._channel(("request", *key)), x, y, rectangle)
+        return Tree(
+            lambda key: self._channel(("request", *key)), x, y, rectangle, self._tile_packet_flits
+        )
 
     def outbox(self, plane: str, node: Node) -> Outbox:
         """Of a node that sends alone on a plane."""

@@ -56,7 +56,7 @@ class Timing:
     """array/matmul.py: hand-over of an empty command to done."""
     matmul_fault: int = 7
     """array/matmul.py: the end of a command of one row to the answer of a fault in its place."""
-    matmul_quit: int = 6
+    matmul_quit: int = 8
     """array/matmul.py: beside the way from an activation to its sum's write, a fault or abort to
     its answer."""
 
@@ -94,6 +94,9 @@ class Timing:
     processor_programmed: int = 5
     """vector/processor/loader.py: beside the number of the last instruction in its row, that row
     asked for to done."""
+    processor_program_quit: int = 3
+    """vector/processor/loader.py: beside the instructions of a row, abort to the answer of a
+    PROGRAM."""
     processor_quit: int = 8
     """vector/processor: abort to the answer of what runs."""
 

@@ -94,7 +94,7 @@ class Worm(Packet):
         channel.expect(self.flits)
         self.fill()
 
-    def granted(self, source: Channel, channel: Channel) -> None:
+    def granted(self, source: Channel, channel: Channel) -> bool:
         now, number, depth = source.events.now, len(self.grants), self.route.depth
         if self.flits > depth:
             # the place of the head is that of a flit behind
@@ -104,6 +104,10 @@ class Worm(Packet):
         self.popped[number - 1] = 1
         source.leave([now], 1, whole=self.flits == 1)
         self.go_on(now)
+        return True
+
+    def withdraw(self, channel: Channel) -> None:
+        """It goes as soon as it is its turn."""
 
     def fill(self) -> None:
         """Finds out for which of its first flits the newest buffer has places, and when."""

@@ -146,8 +146,9 @@ class CommandQueue:
             self._interrupt(Interrupt.ERROR)
 
     def _abort(self) -> None:
+        """The tiles see it in the next cycle."""
         for tile in self.chip.tiles:
-            tile.abort()
+            self.events.after(1, tile.abort)
 
     def settle(self) -> None:
         """Something has ended: looks in the next cycle whether everything is quiet."""

@@ -127,7 +127,14 @@ class LanePipeline:
 
     def _look(self, shape: VectorShape) -> int:
         """The cycle before the next row is asked for."""
-        return (self._residual_next if shape.residual else self._next_read) - 1
+        return (self._next_residual if shape.residual else self._next_read) - 1
+
+    @property
+    def _next_residual(self) -> int:
+        """The first cycle in which the next residual row can be asked for."""
+        if len(self._pops) < _RESIDUALS_AHEAD:
+            return self._residual_next
+        return max(self._residual_next, self._pops[0] + 1)
 
     def _fetch(self, shape: VectorShape, loaded: int, block: int) -> int:
         """Asks for the parameters of a block; the first cycle in which its first row can be
@@ -164,9 +171,7 @@ class LanePipeline:
 
     def _residual(self, row: int) -> int:
         """The cycle in which the read port takes the next residual row."""
-        take = self._residual_next
-        if len(self._pops) >= _RESIDUALS_AHEAD:
-            take = max(take, self._pops[0] + 1)
+        take = self._next_residual
         for begin, end in self._fetches:
             if begin <= take < end:
                 take = end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from weft_hw.formats.table import Format, units_per_row
@@ -31,6 +31,16 @@ __all__ = ["MatmulEngine"]
 _COMMANDS = 4
 
 
+class _Running(NamedTuple):
+    """A command inside: how it ends, and when; activation reads planned before it since reset."""
+
+    command: Command
+    status: Status
+    address: int
+    done: int
+    steps_before: int
+
+
 class MatmulEngine(Engine):
     """Weight-stationary: block (nb, kb) takes ``max(M, R)`` cycles, blocks back to back."""
 
@@ -44,7 +54,7 @@ class MatmulEngine(Engine):
             + Accumulator.update_latency(config)
             + TIMING.matmul_quit
         )
-        self._running: deque[tuple[Command, Status, int, int]] = deque()
+        self._running: deque[_Running] = deque()
         self._epoch = 0
         self._busy_until = 0
 
@@ -59,7 +69,7 @@ class MatmulEngine(Engine):
         return len(self._running) < _COMMANDS and not self._failing()
 
     def _failing(self) -> bool:
-        return any(status is not Status.OK for _, status, _, _ in self._running)
+        return any(entry.status is not Status.OK for entry in self._running)
 
     def _use(self, command: Command) -> FormatUse | None:
         f = command.fields
@@ -82,7 +92,8 @@ class MatmulEngine(Engine):
         fault = self._fault(command)
         shape = self._shape(command)
         if fault is None:
-            self._enqueue(command, Status.OK, 0, self.pipeline.run(now, shape))
+            planned = self.pipeline.traffic.steps_planned
+            self._enqueue(command, Status.OK, 0, self.pipeline.run(now, shape), planned)
         else:
             steps, row = fault
             begun = self.pipeline.run(now, replace(shape, m=1, k_blocks=1, n_blocks=1))
@@ -123,14 +134,16 @@ class MatmulEngine(Engine):
             blocks=max(1, SCALE_BLOCK // config.array_rows),
         )
 
-    def _enqueue(self, command: Command, status: Status, address: int, done: int) -> None:
-        self._running.append((command, status, address, done))
+    def _enqueue(
+        self, command: Command, status: Status, address: int, done: int, steps_before: int = 0
+    ) -> None:
+        self._running.append(_Running(command, status, address, done, steps_before))
         self.events.at(done, self._finish, self._epoch)
 
     def _finish(self, epoch: int) -> None:
         if epoch != self._epoch:
             return
-        command, status, address, _ = self._running.popleft()
+        command, status, address, _, _ = self._running.popleft()
         if status is Status.OK:
             f = command.fields
             blocks = self.tile.blocks_k(f.k) * self.tile.blocks_n(f.n)
@@ -199,13 +212,19 @@ class MatmulEngine(Engine):
     # --- abort --------------------------------------------------------------------------------
 
     def abort(self) -> None:
-        self._quit(self.events.now + self._quits_in)
+        cycle = self.events.now + self._quits_in
+        begun = [entry for entry in self._running if entry.done > cycle]
+        if begun and begun[0].status is Status.OK:
+            # their operand rows count that have been read
+            steps = self.pipeline.traffic.steps_before(self.events.now)
+            self.tile.counters.array_steps += max(0, steps - begun[0].steps_before)
+        self._quit(cycle)
 
     def _quit(self, cycle: int) -> None:
         """The array drains until ``cycle``; what has not ended by then is ABORTED."""
         self._epoch += 1
         running, self._running = self._running, deque()
-        for command, status, address, done in running:
+        for command, status, address, done, _ in running:
             if done > cycle:
                 status, address, done = Status.ABORTED, 0, cycle
                 cycle += 1

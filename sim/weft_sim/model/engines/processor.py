@@ -39,6 +39,7 @@ class Processor(Engine):
         self._state = EngineState(config.array_cols)
         self._running: Command | None = None
         self._answered = False
+        self._ends_at = 0
         self._epoch = 0
 
     def ready(self) -> bool:
@@ -55,6 +56,7 @@ class Processor(Engine):
 
     def _at(self, cycle: int, execute: Callable[[Command], tuple[Status, int]]) -> None:
         """Ends the command in ``cycle`` with what ``execute`` does and says then."""
+        self._ends_at = cycle
         self.events.at(cycle, self._finish, self._epoch, execute)
 
     def left(self, command: Command) -> None:
@@ -71,13 +73,22 @@ class Processor(Engine):
     def abort(self) -> None:
         """What runs ends where it is."""
         self._epoch += 1
-        if self._running is not None and not self._answered:
-            self._answered = True
-            self.events.after(
-                TIMING.processor_quit, self.front.done, self._running, Status.ABORTED, 0
-            )
+        if self._running is None or self._answered:
+            return
+        self._answered = True
+        cycle = self.events.now + TIMING.processor_quit
+        if self._running.opcode is Opcode.PROGRAM:
+            # a row of instructions that has been asked for still comes
+            quit_at = self.events.now + TIMING.processor_program_quit + self._per_row
+            cycle = min(self._ends_at, quit_at)
+        self.events.at(cycle, self.front.done, self._running, Status.ABORTED, 0)
 
     # --- PROGRAM ------------------------------------------------------------------------------
+
+    @property
+    def _per_row(self) -> int:
+        """Instructions in a scratchpad row."""
+        return self.tile.config.tile.row_bytes // _INSTRUCTION_BYTES
 
     def _rows(self, command: Command) -> int:
         """Scratchpad rows that hold the instructions."""
@@ -89,7 +100,7 @@ class Processor(Engine):
         if self._program_fault(command) is not None:
             return cycle + TIMING.processor_refuse
         f = command.fields
-        each = self.tile.config.tile.row_bytes // _INSTRUCTION_BYTES
+        each = self._per_row
         ask = cycle + TIMING.processor_program
         for number in range(self._rows(command)):
             granted = self.traffic.read_from(f.row + number, ask)

@@ -129,15 +129,19 @@ class TileStore:
         raw = tile.scratchpad.data[packet.row : packet.row + packet.rows].copy()
         raw.reshape(-1)[packet.length :] = 0
 
-        def deliver(x: int, y: int, head: int) -> None:
+        def deliver(x: int, y: int, last: int) -> None:
             target = tile.chip.tile_at(x, y)
             assert target is not None
-            last = head + header + packet.rows - 1
             self.events.at(last, self._write, request, target, raw)
 
-        way.send(self.events.now, header + packet.rows, deliver)
-        self.engine.reader.sends(self.events.now + header, packet.rows)
-        self.engine.header_sent(self.events.now + header - 1)
+        data = self.engine.reader.sends(self.events.now + header, packet.rows)
+        way.send(
+            self.events.now,
+            header + packet.rows,
+            deliver,
+            (header, self.engine.header_sent),
+            [(header + flit, cycle) for flit, cycle in data],
+        )
 
     def _write(self, request: TileRequest, target: Tile, raw: np.ndarray) -> None:
         """The last row of a packet is written in a tile (``tile/remote_writer.py``)."""

@@ -75,6 +75,18 @@ class BlockRun:
         """The cycle after the last activation read."""
         return self.start + (self.blocks - 1) * self.period + self.m
 
+    @property
+    def steps(self) -> int:
+        """Activation reads."""
+        return self.blocks * self.m
+
+    def steps_before(self, cycle: int) -> int:
+        """Activation reads before ``cycle``."""
+        number, since = divmod(cycle - self.start, self.period)
+        if number < 0:
+            return 0
+        return min(number * self.m + min(since, self.m), self.blocks * self.m)
+
     def block(self, cycle: int) -> tuple[int, int, int] | None:
         """(nb, kb, cycles since its start) of the block that streams in ``cycle``."""
         if not self.start <= cycle < self.end:
@@ -94,19 +106,28 @@ class ArrayTraffic:
         #: from an activation read to that of the accumulator row it is added to
         self.update_delay = array_latency(tile) + decodes(tile)
         self.runs: deque[BlockRun] = deque()
+        #: activation reads planned since reset, and those of runs that are forgotten
+        self.steps_planned = 0
+        self._steps_over = 0
         self.listeners: list[Callable[[BlockRun], None]] = []
 
     def add(self, run: BlockRun, now: int) -> None:
         """Plans a run of blocks; runs that are over are forgotten."""
         while self.runs and self.runs[0].end + self.update_delay + 2 * self.rows + 16 < now:
-            self.runs.popleft()
+            self._steps_over += self.runs.popleft().steps
         self.runs.append(run)
+        self.steps_planned += run.steps
         for listener in self.listeners:
             listener(run)
+
+    def steps_before(self, cycle: int) -> int:
+        """Activation reads before ``cycle`` since reset, if there are any after it."""
+        return self._steps_over + sum(run.steps_before(cycle) for run in self.runs)
 
     def cut(self, cycle: int) -> None:
         """Nothing is read from ``cycle`` on."""
         self.runs = deque(run for run in self.runs if run.start < cycle)
+        self.steps_planned = self._steps_over + sum(run.steps for run in self.runs)
 
     def reads_among(self, first: int, last: int, cycle: int) -> bool:
         """Whether a bank of scratchpad rows ``first..last`` is read after ``cycle``."""
