@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from .load_line import LoadLine
 
 if TYPE_CHECKING:
-    from .engines.dma import DmaEngine, Job
+    from .engines.dma import DmaEngine
+    from .engines.job import Job
     from .engines.traffic import BlockRun
     from .target import ModelTarget
 

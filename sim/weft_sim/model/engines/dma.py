@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,69 +12,18 @@ from weft_hw.isa import Status
 from ..decode import Command
 from ..network import endpoint_node, tile_node
 from ..requests import Request, Shape, Walk
-from ..route import Route
 from ..strips import StripWalk
 from ..timing import TIMING
 from ..transfers import ENDED, FREED
 from ..walks import TensorWalk
 from .base import Engine
+from .job import Entry, Job
 
 if TYPE_CHECKING:
     from ..tile import Tile
     from .frontend import FrontEnd
 
-__all__ = ["DmaEngine", "Job"]
-
-
-class Job:
-    """A command in the engine. ``clean``: no request of it can be refused."""
-
-    __slots__ = (
-        "address",
-        "back",
-        "clean",
-        "command",
-        "decoded",
-        "number",
-        "out",
-        "requests",
-        "status",
-        "walk",
-    )
-
-    def __init__(
-        self,
-        command: Command,
-        walk: Walk | TensorWalk | StripWalk | None,
-        clean: bool,
-        decoded: int,
-        ways: tuple[Route, Route],
-    ) -> None:
-        self.command = command
-        self.walk = walk
-        self.clean = clean
-        self.decoded = decoded
-        self.out, self.back = ways
-        self.requests: Iterator[Request] = iter(walk) if walk is not None else iter(())
-        self.status = Status.OK
-        self.address = 0
-        #: its place among those begun since the engines were idle
-        self.number = 0
-
-
-class _Entry:
-    """An entry of the ring: a request, or the end of a command that could not go on."""
-
-    __slots__ = ("address", "job", "last", "request", "status")
-
-    def __init__(
-        self, job: Job, request: Request | None, status: Status, address: int, last: bool
-    ) -> None:
-        self.job = job
-        self.request = request
-        self.status = status
-        self.address = address
-        self.last = last
+__all__ = ["DmaEngine"]
 
 
 class DmaEngine(Engine):
@@ -84,8 +33,7 @@ class DmaEngine(Engine):
     made ready); any number of commands wait for their last responses.
     """
 
-    #: window right that its requests need, requests in flight, cycles from the last flit of a
-    #: response to its entry leaving the ring
+    #: window right that its requests need, requests in flight, cycles from a response to the ring
     access: int
     depth: int
     settle_cycles: int
@@ -95,7 +43,7 @@ class DmaEngine(Engine):
         super().__init__(tile, front)
         self.events = tile.chip.dma_events
         self._accepts = True
-        self._ring: deque[_Entry] = deque()
+        self._ring: deque[Entry] = deque()
         self._decoding: Job | None = None
         self._walking: Job | None = None
         self._walk_from = 0
@@ -150,9 +98,9 @@ class DmaEngine(Engine):
         """The scratchpad banks that a command reads, a bit each."""
         return 0
 
+    @abstractmethod
     def count_all(self, job: Job) -> None:
         """Counts all requests of a command that has ended well."""
-        raise NotImplementedError
 
     def walk(self, command: Command) -> Walk | TensorWalk | StripWalk | None:
         """What the command asks for; None if it is illegal."""
@@ -231,7 +179,7 @@ class DmaEngine(Engine):
         """A request becomes the youngest entry of the ring."""
         if not job.clean:
             request.status = self._verdict(request)
-        self._ring.append(_Entry(job, request, Status.OK, request.address, request.last))
+        self._ring.append(Entry(job, request, Status.OK, request.address, request.last))
         request.answered = partial(self._answered, request)
         request.out, request.back = job.out, job.back
         request.settle = self.settle_cycles
@@ -258,13 +206,13 @@ class DmaEngine(Engine):
             status = Status.ILLEGAL_FIELD
         elif job.walk.fault is not None:
             status, address = job.walk.fault
-        self._ring.append(_Entry(job, None, status, address, True))
+        self._ring.append(Entry(job, None, status, address, True))
         self.events.after(1, self._leave)
         self._taken()
 
+    @abstractmethod
     def offer(self, job: Job, request: Request) -> None:
         """Offers an access for which the ring has room; ``enter`` and ``taken_at`` follow."""
-        raise NotImplementedError
 
     def _verdict(self, request: Request) -> Status:
         """What the endpoint or the memory says to a request."""
@@ -328,17 +276,24 @@ class DmaEngine(Engine):
         """All that a command asked for has been answered."""
         self.front.done(command, status, address)
 
+    def left(self, command: Command) -> None:
+        """Nothing waits for that."""
+
     def carry_out(self, job: Job) -> None:
         """Moves the bytes of a transfer that has succeeded."""
         self.execute(job.command)
 
+    @abstractmethod
+    def execute(self, command: Command) -> None:
+        """Moves the bytes of a plain transfer that has succeeded."""
+
+    @abstractmethod
     def move(self, request: Request) -> None:
         """Moves the bytes of one request of a transfer of which some are refused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def count(self, length: int) -> None:
         """Adds the bytes of a request that succeeded to the tile's counter."""
-        raise NotImplementedError
 
     def abort(self) -> None:
         """Walks end with their next access; what is in flight comes back by itself."""

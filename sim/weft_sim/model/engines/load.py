@@ -15,9 +15,10 @@ from ..route import Sender
 from ..strips import StripRow, StripWalk, is_legal_transpose, transposed
 from ..timing import TIMING
 from ..walks import Fill, RowList, TensorWalk, fill_walk, is_tensor, pattern
-from .dma import DmaEngine, Job
+from .dma import DmaEngine
 from .filler import WriteRegister
 from .gather import GatherWalk
+from .job import Job
 from .traffic import ArrayTraffic
 
 if TYPE_CHECKING:

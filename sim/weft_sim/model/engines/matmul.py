@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from weft_hw.formats.table import Format, units_per_row
@@ -17,7 +16,7 @@ from ..local import LocalMemory
 from ..operands import SCALE_BLOCK, FormatUse, format_use, operand_values, scaled_values
 from ..products import multiply, multiply_float
 from ..timing import TIMING
-from .base import Engine
+from .base import PlannedEngine
 from .pipeline import ArrayPipeline
 from .shapes import MatmulShape, ScaleRows
 
@@ -31,17 +30,7 @@ __all__ = ["MatmulEngine"]
 _COMMANDS = 4
 
 
-class _Running(NamedTuple):
-    """A command inside: how it ends, and when; activation reads planned before it since reset."""
-
-    command: Command
-    status: Status
-    address: int
-    done: int
-    steps_before: int
-
-
-class MatmulEngine(Engine):
+class MatmulEngine(PlannedEngine):
     """Weight-stationary: block (nb, kb) takes ``max(M, R)`` cycles, blocks back to back."""
 
     def __init__(self, tile: Tile, front: FrontEnd) -> None:
@@ -54,8 +43,6 @@ class MatmulEngine(Engine):
             + Accumulator.update_latency(config)
             + TIMING.matmul_quit
         )
-        self._running: deque[_Running] = deque()
-        self._epoch = 0
         self._busy_until = 0
 
     # --- commands -----------------------------------------------------------------------------
@@ -134,24 +121,13 @@ class MatmulEngine(Engine):
             blocks=max(1, SCALE_BLOCK // config.array_rows),
         )
 
-    def _enqueue(
-        self, command: Command, status: Status, address: int, done: int, steps_before: int = 0
-    ) -> None:
-        self._running.append(_Running(command, status, address, done, steps_before))
-        self.events.at(done, self._finish, self._epoch)
-
-    def _finish(self, epoch: int) -> None:
-        if epoch != self._epoch:
-            return
-        command, status, address, _, _ = self._running.popleft()
+    def _finished(self, command: Command, status: Status) -> None:
         if status is Status.OK:
             f = command.fields
             blocks = self.tile.blocks_k(f.k) * self.tile.blocks_n(f.n)
             self.tile.counters.array_steps += f.m * blocks
-        self._end(command, status, address)
         if status is Status.LOCAL_RANGE:
             self._quit(self.events.now)
-        self.events.after(1, self.front.offer)
 
     def _fault(self, command: Command) -> tuple[int, int] | None:
         """(array steps before it, row) of the first unit or accumulator row that leaves its memory;
@@ -222,9 +198,7 @@ class MatmulEngine(Engine):
 
     def _quit(self, cycle: int) -> None:
         """The array drains until ``cycle``; what has not ended by then is ABORTED."""
-        self._epoch += 1
-        running, self._running = self._running, deque()
-        for command, status, address, done, _ in running:
+        for command, status, address, done, _ in self._replan():
             if done > cycle:
                 status, address, done = Status.ABORTED, 0, cycle
                 cycle += 1

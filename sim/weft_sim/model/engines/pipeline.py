@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 from weft_hw.array.operand import decodes
 from weft_hw.config import TileConfig
@@ -21,6 +22,19 @@ __all__ = ["ArrayPipeline"]
 _LONG_AGO = -(10**9)
 #: Weight reads to which rows of scales asked for later may have to give way.
 _WEIGHT_READS = 64
+
+
+class _Offer(NamedTuple):
+    """A command taken in cycle ``now``: when its weights can be asked for, when the streamer can
+    look at it, when its first row may be added to sums; the banks of its rows in both memories.
+    """
+
+    now: int
+    load: int
+    active: int
+    not_before: int
+    shape: MatmulShape
+    banks: tuple[int, int]
 
 
 class ArrayPipeline:
@@ -94,22 +108,15 @@ class ArrayPipeline:
             walk = self._run_smoothly if smooth else self._run_with_conflicts
         else:
             walk = self._run_with_conflicts if disjoint else self._race
-        walk(cycle, loader_taken + 1, taken + 1, not_before, shape, banks)
+        walk(_Offer(cycle, loader_taken + 1, taken + 1, not_before, shape, banks))
         self._stream_end = self._last_start + shape.m + self._paused
         # the queue before the streamer holds two
         self.accepts_from = max(queued, self._taken + 1)
         self._taken = taken
         return self._stream_end + self._through
 
-    def _run_smoothly(
-        self,
-        now: int,
-        load: int,
-        active: int,
-        not_before: int,
-        shape: MatmulShape,
-        banks: tuple[int, int],
-    ) -> None:
+    def _run_smoothly(self, offer: _Offer) -> None:
+        now, load, active, not_before, shape, banks = offer
         rows, m, blocks = self.rows, shape.m, shape.blocks
         ready = max(load + rows + TIMING.matmul_weights_ready, self._last_start + rows)
         start = max(ready, active, not_before)
@@ -119,18 +126,11 @@ class ArrayPipeline:
         self._last_ready = ready if blocks == 1 else self._last_start - period + rows
         self.stalls += max(0, ready - active) + (blocks - 1) * (period - m)
 
-    def _run_with_conflicts(
-        self,
-        now: int,
-        load: int,
-        active: int,
-        not_before: int,
-        shape: MatmulShape,
-        banks: tuple[int, int],
-    ) -> None:
+    def _run_with_conflicts(self, offer: _Offer) -> None:
         """Row by row: a weight row waits while activations are read from its bank, and rows of
         scales wait for both.
         """
+        now, load, active, not_before, shape, banks = offer
         rows, traffic, scales = self.rows, self.traffic, shape.scales
         late = self._decodes
         swap = self._last_start + 1 + late
@@ -177,16 +177,9 @@ class ArrayPipeline:
             self._last_start, self._paused = start, paused
         self._last_ready = shifted - late
 
-    def _race(
-        self,
-        now: int,
-        load: int,
-        active: int,
-        not_before: int,
-        shape: MatmulShape,
-        banks: tuple[int, int],
-    ) -> None:
+    def _race(self, offer: _Offer) -> None:
         """Scaled operands in one bank: cycle by cycle."""
+        now, load, active, not_before, shape, banks = offer
         traffic = self.traffic
 
         def busy(bank: int, cycle: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from weft_hw.isa import Status, VectorOutput
 from ...golden import requantise, vector_int32
 from ..decode import Command
 from ..timing import TIMING
-from .base import Engine
+from .base import PlannedEngine
 from .lanes import LanePipeline, VectorShape
 from .traffic import ArrayTraffic
 
@@ -27,7 +26,7 @@ __all__ = ["Requantiser"]
 _COMMANDS = 4
 
 
-class Requantiser(Engine):
+class Requantiser(PlannedEngine):
     """A row a cycle (INT8) or every ``4 C / row_bytes`` cycles (INT32), parameters fetched
     ahead.
     """
@@ -40,9 +39,7 @@ class Requantiser(Engine):
         self._units = units_per_row(config, Format.INT8)
         self._intake: tuple[Command, VectorShape | None, Status, int, int] | None = None
         self._plan: Generator[int, None, int] | None = None
-        self._running: deque[tuple[Command, Status, int, int]] = deque()
         self._planned: Command | None = None
-        self._epoch = 0
         self._last_done = 0
 
     # --- commands -----------------------------------------------------------------------------
@@ -120,30 +117,24 @@ class Requantiser(Engine):
             self._planned = command
             self.events.at(look, self._go_on, epoch, command)
 
-    def _enqueue(self, command: Command, status: Status, address: int, done: int) -> None:
-        done = max(done, self._last_done + 1)
-        self._last_done = done
-        self._running.append((command, status, address, done))
-        self.events.at(done, self._finish, self._epoch)
+    def _enqueue(
+        self, command: Command, status: Status, address: int, done: int, steps_before: int = 0
+    ) -> None:
+        self._last_done = max(done, self._last_done + 1)
+        super()._enqueue(command, status, address, self._last_done, steps_before)
 
-    def _finish(self, epoch: int) -> None:
-        if epoch != self._epoch:
-            return
-        command, status, address, _ = self._running.popleft()
+    def _finished(self, command: Command, status: Status) -> None:
         if status is Status.OK:
             f = command.fields
             self.tile.counters.rows_drained += self.tile.blocks_n(f.n) * f.m
-        self._end(command, status, address)
-        self.events.after(1, self.front.offer)
 
     def abort(self) -> None:
         """Rows under way are still written; a command whose last row was asked for ends well."""
         now = self.events.now
-        self._epoch += 1
-        running, self._running = self._running, deque()
+        running = self._replan()
         self._last_done = now
         quiet = now + TIMING.vector_write + 1
-        for command, status, address, done in running:
+        for command, status, address, done, _ in running:
             self._enqueue(command, status, address, done)
         if self._plan is not None and self._planned is not None:
             self._enqueue(self._planned, Status.ABORTED, 0, quiet)

@@ -17,7 +17,8 @@ from ..route import Route
 from ..strips import StripWalk
 from ..timing import TIMING
 from ..walks import TensorWalk
-from .dma import DmaEngine, Job
+from .dma import DmaEngine
+from .job import Job
 from .row_reader import RowReader
 from .tile_store import TileRequest, TileStore
 from .traffic import ArrayTraffic
