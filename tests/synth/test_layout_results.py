@@ -141,12 +141,12 @@ def test_picture_is_drawn(tmp_path):
     text = picture_svg(design, lef, plan, route_of, "tiny of none")
     root = ET.fromstring(text)
     space = "{http://www.w3.org/2000/svg}"
-    paths = root.findall(f"{space}path")
-    # three kinds of cells, straps, two layers, four ports
-    assert len(paths) == 3 + 1 + 2 + 4
-    boxes = [path.attrib["d"].count("z") for path in paths[:3]]
-    fillers = sum(part.macro == "FILL" for part in plan.components)
-    assert boxes == [1, 2, fillers]
+    paths = [path.attrib["d"] for path in root.findall(f"{space}g/{space}path")]
+    # core, two kinds of cells, two straps with rails, two layers, ports
+    assert len(paths) == 1 + 2 + 2 * 2 + 2 + 1
+    assert [path.count("z") for path in (paths[1], paths[2], paths[-1])] == [1, 2, 4]
+    # in tenths of a micrometre
+    assert paths[7:9] == ["M90 70v50", "M90 120h20"]
     words = [item.text for item in root.findall(f"{space}text")]
     assert "metal2" in words
     assert "metal1" not in words
