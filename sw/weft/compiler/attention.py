@@ -3,8 +3,9 @@
 A tile works on jobs, a block of queries of one head each. For each job the array multiplies queries
 with transposed keys, a microprogram makes probabilities of the sums in the accumulators, the array
 multiplies these with values, and another program converts the result, which is stored. Jobs take
-turns with two sets of everything, so that one job's sums are made while another's probabilities
-are; keys and values of a head stay while its blocks of queries pass.
+turns with two sets of everything, or four where they fit, so that one job's sums are made while
+another's probabilities are and further ones' operands come; keys and values of a head stay while
+its blocks of queries pass.
 
 ::
 
@@ -22,7 +23,15 @@ from weft_hw.config import ChipConfig
 from weft_hw.formats.table import Format
 from weft_hw.isa import Opcode
 
-from .attention_task import AttentionTask, Job, JobRows, Matrix, Program
+from .attention_task import (
+    AttentionTask,
+    Job,
+    JobRows,
+    Matrix,
+    Program,
+    accumulators_of,
+    sets_of,
+)
 from .drain import stream
 from .layout import layout_of
 from .program import Step
@@ -62,9 +71,12 @@ class _Tile:
         """Each job's sums are begun before the job ahead of it is finished."""
         masks = [job.mask.format for job in jobs if job.mask is not None]
         self.rows = JobRows.of(self.config, self.task, masks[0] if masks else Format.FP32)
-        half = self.config.tile.scratchpad_rows // 2
-        self.bases = (0, half)
         self.first = self.rows.head(self.task)
+        self.sets = sets_of(self.config, self.task, self.rows)
+        # at the end: weights of the next product may be loaded ahead to the beginning
+        size = self.first + self.task.block * self.rows.job
+        end = self.config.tile.scratchpad_rows
+        self.bases = [end - (self.sets - one) * size for one in range(self.sets)]
         sums = [self._sums(number, job) for number, job in enumerate(jobs[:1])]
         ready = [self._probabilities(0, jobs[0], sums[0])]
         if len(jobs) > 1:
@@ -82,11 +94,12 @@ class _Tile:
     # places
 
     def _head_base(self, head: int) -> int:
-        return self.bases[head % 2]
+        return self.bases[head % self.sets]
 
     def _places(self, number: int) -> dict[str, int]:
-        """First rows of what a job has, after the keys and values of its half."""
-        at, block, rows = self.bases[number % 2] + self.first, self.task.block, self.rows
+        """First rows of what a job has, after the keys and values of its set."""
+        at = self.bases[number % self.sets] + self.first
+        block, rows = self.task.block, self.rows
         found = {}
         for name, size in (
             ("query", rows.query),
@@ -100,8 +113,9 @@ class _Tile:
         return found
 
     def _accumulators(self, number: int) -> tuple[int, int]:
-        """First accumulator rows of scores and of results."""
-        first = number % 2 * (self.config.tile.accumulator_rows // 2)
+        """First accumulator rows of scores and of results: sets take turns with the halves."""
+        which, half = number % self.sets, self.config.tile.accumulator_rows // 2
+        first = which % 2 * half + which // 2 * accumulators_of(self.config, self.task)
         return first, first + self.task.block * ceil_div(self.task.keys, self.lanes)
 
     # steps
@@ -134,11 +148,12 @@ class _Tile:
     def _sums(self, number: int, job: Job) -> Step:
         """Operands of a job, and its scores."""
         task, places = self.task, self._places(number)
-        before = self.ends[number - 2] if number > 1 else (None, None, None)
+        sets = self.sets
+        before = self.ends[number - sets] if number >= sets else (None, None, None)
         if not self.heads or self.heads[-1] != job.head:
             self.heads.append(job.head)
             head = len(self.heads) - 1
-            needs = [self.head_users.get(head - 2)]
+            needs = [self.head_users.get(head - sets)]
             base = self._head_base(head)
             self._load(
                 needs, job.keys, 0, task.keys, task.depth, base,

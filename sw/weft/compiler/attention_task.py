@@ -10,7 +10,18 @@ from weft_hw.formats.table import Format
 from .layout import layout_of
 from .task import ceil_div
 
-__all__ = ["AttentionTask", "Job", "JobRows", "Matrix", "Program", "largest_block"]
+__all__ = [
+    "AttentionTask",
+    "Job",
+    "JobRows",
+    "Matrix",
+    "Program",
+    "accumulators_of",
+    "largest_block",
+    "sets_of",
+]
+
+_MOST_SETS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,20 @@ class JobRows:
     def job(self) -> int:
         """Of a job, for each query."""
         return self.query + self.probability + self.operand + self.out + self.mask
+
+
+def accumulators_of(config: ChipConfig, task: AttentionTask) -> int:
+    """Accumulator rows of a job: its scores and results."""
+    lanes = config.tile.array_cols
+    return task.block * (ceil_div(task.keys, lanes) + ceil_div(task.width, lanes))
+
+
+def sets_of(config: ChipConfig, task: AttentionTask, rows: JobRows) -> int:
+    """Jobs, and heads, that a tile has room for at once: two or four."""
+    size = rows.head(task) + task.block * rows.job
+    fits = _MOST_SETS * size <= config.tile.scratchpad_rows
+    half = config.tile.accumulator_rows // 2
+    return _MOST_SETS if fits and _MOST_SETS // 2 * accumulators_of(config, task) <= half else 2
 
 
 def largest_block(

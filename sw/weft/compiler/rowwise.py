@@ -1,8 +1,9 @@
 """A microprogram over the rows of matrices in memory: loads ahead, stores behind, two chunks of
 rows at a time in each tile.
 
-The scratchpad has two halves that take turns, so that the load engine fills one while the vector
-engine works in the other; vectors that all rows share (a bias, a norm's weights) lie at its end.
+Two places take turns, so that the load engine fills one while the vector engine works in the other,
+of half the scratchpad at most; vectors that all rows share (a bias, a norm's weights) lie at its
+end.
 """
 
 from __future__ import annotations
@@ -126,6 +127,7 @@ class _Rows:
         self.shared, self.moving = shared, moving
         self.endpoint = tile[1] % config.mesh.memory_endpoints
         self.found: list[Step] = []
+        self.base = 0
 
     def steps(self, first: int, rows: int, chunk: int) -> list[Step]:
         """Loads run one chunk ahead of the program, in ring order as in time."""
@@ -135,7 +137,9 @@ class _Rows:
             at -= place.width
             constants.append((place, at))
             self._transfer(Opcode.LOAD, (), place, 0, 1, at)
-        half = at // 2
+        # at the end: weights of the next product may be loaded ahead to the beginning
+        half = min(at // 2, chunk * sum(place.width for place in self.moving))
+        self.base = at - 2 * half
         pieces = [
             (first + start, length) for start, length in split(rows, chunk, min(chunk, STRIP))
         ]
@@ -159,7 +163,7 @@ class _Rows:
 
     def _rows(self, number: int, chunk: int, half: int) -> list[tuple[_Place, int]]:
         """Where the operands of a chunk begin."""
-        at, found = number % 2 * half, []
+        at, found = self.base + number % 2 * half, []
         for place in self.moving:
             found.append((place, at))
             at += chunk * place.width

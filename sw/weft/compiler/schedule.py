@@ -94,11 +94,7 @@ def _take_turns(config: ChipConfig, steps: Sequence[Step], half: int | None) -> 
     before it ended; the half in which it ends.
     """
     rows = config.tile.accumulator_rows // 2
-    used = [
-        (name, step.fields)
-        for step in steps
-        for name in _accumulators(step)
-    ]
+    used = [(name, step.fields) for step in steps for name in _accumulators(step)]
     if not used:
         return half
     whole = all(
@@ -164,32 +160,30 @@ def _explain_order(steps: Sequence[Step]) -> None:
 
 def scheduled(steps: Sequence[Step], timing: Timing) -> list[Step]:
     """The steps in ring order: by the time at which each is thought to start."""
-    waiting = {engine: [s for s in steps if s.engine is engine] for engine in Engine}
-    at = dict.fromkeys(Engine, 0)
+    waiting = {engine: [step for step in steps if step.engine is engine] for engine in Engine}
     free = dict.fromkeys(Engine, 0)
-    end: dict[Step, int] = {}
-    found: list[Step] = []
     place = {step: number for number, step in enumerate(steps)}
+    users: dict[Step, list[Step]] = {step: [] for step in steps}
+    missing: dict[Step, int] = {}
+    ready = dict.fromkeys(steps, 0)
+    for step in steps:
+        needs = set(step.needs)
+        missing[step] = len(needs)
+        for need in needs:
+            users[need].append(step)
+    found: list[Step] = []
     while len(found) < len(steps):
-        best: tuple[int, int, Step] | None = None
-        for engine, queue in waiting.items():
-            window = _WINDOW if engine is Engine.LOAD else 1
-            for step in queue[at[engine] : at[engine] + window]:
-                if any(need not in end for need in step.needs):
-                    continue
-                ready = max((end[need] for need in step.needs), default=0)
-                start = (max(free[engine], ready), place[step], step)
-                if best is None or start[:2] < best[:2]:
-                    best = start
-        assert best is not None
-        start_cycle, _, step = best
-        queue = waiting[step.engine]
-        # the one chosen changes places with those that wait
-        queue.remove(step)
-        queue.insert(at[step.engine], step)
-        at[step.engine] += 1
+        start, _, step = min(
+            (max(free[engine], ready[step]), place[step], step)
+            for engine, queue in waiting.items()
+            for step in queue[: _WINDOW if engine is Engine.LOAD else 1]
+            if not missing[step]
+        )
+        waiting[step.engine].remove(step)
         busy, after, _ = timing.cycles(step)
-        free[step.engine] = start_cycle + busy
-        end[step] = start_cycle + busy + after
+        free[step.engine] = start + busy
+        for user in users[step]:
+            missing[user] -= 1
+            ready[user] = max(ready[user], start + busy + after)
         found.append(step)
     return found
