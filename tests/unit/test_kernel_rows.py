@@ -9,7 +9,7 @@ from weft.microcode import emulate
 
 _BF16 = ml_dtypes.bfloat16
 #: Below, at, above a block and a strip; long rows.
-_SHAPES = [(1, 1), (7, 5), (8, 8), (9, 9), (16, 16), (3, 40), (20, 384)]
+_SHAPES = [(1, 1), (7, 5), (8, 8), (9, 9), (16, 16), (3, 40), (64, 128), (20, 384)]
 _LANES = [8, 16]
 
 
@@ -33,7 +33,7 @@ def _row_error(got: np.ndarray, want: np.ndarray, digits: int) -> float:
 @pytest.mark.parametrize("spread", [1.0, 10.0])
 @pytest.mark.parametrize("shape", _SHAPES)
 @pytest.mark.parametrize("lanes", _LANES)
-@pytest.mark.parametrize(("fast", "bound"), [(True, 1.5), (False, 5.0)])
+@pytest.mark.parametrize(("fast", "bound"), [(True, 1.5), (False, 3.0)])
 def test_softmax(
     lanes: int, shape: tuple[int, int], spread: float, fast: bool, bound: float
 ) -> None:
@@ -44,7 +44,7 @@ def test_softmax(
     assert error_ulp(got, want, digits).max() <= bound
 
 
-@pytest.mark.parametrize(("fast", "bound"), [(True, 0.55), (False, 4.0)])
+@pytest.mark.parametrize(("fast", "bound"), [(True, 0.55), (False, 3.5)])
 @pytest.mark.parametrize("columns", [1, 5, 16])
 def test_softmax_of_one_block(columns: int, fast: bool, bound: float) -> None:
     dtype, digits = (_BF16, 8) if fast else (np.float32, 24)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from ...microcode import Assembler, Program, Value
 from .elementwise import elementwise
 
-__all__ = ["divide_near", "reciprocal", "reciprocal_near", "reciprocal_value"]
+__all__ = [
+    "divide_near",
+    "reciprocal",
+    "reciprocal_near",
+    "reciprocal_of_sum",
+    "reciprocal_value",
+]
 
 #: Negating an fp32 number's exponent: the seed's relative error is below 5.1 %.
 _SEED = 0x7EF311C7
 _ABSOLUTE, _SIGN, _INFINITY = 0x7FFFFFFF, 0x80000000, 0x7F800000
+#: The upper half of a significand.
+_HIGH = 0xFFFFF000
 
 
 def reciprocal_near(asm: Assembler, x: Value, *, fast: bool = False) -> Value:
@@ -22,6 +30,17 @@ def reciprocal_near(asm: Assembler, x: Value, *, fast: bool = False) -> Value:
     if not fast:
         y = y + y * (1.0 - x * y)
     return y
+
+
+def reciprocal_of_sum(asm: Assembler, x: Value, rest: Value) -> Value:
+    """``1 / (x + rest)`` for x as of ``reciprocal_near`` and a rest far smaller than x: 24
+    instructions (0.51 ULP). What is left of 1 is computed with products of half significands, which
+    are exact.
+    """
+    y = reciprocal_near(asm, x)
+    high, y_high = asm.bit_and(x, _HIGH), asm.bit_and(y, _HIGH)
+    left = (1.0 - high * y_high) - high * (y - y_high) - ((x - high) + rest) * y
+    return y + y * left
 
 
 def divide_near(asm: Assembler, a: Value, b: Value, *, fast: bool = False) -> Value:
