@@ -7,10 +7,10 @@ assumes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weft_hw.config import ChipConfig
-from weft_hw.isa import Engine, Opcode, VectorOutput
+from weft_hw.isa import COMMAND_BYTES, Engine, Opcode, VectorOutput
 from weft_hw.vector.microcode import STRIP
 from weft_hw.vector.processor.lane import ProcessorLane
 from weft_sim.dram import Dram
@@ -25,18 +25,21 @@ __all__ = [
     "estimate",
     "shape_ceiling",
     "strip_rows",
+    "timed_together",
     "window_cycles",
 ]
 
 #: Cycles for a packet to cross the network once, to and from memory, beyond the memory's own
 #: latency.
 _NETWORK_CYCLES = 40
-#: Cycles between two commands dispatched, and before the first one.
-_DISPATCH_CYCLES = 14
-_FIRST_DISPATCH_CYCLES = 150
+#: Cycles from the doorbell to the first command's start, beyond the memory's latency and the time
+#: of two dispatches (measured on all presets).
+_DOORBELL_CYCLES = 10
 #: Cycles a vector or store command takes before it streams.
 _START_CYCLES = 12
 _HEADER_BITS = 88
+#: Tiles of a row that get the same of its endpoint.
+_FAIR_TILES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,31 @@ class Timing:
         speed = min(width, config.flit_bytes) * (1 - dram.stall_probability)
         return cls(config, dram.latency_cycles + _NETWORK_CYCLES, speed, share, tiles)
 
+    @property
+    def dispatch_cycles(self) -> int:
+        """Between two commands: the flits of one."""
+        return ceil_div(8 * COMMAND_BYTES + _HEADER_BITS, 8 * self.config.flit_bytes)
+
+    @property
+    def first_dispatch_cycles(self) -> int:
+        """From the doorbell to the first command's start."""
+        memory = self.latency_cycles - _NETWORK_CYCLES
+        return memory + _DOORBELL_CYCLES + 2 * self.dispatch_cycles
+
     def transfer_cycles(self, step: Step) -> tuple[int, int]:
         """Cycles the engine needs for a load or store, and cycles it takes of the endpoint's
         bus.
         """
+        requests, bus = self.bus_cycles(step)
+        allowed = (
+            self.config.tile.load_requests
+            if step.engine is Engine.LOAD
+            else self.config.tile.store_requests
+        )
+        return max(bus * self.share, requests * self.latency_cycles // allowed), bus
+
+    def bus_cycles(self, step: Step) -> tuple[int, int]:
+        """Requests of a load or store, and cycles it takes of the endpoint's bus."""
         fields, flit = step.fields, self.config.flit_bytes
         rows, row_bytes = fields["rows"], fields["row_bytes"]
         for loop in ("more_1", "more_2", "more_3"):
@@ -76,15 +100,8 @@ class Timing:
         requests = rows * ceil_div(row_bytes, packet)
         beats = rows * ceil_div(row_bytes, flit)
         header = ceil_div(_HEADER_BITS, 8 * flit) if step.engine is Engine.STORE else 1
-        allowed = (
-            self.config.tile.load_requests
-            if step.engine is Engine.LOAD
-            else self.config.tile.store_requests
-        )
         # every packet's header takes a flit of the endpoint's link, too
-        bus = max(int(beats * flit / self.bytes_per_cycle), beats + requests * header)
-        waiting = requests * self.latency_cycles // allowed
-        return max(bus * self.share, waiting), bus
+        return requests, max(int(beats * flit / self.bytes_per_cycle), beats + requests * header)
 
     def cycles(self, step: Step) -> tuple[int, int, int]:
         """Cycles in the engine, cycles from its end to the last write, cycles of the bus."""
@@ -181,11 +198,36 @@ class Estimate:
     last_cycle: int
 
 
+def _first_loads(steps: list[Step], timing: Timing) -> dict[Step, int]:
+    """Of the loads that all tiles of a row ask for at once, when those of the tile furthest from
+    memory are through, in cycles from the first.
+
+    Where requests from further tiles meet those of a tile, they take turns: of four tiles the
+    nearest gets half of them, the two furthest an eighth each, until the others have all they asked
+    for. Two tiles get the same.
+    """
+    if timing.share <= _FAIR_TILES:
+        return {}
+    first = [step for step in steps if step.opcode is Opcode.LOAD and not step.needs]
+    first = first[: timing.config.tile.command_queue_depth]
+    wanted = [timing.bus_cycles(step) for step in first]
+    all_requests = sum(requests for requests, _ in wanted)
+    all_cycles = sum(bus for _, bus in wanted)
+    turns = 2 ** (timing.share - 1)
+    found, asked = {}, 0
+    for step, (requests, _) in zip(first, wanted, strict=True):
+        asked += requests
+        served = asked * turns * all_cycles // all_requests
+        found[step] = min(served, timing.share * all_cycles)
+    return found
+
+
 def estimate(steps: list[Step], timing: Timing, arrivals: Iterable[int] = ()) -> Estimate:
     """Runs the steps of one tile in ring order against the closed forms. ``arrivals``: when what
     its steps with a wait of their own wait for comes from another tile, in order.
     """
     coming = iter(arrivals)
+    early = _first_loads(steps, timing)
     sent = []
     free = dict.fromkeys(Engine, 0)
     visible = dict.fromkeys(Engine, 0)
@@ -193,11 +235,11 @@ def estimate(steps: list[Step], timing: Timing, arrivals: Iterable[int] = ()) ->
     finish: dict[Step, int] = {}
     starts = []
     depth = timing.config.tile.command_queue_depth
-    dispatched = _FIRST_DISPATCH_CYCLES
+    dispatched, between = timing.first_dispatch_cycles, timing.dispatch_cycles * timing.tiles
     array = bus_total = 0
     for step in steps:
         done = history[step.engine]
-        dispatched += _DISPATCH_CYCLES * timing.tiles
+        dispatched += between
         if len(done) >= depth:
             # the queue has room again when its oldest command is done
             dispatched = max(dispatched, done[-depth])
@@ -207,6 +249,8 @@ def estimate(steps: list[Step], timing: Timing, arrivals: Iterable[int] = ()) ->
             ready = max(ready, next(coming, 0))
         start = max(free[step.engine], ready, dispatched)
         busy, after, bus = timing.cycles(step)
+        if step in early:
+            busy = max(busy, timing.first_dispatch_cycles + early[step] - start)
         free[step.engine] = start + busy
         end = max(start + busy + after, visible[step.engine] + busy)
         visible[step.engine] = end
@@ -221,3 +265,17 @@ def estimate(steps: list[Step], timing: Timing, arrivals: Iterable[int] = ()) ->
     last = max(visible.values())
     cycles = max(last, bus_total * timing.share)
     return Estimate(cycles, array, bus_total, starts, sent, last)
+
+
+def timed_together(programs: Iterable[list[Step]], timing: Timing) -> list[Estimate]:
+    """Estimates of the tiles of a mesh row of which the first, the leader, sends the others what
+    they wait for.
+    """
+    found: list[Estimate] = []
+    for steps in programs:
+        if found:
+            found.append(estimate(steps, timing, found[0].sent))
+        else:
+            # nearest to memory, it gets every other turn there
+            found.append(estimate(steps, replace(timing, share=min(timing.share, _FAIR_TILES))))
+    return found

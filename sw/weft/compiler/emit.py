@@ -34,8 +34,6 @@ class TileProgram:
     blocking: Blocking
     prologue: list[Step]
     steps: list[Step]
-    operations: list[int]
-    """Of each step, the array operation it was emitted before or for."""
 
 
 @dataclass(slots=True)
@@ -85,8 +83,6 @@ class _Emitter:
         self.share = share
         self.sent: list[Step] = []
         self.stage_rows = 0
-        self.number = 0
-        self.numbers: list[int] = []
         self.config, self.task, self.part, self.blocking = config, task, part, blocking
         self.lanes = config.tile.array_cols
         self.layout = layout_of(config, task.format)
@@ -115,13 +111,11 @@ class _Emitter:
             for load in (load for load in loads if load.kind != "vector"):
                 self._emit_load(load)
             prologue, self.steps = self.steps, []
-            self.numbers.clear()
             self.loaded.clear()
             loads = [load for load in loads if load.kind == "vector"]
         arrivals, credits = self._arrivals(loads)
         waiting = 0
         for number, operation in enumerate(self.operations):
-            self.number = number
             ahead = number + min(lookahead, number + 1)
             while waiting < len(loads):
                 load = loads[waiting]
@@ -139,7 +133,7 @@ class _Emitter:
                 self._emit_results(number, operation.block, slots[number][2])
         if isinstance(self.drain, PartialSums):
             self.drain.finish()
-        return TileProgram(self.part, self.blocking, prologue, self.steps, self.numbers)
+        return TileProgram(self.part, self.blocking, prologue, self.steps)
 
     def _arrivals(self, loads: list[_Load]) -> tuple[set[int], dict[int, int]]:
         """Where a tile gets ``a`` from another: operations that wait for a piece of it, and how
@@ -206,7 +200,6 @@ class _Emitter:
     ) -> Step:
         step = Step(opcode, self.part.tile, fields, tuple(needs), cycles_per_row)
         self.steps.append(step)
-        self.numbers.append(self.number)
         return step
 
     def _emit_load(self, load: _Load) -> None:

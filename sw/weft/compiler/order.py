@@ -9,7 +9,7 @@ from .cost import Estimate
 from .emit import TileProgram
 from .program import Step
 
-__all__ = ["interleave_by_operation", "interleave_by_time", "interleave_prologues"]
+__all__ = ["interleave_by_time", "interleave_prologues"]
 
 
 def interleave_by_time(programs: list[TileProgram], timed: list[Estimate]) -> list[Step]:
@@ -82,17 +82,3 @@ def interleave_prologues(programs: list[TileProgram]) -> list[Step]:
         for program in programs
         if number < len(program.prologue)
     ]
-
-
-def interleave_by_operation(programs: list[TileProgram]) -> list[Step]:
-    """By the array operation that each step serves, tiles in the order given: what a leader sends
-    for an operation comes before it, and credits for one come before what waits for them.
-    """
-    keyed = [
-        ((operation, tile, number), step)
-        for tile, program in enumerate(programs)
-        for number, (operation, step) in enumerate(
-            zip(program.operations, program.steps, strict=True)
-        )
-    ]
-    return [step for _, step in sorted(keyed, key=lambda item: item[0])]

@@ -14,10 +14,10 @@ from weft_hw.config import ChipConfig
 from weft_hw.formats.table import Format
 from weft_sim.dram import Dram
 
-from .cost import Timing, estimate
+from .cost import Timing, estimate, timed_together
 from .emit import tile_program
 from .grid import Grid, grids, parts_of
-from .order import interleave_by_operation, interleave_by_time, interleave_prologues
+from .order import interleave_by_time, interleave_prologues
 from .partial import along_k, may_split_k
 from .program import Step, encode, link
 from .search import choose_blocking, lookahead
@@ -26,8 +26,9 @@ from .task import Blocking, GemmTask, Infeasible, Part, check_sizes
 
 __all__ = ["GemmPlan", "plan_gemm"]
 
-#: Of modelled cycles, below which operands are shared.
-_WORTH_SHARING = 1.0
+#: Of modelled cycles, below which operands are shared, and K is split: sums in another order, and
+#: more commands, should gain something.
+_WORTH_SHARING, _WORTH_SPLITTING = 1.0, 0.95
 #: Addresses of a task.
 _NOWHERE: dict[str, Any] = {
     "a_address": 0,
@@ -140,7 +141,10 @@ def plan_gemm(
     best: _Choice | None = None
     for one in grids(config, shape, len(tiles), split_k):
         found = _choose(config, shape, parts_of(config, task, tiles, one), one, dram, resident)
-        if found is not None and (best is None or found.cycles < best.cycles):
+        if found is None:
+            continue
+        worth = _WORTH_SPLITTING if best is not None and best.grid.depth == 1 else 1.0
+        if best is None or found.cycles < worth * best.cycles:
             best = found
     if best is None:
         raise ValueError(
@@ -163,11 +167,16 @@ def plan_gemm(
         )
         for part in parts
     ]
-    timed = [estimate(program.steps, timing) for program in programs]
     if best.shared:
-        steps = interleave_by_operation(programs)
+        rows = [
+            programs[at : at + best.grid.across] for at in range(0, len(programs), best.grid.across)
+        ]
+        timed = [
+            one for row in rows for one in timed_together((each.steps for each in row), timing)
+        ]
     else:
-        steps = interleave_by_time(programs, timed)
+        timed = [estimate(program.steps, timing) for program in programs]
+    steps = interleave_by_time(programs, timed)
     prologue = interleave_prologues(programs)
     link(prologue)
     link(steps)

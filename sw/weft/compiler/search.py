@@ -8,7 +8,7 @@ from functools import lru_cache
 from weft_hw.config import ChipConfig
 
 from .candidates import blockings
-from .cost import Timing, estimate
+from .cost import Timing, estimate, timed_together
 from .emit import tile_program
 from .share import Share
 from .task import Blocking, GemmTask, Infeasible, Part, ceil_div
@@ -82,8 +82,7 @@ def _try(
         )
     except Infeasible:
         return None
-    leader = estimate(leading, timing)
-    other = estimate(following, timing, leader.sent)
+    leader, other = timed_together([leading, following], timing)
     bus = leader.bus_cycles + (timing.share - 1) * other.bus_cycles
     return max(leader.last_cycle, other.cycles, bus)
 
@@ -98,12 +97,11 @@ def _beginnings(
         firsts |= {size for size in (unit, 2 * unit, 4 * unit) if size < blocking.k}
     if few:
         firsts = {min(firsts)}
+    base = replace(blocking, tail_m=3, tail_n=2)
     if part.group:
-        end: dict[str, int] = {"pieces": len(part.group)}
-    else:
-        end = {"tail_m": 3, "tail_n": 2}
+        base = replace(blocking, pieces=len(part.group))
     return [
-        replace(blocking, first_k=first, growth=growth, **end)
+        replace(base, first_k=first, growth=growth)
         for first in sorted(firsts)
         for growth in ((3, 4) if first < blocking.k and not few else (4,))
     ]
