@@ -14,6 +14,7 @@ from ..requests import Request
 if TYPE_CHECKING:
     from ..target import ModelTarget
     from .reads import ReadPath
+    from .writes import WritePath
 
 __all__ = ["Answers"]
 
@@ -25,11 +26,11 @@ class Answers:
     ``header_free`` is the cycle in which that register takes the next, if it is not ``_full``.
     """
 
-    def __init__(self, chip: ModelTarget, reads: ReadPath) -> None:
+    def __init__(self, chip: ModelTarget, reads: ReadPath, writes: WritePath) -> None:
         self.events = chip.dma_events
         self.header_flits = chip.network.response_header_flits
         self.header_free = 0
-        self._reads = reads
+        self._reads, self._writes = reads, writes
         self._waiting: tuple[deque[Request], deque[Request]] = (deque(), deque())
         self.read_turn = False
         self._full = False
@@ -68,6 +69,8 @@ class Answers:
         kind = READ if reads and (self.read_turn or not writes) else WRITE
         self.read_turn = kind == WRITE
         self._full = True
+        if kind == WRITE:
+            self._writes.answer_taken()
         self._send(kind, self._waiting[kind].popleft(), self.events.now + 1)
 
     def _send(self, kind: int, request: Request, ready: int) -> None:

@@ -44,7 +44,7 @@ class Endpoint:
         self._taken = 0
         self.reads = ReadPath(self)
         self.writes = WritePath(self)
-        self.answers = Answers(chip, self.reads)
+        self.answers = Answers(chip, self.reads, self.writes)
         self.reads.answers = self.writes.answers = self.answers
 
     @property

@@ -20,6 +20,8 @@ __all__ = ["WritePath"]
 
 #: endpoint/write.py: writes whose data is on its way to the memory; WRITES: those not confirmed.
 _MOVING, _UNCONFIRMED = 4, 32
+#: endpoint/write.py ``answers``: answers that may wait for the sender's register.
+_ANSWERS = 2
 #: Flits beyond the data buffer's memory: in its output register, in the realigner, in the memory's
 #: own buffer (``axi/queue.py``, ``endpoint/realign.py``, ``weft_sim.dram``).
 _BEYOND = 3
@@ -73,6 +75,10 @@ class WritePath:
         self._stuck_flit = self._stuck_from = 0
         self._watching = False
         self._last_gone = -2
+        #: writes whose response is due, the cycle of the last one taken, answers that wait
+        self._due: deque[Request] = deque()
+        self._last_confirmed = -1
+        self._answers_waiting = 0
 
     @property
     def quiet(self) -> bool:
@@ -237,7 +243,34 @@ class WritePath:
         counts["bytes_written"] += request.length
         due = self.port.accept(self.events.now + self.port.latency)
         counts["last_write_response_cycle"] = max(due, counts["last_write_response_cycle"])
-        self.events.at(due, self._confirmed, request)
+        self.events.at(due, self._respond, request)
+
+    def _respond(self, request: Request) -> None:
+        """The memory has a response."""
+        self._due.append(request)
+        if len(self._due) == 1:
+            self._take_response()
+
+    def _take_response(self) -> None:
+        """Takes the oldest response if there is a place for the answer."""
+        if not self._due or self._answers_waiting >= _ANSWERS:
+            return
+        now = self.events.now
+        if now <= self._last_confirmed:
+            self.events.at(self.port.accept(self._last_confirmed + 1), self._take_response)
+            return
+        self._last_confirmed = now
+        self._confirmed(self._due.popleft())
+        if self._due:
+            self._take_response()
+
+    def answer_taken(self) -> None:
+        """An answer goes into the sender's register in this cycle."""
+        self.events.after(1, self._answer_left)
+
+    def _answer_left(self) -> None:
+        self._answers_waiting -= 1
+        self._take_response()
 
     def _confirmed(self, request: Request) -> None:
         if self._unconfirmed == _UNCONFIRMED:
@@ -247,4 +280,5 @@ class WritePath:
         self._confirm(request)
 
     def _confirm(self, request: Request) -> None:
+        self._answers_waiting += 1
         self.events.after(TIMING.endpoint_write_answer, self.answers.offer, WRITE, request)
