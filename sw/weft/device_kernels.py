@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .kernels.attention import attention
 from .kernels.conv import Conv2d
+from .kernels.elementwise import combine, map_elements
 from .kernels.gather import gather
 from .kernels.matmul import matmul_async
 from .kernels.pool import average_pool2d, max_pool2d
-from .kernels.rowwise import combine, layer_norm, map_elements, rms_norm, rotary, softmax
+from .kernels.rowwise import layer_norm, rms_norm, rotary, softmax
 
 if TYPE_CHECKING:
     from .buffer import DeviceBuffer
@@ -88,15 +89,15 @@ class DeviceKernels:
         return rms_norm(self._device, x, gamma, **options).result
 
     def add(self, x: Operand, y: Operand, **options: Any) -> DeviceBuffer:
-        """``x + y``, ``y`` of the shape of ``x`` or a vector; ``weft.kernels.rowwise.combine``."""
+        """``x + y``, the shape of ``y`` that of ``x`` or a vector; ``weft.kernels.elementwise``."""
         return combine(self._device, "add", x, y, **options).result
 
     def multiply(self, x: Operand, y: Operand, **options: Any) -> DeviceBuffer:
-        """``x * y``, ``y`` of the shape of ``x`` or a vector; ``weft.kernels.rowwise.combine``."""
+        """``x * y``, the shape of ``y`` that of ``x`` or a vector; ``weft.kernels.elementwise``."""
         return combine(self._device, "multiply", x, y, **options).result
 
     def apply(self, name: str, x: Operand, **options: Any) -> DeviceBuffer:
-        """An element-wise function by name; ``weft.kernels.rowwise.map_elements``."""
+        """An element-wise function by name; ``weft.kernels.elementwise.map_elements``."""
         return map_elements(self._device, name, x, **options).result
 
     def relu(self, x: Operand, **options: Any) -> DeviceBuffer:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from weft import Device
 from weft.kernels import vector
-from weft.kernels.rowwise import FUNCTIONS
+from weft.kernels.elementwise import FUNCTIONS
 from weft.microcode.emulate import emulate
 from weft_hw.presets import preset
 from weft_sim.dram import Dram
