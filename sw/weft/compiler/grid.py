@@ -14,7 +14,7 @@ from .layout import layout_of
 from .task import GemmTask, Part, ceil_div, split
 from .walk import k_unit
 
-__all__ = ["Grid", "grids", "parts_of"]
+__all__ = ["Grid", "grids", "parts_of", "spread"]
 
 #: Grids that split K which are worth a closer look, and the most they may cost more than the best
 #: grid that does not.
@@ -86,6 +86,16 @@ def _cost(config: ChipConfig, task: GemmTask, one: Grid) -> tuple[float, float, 
     return cycles, memory, one.tiles
 
 
+def spread(tiles: tuple[tuple[int, int], ...], count: int) -> tuple[tuple[int, int], ...]:
+    """``count`` of the tiles, as few in each mesh row as can be: a row shares a memory endpoint."""
+    rows: dict[int, list[tuple[int, int]]] = {}
+    for tile in tiles:
+        rows.setdefault(tile[1], []).append(tile)
+    widths = range(1, len(tiles) + 1)
+    width = next(w for w in widths if sum(len(row[:w]) for row in rows.values()) >= count)
+    return tuple(tile for row in rows.values() for tile in row[:width])[:count]
+
+
 def parts_of(
     config: ChipConfig, task: GemmTask, tiles: tuple[tuple[int, int], ...], one: Grid
 ) -> tuple[Part, ...]:
@@ -94,6 +104,7 @@ def parts_of(
     row_pieces = split(task.m, ceil_div(task.m, one.down))
     column_pieces = split(task.n, ceil_div(ceil_div(task.n, cols), one.across) * cols, cols)
     k_pieces = split(task.k, ceil_div(ceil_div(task.k, unit), one.depth) * unit, unit)
+    tiles = spread(tiles, len(row_pieces) * len(column_pieces) * len(k_pieces))
     found = []
     for number, (m0, m) in enumerate(row_pieces):
         for other, (n0, n) in enumerate(column_pieces):
