@@ -2,13 +2,15 @@
 
 import numpy as np
 from harness_dma import rows_of
-from harness_dma_memory import Content, Responder, Scratchpad, drive_node, response_source
+from harness_dma_memory import Content, Responder, drive_node, response_source
+from local_ports import ReadMemory
 from weft_hw.isa import CommandWord, Opcode
 from weft_hw.memory.port import WriteBeat
 from weft_hw.noc.packet import DataFlit, RequestHeader, RequestKind
 from weft_hw.presets import preset
 from weft_hw.tile.engine import Done
 from weft_sim.bench import Bench, StreamSink, StreamSource, unpack
+from weft_sim.bench.clocking import read
 from weft_sim.bench.pauses import random_pauses
 
 
@@ -42,8 +44,7 @@ class Setup:
         rows = config.tile.scratchpad_rows
         self.before = np.full((rows, flit), 0xA5, np.uint8)
         if config.tile.tensor_loads:
-            self.indices = Scratchpad(bench, config, pause(), port="indices")
-            self.indices.image = self.before
+            self.indices = ReadMemory(bench, "indices", self.before, pause=pause())
         self.memory = Responder(
             bench,
             config,
@@ -71,7 +72,7 @@ class Setup:
         for bits in self.requests.raw[self.handed :]:
             self.memory.schedule(self.memory.accept(unpack(self.requests.shape, bits)))
         self.handed = len(self.requests.raw)
-        self.counted_bytes += int(self.bench.port("bytes").value)
+        self.counted_bytes += read(self.bench.port("bytes"))
 
     def describe(self):
         return f"{self.counted_bytes} bytes counted"

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Status
-from weft_hw.memory.port import READ_LATENCY
 from weft_hw.noc.packet import (
     Headed,
     NodeAddress,
@@ -17,7 +16,7 @@ from weft_hw.noc.packet import (
     ResponseKind,
     RouterPort,
 )
-from weft_sim.bench import Bench, StreamSink, StreamSource, pack
+from weft_sim.bench import Bench, StreamSource, pack
 
 NODE = {"x": 3, "y": 2, "port": RouterPort.LOCAL}
 
@@ -132,42 +131,6 @@ class Responder:
 
     def describe(self) -> str:
         return f"memory: {len(self.requests)} requests, tags in flight {sorted(self.in_flight)}"
-
-
-class Scratchpad:
-    """Answers granted reads READ_LATENCY cycles later; between, the response is noise."""
-
-    def __init__(
-        self,
-        bench: Bench,
-        config: ChipConfig,
-        pause: Iterator[bool] | None,
-        port: str = "read",
-    ):
-        self.reads = StreamSink(bench, f"{port}__request", pause=pause)
-        self.bench = bench
-        self.port = port
-        shape = (config.tile.scratchpad_rows, config.flit_bytes)
-        self.image = bench.rng.integers(0, 256, shape, dtype=np.uint8)
-        self.noise = int.from_bytes(bench.rng.bytes(config.flit_bytes), "little")
-        bench.add(self)
-
-    def reset(self) -> None:
-        self.answered = 0
-        self.pipe: list[int | None] = [None] * (READ_LATENCY - 1)
-
-    def step(self) -> None:
-        # a read granted in cycle t is seen here at the end of t; what is driven now, in t + 1
-        granted = self.reads.raw[self.answered :]
-        self.answered = len(self.reads.raw)
-        self.pipe.append(granted[0] if granted else None)
-        row = self.pipe.pop(0)
-        value = self.noise if row is None else int.from_bytes(self.image[row].tobytes(), "little")
-        self.bench.port(f"{self.port}__response__valid").value = int(row is not None)
-        self.bench.port(f"{self.port}__response__payload").value = value
-
-    def describe(self) -> str:
-        return f"scratchpad: {self.answered} reads"
 
 
 def response_source(bench: Bench, pause: Iterator[bool] | None = None) -> StreamSource:

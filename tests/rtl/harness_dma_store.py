@@ -1,12 +1,15 @@
 """Around the store engine: a front end, a scratchpad and a memory in Python."""
 
+import numpy as np
 from harness_dma import rows_of
-from harness_dma_memory import Responder, Scratchpad, drive_node, response_source
+from harness_dma_memory import Responder, drive_node, response_source
+from local_ports import ReadMemory
 from weft_hw.isa import CommandWord, Opcode
 from weft_hw.noc.packet import DataFlit, Headed, RequestHeader, RequestKind
 from weft_hw.presets import preset
 from weft_hw.tile.engine import Done
 from weft_sim.bench import Bench, StreamSink, StreamSource, unpack
+from weft_sim.bench.clocking import read
 from weft_sim.bench.pauses import random_pauses
 
 
@@ -28,7 +31,9 @@ class Setup:
         header = Headed(RequestHeader(address_bits=bits))
         self.requests = StreamSink(bench, "request", header, pause=hold_requests or pause())
         self.data = StreamSink(bench, "request_data", DataFlit(flit_bytes=flit), pause=pause())
-        self.scratchpad = Scratchpad(bench, config, refuse or pause())
+        shape = config.tile.scratchpad_rows, flit
+        image = bench.rng.integers(0, 256, shape, dtype=np.uint8)
+        self.scratchpad = ReadMemory(bench, "read", image, pause=refuse or pause())
         self.headers = response_source(bench, pause())
         self.memory = Responder(
             bench,
@@ -55,7 +60,7 @@ class Setup:
 
     def step(self):
         """Receives packets as the network would: a header, then its data."""
-        self.counted_bytes += int(self.bench.port("bytes").value)
+        self.counted_bytes += read(self.bench.port("bytes"))
         for bits in self.data.raw[self.used :]:
             assert self.open is not None, "data must follow a header"
             flit = unpack(self.data.shape, bits)
@@ -100,7 +105,7 @@ class Setup:
         want = {}
         for command in commands:
             for addresses, row in rows_of(self.config, command):
-                line = self.scratchpad.image[row:].reshape(-1)[: len(addresses)]
+                line = self.scratchpad.rows[row:].reshape(-1)[: len(addresses)]
                 keys = ((command.endpoint, address) for address in addresses.tolist())
                 want.update(zip(keys, line.tolist(), strict=True))
         return want

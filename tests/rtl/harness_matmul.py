@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from weft_hw.array.matmul import MatmulEngine
 from weft_hw.formats.table import Format, units_per_row
-from weft_hw.isa import CommandWord, MatmulCommand, Opcode
+from weft_hw.isa import CommandWord, MatmulCommand, Opcode, Status
 from weft_hw.memory.accumulator import Accumulator
 from weft_hw.memory.port import ReadPort, WriteBeat, WritePort
 from weft_hw.memory.scratchpad import Scratchpad
@@ -132,6 +132,19 @@ class MatmulRig:
         data = b"".join(int(bits).to_bytes(4 * cols, "little") for bits in self.drained.raw)
         out = np.frombuffer(data, "<i4").reshape(blocks, m, cols)
         return out.transpose(1, 0, 2).reshape(m, blocks * cols)[:, :n]
+
+    async def fault(self, good, change):
+        """The end of a command that fails, between ``good`` ones that do not; it is ``good`` but
+        for ``change``.
+        """
+        before, first = int(self.bench.rng.integers(0, 3)), self.index
+        for fields in (*[good] * before, {**good, **change}, good):
+            self.submit(**fields)
+        ends = await self.results(before + 2, cycles=10_000)
+        assert [end["index"] for end in ends] == list(range(first, first + before + 2))
+        assert all(end["status"] == Status.OK for end in ends[:before]), (change, ends)
+        assert ends[-1]["status"] in (Status.OK, Status.ABORTED), (change, ends)
+        return ends[before]
 
     async def results(self, count, cycles):
         items = await self.dones.take(count, cycles=cycles)

@@ -3,27 +3,31 @@
 from typing import Any
 
 import numpy as np
-from vector_memory import Memories, ReadMemory, WriteMemory
+from vector_ports import VectorPorts, configuration
 from weft.microcode import Word, encode
-from weft_hw.isa import CommandWord, Opcode, ProgramCommand, RunCommand, Status
-from weft_hw.presets import preset
-from weft_hw.tile.engine import Done
-from weft_sim.bench import Bench, StreamSink, StreamSource, pack
-from weft_sim.bench.pauses import bursts, never, random_pauses
+from weft_hw.isa import Opcode, ProgramCommand, RunCommand, Status
+from weft_hw.vector.processor.processor import Processor
+from weft_sim.bench import pack, run_bench
 from weft_sim.golden.microprogram import RunResult, run_microprogram
 from weft_sim.golden.streams import Stream
 
-__all__ = ["Rig", "configuration", "run_word"]
+__all__ = ["CONFIGURATIONS", "Rig", "run_processor", "run_word"]
 
 
-def configuration(parameters: dict[str, Any]) -> Any:
-    """The chip that a bench's parameters name: a preset, with other formats or sizes."""
-    return preset(parameters["preset"]).replace_tile(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in parameters.get("tile", {}).items()
-        }
-    )
+#: Configurations of processor benches.
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "micro": {"preset": "micro"},
+    "base_bf16": {"preset": "base", "tile": {"formats": ["int8", "bf16"]}},
+    # vectors of 32 bits fill four rows, one instruction fills one
+    "micro_fp8": {"preset": "micro", "tile": {"formats": ["int8", "fp8e5m2"]}},
+}
+
+
+def run_processor(name: str, test_module: str) -> None:
+    """Runs the coroutines of a module on one of ``CONFIGURATIONS``."""
+    parameters = CONFIGURATIONS[name]
+    component = Processor(configuration(parameters))
+    run_bench(component, f"processor_{name}", test_module, parameters=parameters)
 
 
 def run_word(f: dict[str, Any], index: int = 0, signal: int = 0) -> dict[str, Any]:
@@ -43,39 +47,13 @@ def run_word(f: dict[str, Any], index: int = 0, signal: int = 0) -> dict[str, An
     return {"bits": pack(RunCommand, fields), "index": index}
 
 
-class Rig:
+class Rig(VectorPorts):
     """A processor, its memories and its front end. ``store`` is what its store must hold."""
 
     def __init__(self, dut: Any, *, stalls: float = 0.0):
-        self.bench = bench = Bench(dut)
-        self.config = configuration(bench.parameters)
-        self.tile = self.config.tile
-        self.rng = bench.rng
-        self.memories = Memories.garbage(self.config, bench.rng)
+        super().__init__(dut, stalls=stalls)
         self.store = np.zeros(self.tile.microprogram_entries, np.uint64)
         self._sensible()
-
-        def pauses() -> Any:
-            if not stalls:
-                return never()
-            if bench.rng.random() < 0.3:
-                return bursts(bench.rng, 20, 20 * stalls / (1 - stalls) + 1)
-            return random_pauses(bench.rng, stalls)
-
-        self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pauses())
-        self.done = StreamSink(
-            bench,
-            "engine__done",
-            Done(address_bits=self.config.host.address_bits),
-            pause=pauses(),
-        )
-        self.accumulator = ReadMemory(
-            bench, "accumulator", self.memories.accumulator, pause=pauses()
-        )
-        self.read = ReadMemory(bench, "read", self.memories.scratchpad, pause=pauses())
-        self.write = WriteMemory(
-            bench, "write", self.config, self.memories.scratchpad, pause=pauses()
-        )
 
     def _sensible(self) -> None:
         """Numbers near one in most of the memories: fp32 in a third of them, bf16 in another."""
@@ -87,9 +65,6 @@ class Rig:
         half = len(self.memories.accumulator) // 2
         floats = self.rng.normal(size=self.memories.accumulator[:half].shape).astype(np.float32)
         self.memories.accumulator[:half] = floats.view(np.int32)
-
-    async def reset(self) -> None:
-        await self.bench.reset()
 
     async def end(self, *words: dict[str, Any], cycles: int = 20_000) -> list[dict[str, Any]]:
         """Sends commands and waits for as many ends."""
@@ -139,12 +114,3 @@ class Rig:
         got = (end["index"], end["signal"], end["status"], end["address"])
         assert got == (9, 3, want.status, want.address), (got, want, f)
         np.testing.assert_array_equal(self.memories.scratchpad, scratchpad, err_msg=f"{f}")
-
-    async def quiet(self) -> None:
-        """Nothing moves any more."""
-        await self.bench.cycles(2)
-        assert not self.bench.dut.busy.value
-        ports = (self.accumulator, self.read, self.write, self.done)
-        counts = [len(agent.raw) for agent in ports]
-        await self.bench.cycles(30)
-        assert counts == [len(agent.raw) for agent in ports]

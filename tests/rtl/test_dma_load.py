@@ -3,10 +3,11 @@
 import cocotb
 import numpy as np
 import pytest
-from harness_dma import Command, check_ends, check_requests, ends_of, random_batch, span
+from dma_cases import check_aborts, commands_of_all_sizes
+from harness_dma import Command, check_ends, check_requests, ends_of, random_batch
 from harness_dma_load import Setup
 from weft_hw.dma.load import LoadEngine
-from weft_hw.isa import Status
+from weft_hw.isa import Opcode, Status
 from weft_hw.presets import preset
 from weft_sim.bench import run_bench
 
@@ -31,36 +32,7 @@ async def sizes_around_flit_and_packet(dut):
     """An edge of a row that is cut, merged with its neighbour or not padded with zeros."""
     setup = Setup(dut)
     await setup.start()
-    flit, packet = setup.config.flit_bytes, setup.config.mesh.max_packet_bytes
-    sizes = [
-        1,
-        flit - 1,
-        flit,
-        flit + 1,
-        packet - 1,
-        packet,
-        packet + 1,
-        3 * packet,
-        3 * packet + 5,
-    ]
-    commands, row = [], 0
-    for size in sizes:
-        # (memory stride less size, local stride less flits): linear, gaps on either side
-        for gap, local_gap in ((0, 0), (3, 0), (0, 1)):
-            flits = -(-size // flit)
-            command = Command(
-                memory_address=0x12345 + 13 * row,
-                memory_stride=size + gap,
-                row_bytes=size,
-                rows=3 if size < packet else 2,
-                local_row=row,
-                local_stride=flits + local_gap,
-                endpoint=len(commands) % setup.config.mesh.memory_endpoints,
-                index=len(commands),
-            )
-            row += span(setup.config, command)
-            commands.append(command)
-    assert row <= setup.config.tile.scratchpad_rows
+    commands = commands_of_all_sizes(setup.config)
     await setup.run(commands)
     check_ends(setup.done, commands)
     check_requests(setup.config, setup.memory, commands)
@@ -162,37 +134,8 @@ async def abort_drains_and_the_engine_goes_on(dut):
     """An abort that leaves requests unanswered, loses an end, or leaves the engine stuck."""
     setup = Setup(dut, 0.2, (20, 60))
     await setup.start()
-    rng = setup.bench.rng
-    first = 0
-    for delay in (0, 3, 4, 5, 6, 40, 120, 250):
-        commands = [
-            Command(memory_address=i << 24, memory_stride=64, row_bytes=33, rows=30, index=i)
-            for i in range(first, first + 5)
-        ]
-        first += 5
-        setup.commands.send(*[command.bits() for command in commands])
-        await setup.bench.cycles(delay + int(rng.integers(3)))
-        dut.engine__abort.value = 1
-        ended = len(setup.done.raw)
-        await setup.done.take(first, cycles=1000)
-        await setup.bench.cycles(3)
-        assert not dut.busy.value
-        assert not setup.memory.in_flight
-        assert not setup.data.pending
-        kept = setup.done.items[-5:]
-        assert [end["index"] for end in kept] == [command.index for command in commands]
-        # once a command is cut short none after it runs
-        order = [end["status"] for end in kept]
-        assert order == sorted(order, key=lambda status: status.value)
-        assert set(order) <= {Status.OK, Status.ABORTED}
-        assert order[-1] is Status.ABORTED
-        assert len(setup.memory.requests) < first * 30
-        assert ended < first
-        dut.engine__abort.value = 0
-    good = Command(memory_address=5, row_bytes=300, local_row=9, index=999)
-    setup.commands.send(good.bits())
-    await setup.done.take(first + 1, cycles=400)
-    assert setup.done.items[-1]["status"] is Status.OK
+    delays = (0, 3, 4, 5, 6, 40, 120, 250)
+    await check_aborts(setup, Opcode.LOAD, delays, lambda: not setup.data.pending)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

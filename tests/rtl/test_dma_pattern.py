@@ -7,7 +7,7 @@ import pytest
 from amaranth.hdl import Module, Shape, Signal
 from amaranth.sim import Simulator
 from harness_dma import Access, Command, accesses
-from harness_dma_tensor import TensorCommand
+from tensor_commands import TensorCommand
 from weft_hw.config import ChipConfig, HostConfig, MeshConfig, TileConfig
 from weft_hw.dma.decode import Decode
 from weft_hw.dma.pattern import Pattern

@@ -2,7 +2,8 @@
 
 import cocotb
 from harness_dma_load import Setup
-from harness_dma_tensor import TensorCommand, compare
+from harness_dma_tensor import compare
+from tensor_commands import TensorCommand
 from weft_hw.dma.load import LoadEngine
 from weft_hw.isa import Opcode, Status
 from weft_hw.presets import preset

@@ -4,7 +4,8 @@ from itertools import chain, repeat
 
 import cocotb
 import pytest
-from harness_dma import Command, check_ends, check_requests, ends_of, random_batch, span
+from dma_cases import check_aborts, commands_of_all_sizes
+from harness_dma import Command, check_ends, check_requests, ends_of, random_batch
 from harness_dma_store import Setup
 from weft_hw.dma.store import StoreEngine
 from weft_hw.isa import Opcode, Status, StoreCommand
@@ -35,35 +36,7 @@ async def sizes_around_flit_and_packet(dut):
     """An edge of a row that is cut, runs over, or is merged with its neighbour."""
     setup = Setup(dut)
     await setup.start()
-    flit, packet = setup.config.flit_bytes, setup.config.mesh.max_packet_bytes
-    sizes = [
-        1,
-        flit - 1,
-        flit,
-        flit + 1,
-        packet - 1,
-        packet,
-        packet + 1,
-        3 * packet,
-        3 * packet + 5,
-    ]
-    commands, row = [], 0
-    for size in sizes:
-        for gap, local_gap in ((0, 0), (3, 0), (0, 1)):
-            flits = -(-size // flit)
-            command = Command(
-                memory_address=0x12345 + (len(commands) << 16),
-                memory_stride=size + gap,
-                row_bytes=size,
-                rows=3 if size < packet else 2,
-                local_row=row,
-                local_stride=flits + local_gap,
-                endpoint=len(commands) % setup.config.mesh.memory_endpoints,
-                index=len(commands),
-            )
-            row += span(setup.config, command)
-            commands.append(command)
-    assert row <= setup.config.tile.scratchpad_rows
+    commands = commands_of_all_sizes(setup.config)
     await setup.run(commands)
     check_ends(setup.done, commands)
     check_requests(setup.config, setup.memory, commands)
@@ -180,30 +153,11 @@ async def abort_drains_and_the_engine_goes_on(dut):
     """An abort that cuts a packet short, loses an end, or leaves the engine stuck."""
     setup = Setup(dut, 0.2, (20, 60))
     await setup.start()
-    first = 0
-    for delay in (0, 4, 6, 8, 30, 150, 400):
-        commands = [
-            Command(memory_address=i << 24, memory_stride=64, row_bytes=33, rows=30, index=i)
-            for i in range(first, first + 5)
-        ]
-        first += 5
-        setup.commands.send(*[command.bits(Opcode.STORE) for command in commands])
-        await setup.bench.cycles(delay + int(setup.bench.rng.integers(3)))
-        dut.engine__abort.value = 1
-        await setup.done.take(first, cycles=1000)
-        await setup.bench.cycles(3)
-        assert not dut.busy.value
-        assert not setup.memory.in_flight
-        assert setup.open is None
-        assert len(setup.scratchpad.reads.raw) == len(setup.data.raw)
-        kept = setup.done.items[-5:]
-        assert [end["index"] for end in kept] == [command.index for command in commands]
-        order = [end["status"] for end in kept]
-        assert order == sorted(order, key=lambda status: status.value)
-        assert set(order) - {Status.OK} == {order[-1]} == {Status.ABORTED}
-        dut.engine__abort.value = 0
-    await setup.run([Command(memory_address=5, row_bytes=300, local_row=9, index=999)])
-    assert setup.done.items[-1]["status"] is Status.OK
+
+    def is_idle():
+        return setup.open is None and len(setup.scratchpad.raw) == len(setup.data.raw)
+
+    await check_aborts(setup, Opcode.STORE, (0, 4, 6, 8, 30, 150, 400), is_idle)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -258,7 +212,7 @@ async def an_offered_header_stays(dut):
     setup = Setup(dut, refuse=granted_first, hold_requests=stall_for(60))
     await setup.start()
     await setup.run([command := Command(row_bytes=12 * setup.config.flit_bytes)])
-    assert setup.scratchpad.reads.at[1] < 12
+    assert setup.scratchpad.at[1] < 12
     assert setup.requests.at[0] < 70 < setup.data.at[-1]
     assert setup.written == setup.golden([command])
 
@@ -271,7 +225,7 @@ async def latencies_and_throughput(dut):
     config, flit = setup.config, setup.config.flit_bytes
     packet = config.mesh.max_packet_bytes
     await setup.run([Command(memory_address=3, row_bytes=2 * flit, local_row=5)])
-    reads = setup.scratchpad.reads
+    reads = setup.scratchpad
     assert reads.at[0] - setup.commands.at[0] == 5
     assert setup.requests.at[0] - setup.commands.at[0] == 7
     assert setup.data.at[0] - setup.requests.at[0] == 1

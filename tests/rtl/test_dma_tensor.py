@@ -4,13 +4,8 @@ import cocotb
 import numpy as np
 import pytest
 from harness_dma_load import Setup
-from harness_dma_tensor import (
-    TensorCommand,
-    compare,
-    im2col,
-    place_indices,
-    random_tensors,
-)
+from harness_dma_tensor import abort_after, compare, place_indices, random_tensors
+from tensor_commands import TensorCommand, im2col
 from weft_hw.dma.load import LoadEngine
 from weft_hw.isa import Opcode, Status
 from weft_hw.presets import preset
@@ -107,7 +102,7 @@ async def indices_are_checked(dut):
     rows, top = config.tile.scratchpad_rows, 1 << config.host.address_bits
     per_row = flit // 4
     where = rows - 16
-    numbers = setup.indices.image[where:].reshape(-1).view("<u4")
+    numbers = setup.before[where:].reshape(-1).view("<u4")
     numbers[:] = 3 + np.arange(len(numbers)) % 2
     base = {"row_bytes": 5, "rows": 12, "memory_stride": 9, "local_stride": 1, "index_row": where}
     base |= {"limit": 5}
@@ -156,7 +151,7 @@ async def indices_of_a_cut_gather_are_forgotten(dut):
     base = {"row_bytes": flit, "rows": 4, "memory_stride": 100, "local_stride": 1, "limit": 1000}
     for delay in range(4, 30):
         # a read of indices is granted late, so that the next gather finds it under way
-        setup.indices.reads.pause = pattern("1" * 50 + "0" if delay % 2 else "0")
+        setup.indices.pause = pattern("1" * 50 + "0" if delay % 2 else "0")
         rows = config.tile.scratchpad_rows - setup.bench.rng.integers(5, 64, 2)
         first, second = (
             TensorCommand(Opcode.GATHER, {**base, "index_row": int(row)}) for row in rows
@@ -207,22 +202,8 @@ async def abort_drains_and_the_engine_goes_on(dut):
     fields["local_row"] = 300
     gather = TensorCommand(Opcode.GATHER, {**fields, "index_row": config.tile.scratchpad_rows - 9})
     for delay in (*range(16), 40, 80, 150, 200):
-        ended = len(setup.done.raw)
         first = gather if delay % 2 else fill
-        setup.commands.send(*[command.bits() for command in (first, padding, gather, padding)])
-        await setup.bench.cycles(delay)
-        dut.engine__abort.value = 1
-        await setup.done.take(ended + 4, cycles=1000)
-        await setup.bench.cycles(4)
-        assert not dut.busy.value
-        assert not setup.memory.in_flight
-        written = len(setup.writes.raw)
-        await setup.bench.cycles(20)
-        assert len(setup.writes.raw) == written
-        order = [end["status"] for end in setup.done.items[ended:]]
-        assert order == sorted(order, key=lambda status: status.value)
-        assert set(order) <= {Status.OK, Status.ABORTED}
-        dut.engine__abort.value = 0
+        await abort_after(setup, [first, padding, gather, padding], delay, idle=20)
     await compare(setup, [gather, padding, fill])
 
 

@@ -1,13 +1,9 @@
 """The processor with its memories: random programs against the golden."""
 
-from typing import Any
-
 import cocotb
 import pytest
 from processor_programs import random_program, random_run
-from processor_rig import Rig, configuration
-from weft_hw.vector.processor.processor import Processor
-from weft_sim.bench import run_bench
+from processor_rig import CONFIGURATIONS, Rig, run_processor
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
@@ -27,17 +23,7 @@ async def random_programs_match_the_golden(dut, stalls):
     await rig.quiet()
 
 
-CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    "micro": {"preset": "micro"},
-    "base_bf16": {"preset": "base", "tile": {"formats": ["int8", "bf16"]}},
-    # vectors of 32 bits fill four rows, one instruction fills one
-    "micro_fp8": {"preset": "micro", "tile": {"formats": ["int8", "fp8e5m2"]}},
-}
-
-
 @pytest.mark.rtl
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_processor(name: str) -> None:
-    parameters = CONFIGURATIONS[name]
-    component = Processor(configuration(parameters))
-    run_bench(component, f"processor_{name}", __name__, parameters=parameters)
+    run_processor(name, __name__)

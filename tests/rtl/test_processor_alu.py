@@ -10,17 +10,14 @@ import pytest
 from amaranth.hdl import Module, Shape, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.sim import Simulator
 from streamed import Streamed, seeded
-from weft_hw.formats.decode_fp8 import DecodeFp8
-from weft_hw.formats.fp8 import Fp8
 from weft_hw.formats.table import Format
 from weft_hw.presets import preset
 from weft_hw.shared import share
 from weft_hw.vector.processor.alu import Alu
 from weft_hw.vector.processor.control import LaneOp, Narrow, Result
 from weft_sim.golden import fp32
-from weft_sim.golden.conversion import load_lanes, store_lanes
+from weft_sim.golden.conversion import store_lanes
 
 pytestmark = pytest.mark.rtl
 
@@ -282,26 +279,3 @@ def test_operations_follow_each_other(bank: Streamed) -> None:
         late=padded(units, Alu.LATENCY),
     )["o"]
     np.testing.assert_array_equal(out[Alu.LATENCY :], want)
-
-
-@pytest.mark.parametrize("code", [Format.FP8E4M3, Format.FP8E5M2])
-def test_every_fp8_number_is_decoded(code: Format) -> None:
-    """A subnormal with the wrong exponent, a NaN taken for a number."""
-    decode = DecodeFp8(code)
-    got = np.zeros(256, np.uint32)
-
-    async def bench(context):
-        for value in range(256):
-            context.set(decode.i, value)
-            await context.delay(1e-9)
-            got[value] = context.get(decode.o) << 16
-
-    simulator = Simulator(decode)
-    simulator.add_testbench(bench)
-    simulator.run()
-    np.testing.assert_array_equal(got, load_lanes(np.arange(256, dtype=np.uint8), code.value))
-
-
-def test_other_formats_are_no_fp8() -> None:
-    with pytest.raises(ValueError, match="format must be FP8E4M3 or FP8E5M2, not "):
-        Fp8(Format.BF16)

@@ -7,13 +7,11 @@ import cocotb
 import numpy as np
 import pytest
 from processor_programs import initialise, random_program, random_run
-from processor_rig import Rig, configuration, run_word
+from processor_rig import Rig, run_processor, run_word
 from weft.microcode import Word
 from weft_hw.formats.table import Format, units_per_row, units_per_vector
 from weft_hw.isa import Status
 from weft_hw.vector.microcode import Op, Source
-from weft_hw.vector.processor.processor import Processor
-from weft_sim.bench import run_bench
 from weft_sim.golden.streams import Stream
 
 
@@ -252,15 +250,7 @@ async def a_short_abort_ends_what_is_inside(dut):
         await rig.check(f)
 
 
-CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    "micro": {"preset": "micro"},
-    "base_bf16": {"preset": "base", "tile": {"formats": ["int8", "bf16"]}},
-}
-
-
 @pytest.mark.rtl
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", ["micro", "base_bf16"])
 def test_processor_errors(name: str) -> None:
-    parameters = CONFIGURATIONS[name]
-    component = Processor(configuration(parameters))
-    run_bench(component, f"processor_{name}", __name__, parameters=parameters)
+    run_processor(name, __name__)

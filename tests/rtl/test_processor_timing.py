@@ -7,15 +7,13 @@ from typing import Any
 import cocotb
 import pytest
 from processor_programs import random_program, random_run
-from processor_rig import Rig, configuration, run_word
+from processor_rig import CONFIGURATIONS, Rig, run_processor, run_word
 from weft.microcode import Word
 from weft_hw.formats.table import Format, units_per_row, units_per_vector
 from weft_hw.isa import Status
 from weft_hw.vector.microcode import STRIP, Op
 from weft_hw.vector.processor.issuer import Issuer
 from weft_hw.vector.processor.lane import ProcessorLane
-from weft_hw.vector.processor.processor import Processor
-from weft_sim.bench import run_bench
 
 DISTANCE = ProcessorLane.DISTANCE
 
@@ -199,17 +197,7 @@ async def errors_are_answered_when_they_should(dut):
     assert rig.done.at[-1] - rig.commands.at[-1] == 2
 
 
-CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    "micro": {"preset": "micro"},
-    "base_bf16": {"preset": "base", "tile": {"formats": ["int8", "bf16"]}},
-    # vectors of 32 bits fill four rows, one instruction fills one
-    "micro_fp8": {"preset": "micro", "tile": {"formats": ["int8", "fp8e5m2"]}},
-}
-
-
 @pytest.mark.rtl
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_processor_timing(name: str) -> None:
-    parameters = CONFIGURATIONS[name]
-    component = Processor(configuration(parameters))
-    run_bench(component, f"processor_{name}", __name__, parameters=parameters)
+    run_processor(name, __name__)

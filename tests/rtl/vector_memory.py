@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Opcode, VectorCommand, VectorOutput
-from weft_hw.memory.port import WriteBeat
-from weft_sim.bench import Bench, StreamSink, pack
+from weft_sim.bench import pack
 from weft_sim.golden import requantise, vector_int32
 
-__all__ = ["Memories", "ReadMemory", "WriteMemory", "command_word", "random_command"]
+__all__ = ["Memories", "command_word", "random_command"]
 
 
 @dataclass(slots=True)
@@ -150,50 +149,3 @@ def random_command(memories: Memories, rng: np.random.Generator, **fixed: Any) -
     bias = rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), n, np.int64).astype(np.int32)
     memories.store(f["bias_row"], bias)
     return f
-
-
-class ReadMemory(StreamSink):
-    """Serves a read port from ``rows`` two cycles after each grant; other responses are garbage."""
-
-    def __init__(self, bench: Bench, name: str, rows: np.ndarray, **more: Any):
-        self.rows = rows
-        self._granted: bytes | None = None
-        self._response_valid = bench.port(f"{name}__response__valid")
-        self._response = bench.port(f"{name}__response__payload")
-        self._garbage = int.from_bytes(bench.rng.bytes(rows[0].nbytes), "little")
-        super().__init__(bench, f"{name}__request", **more)
-
-    def step(self) -> None:
-        data, self._granted = self._granted, None
-        self._response_valid.value = int(data is not None)
-        self._response.value = self._garbage if data is None else int.from_bytes(data, "little")
-        super().step()
-
-    def _transfer(self, bits: int) -> None:
-        super()._transfer(bits)
-        self._granted = self.rows[bits].tobytes()
-
-    def reset(self) -> None:
-        super().reset()
-        self._granted = None
-
-
-class WriteMemory(StreamSink):
-    """Takes a write port's rows into ``rows``."""
-
-    def __init__(self, bench: Bench, name: str, config: ChipConfig, rows: np.ndarray, **more: Any):
-        self.rows = rows
-        tile = config.tile
-        self.parts = tile.write_parts
-        beat = WriteBeat(rows=tile.scratchpad_rows, row_bits=8 * tile.row_bytes, parts=self.parts)
-        super().__init__(bench, f"{name}__request", beat, **more)
-
-    def _transfer(self, bits: int) -> None:
-        super()._transfer(bits)
-        beat = self._unpack(bits)
-        raw = int(beat["data"]).to_bytes(self.rows.shape[1], "little")
-        mask = beat["mask"] if self.parts > 1 else 1
-        row = self.rows[beat["row"]].reshape(self.parts, -1)
-        for part, data in enumerate(np.frombuffer(raw, np.uint8).reshape(self.parts, -1)):
-            if mask >> part & 1:
-                row[part] = data

@@ -3,51 +3,19 @@
 from typing import Any
 
 import numpy as np
-from vector_memory import Memories, ReadMemory, WriteMemory, command_word, random_command
-from weft_hw.config import ChipConfig
-from weft_hw.isa import CommandWord, Status
-from weft_hw.presets import preset
-from weft_hw.tile.engine import Done
-from weft_sim.bench import Bench, StreamSink, StreamSource
-from weft_sim.bench.pauses import bursts, never, random_pauses
+from vector_memory import Memories, command_word, random_command
+from vector_ports import VectorPorts
+from weft_hw.isa import Status
 
 __all__ = ["Rig", "limited"]
 
 
-class Rig:
+class Rig(VectorPorts):
     """An engine, its memories and its front end."""
 
     def __init__(self, dut: Any, *, stalls: float = 0.0):
-        self.bench = bench = Bench(dut)
-        self.config: ChipConfig = preset(bench.parameters["preset"])
-        self.columns = self.config.tile.array_cols
-        self.rng = bench.rng
-        self.memories = Memories.garbage(self.config, bench.rng)
-
-        def pauses() -> Any:
-            if not stalls:
-                return never()
-            if bench.rng.random() < 0.3:
-                return bursts(bench.rng, 20, 20 * stalls / (1 - stalls) + 1)
-            return random_pauses(bench.rng, stalls)
-
-        self.commands = StreamSource(bench, "engine__command", CommandWord, pause=pauses())
-        self.done = StreamSink(
-            bench,
-            "engine__done",
-            Done(address_bits=self.config.host.address_bits),
-            pause=pauses(),
-        )
-        self.accumulator = ReadMemory(
-            bench, "accumulator", self.memories.accumulator, pause=pauses()
-        )
-        self.read = ReadMemory(bench, "read", self.memories.scratchpad, pause=pauses())
-        self.write = WriteMemory(
-            bench, "write", self.config, self.memories.scratchpad, pause=pauses()
-        )
-
-    async def reset(self) -> None:
-        await self.bench.reset()
+        super().__init__(dut, stalls=stalls)
+        self.columns = self.tile.array_cols
 
     async def check(self, commands: list[dict[str, Any]], *, cycles: int = 20_000) -> None:
         """Runs the commands back to back: the whole scratchpad and every end must be right."""
@@ -67,16 +35,6 @@ class Rig:
             self.memories.scratchpad, want.scratchpad, err_msg=f"commands {commands}"
         )
         await self.quiet()
-
-    async def quiet(self) -> None:
-        """Nothing moves any more."""
-        await self.bench.cycles(2)
-        assert not self.bench.dut.busy.value
-        counts = [len(agent.raw) for agent in (self.accumulator, self.read, self.write, self.done)]
-        await self.bench.cycles(30)
-        assert counts == [
-            len(agent.raw) for agent in (self.accumulator, self.read, self.write, self.done)
-        ]
 
 
 def limited(rig: Rig, count: int, **fixed: Any) -> list[dict[str, Any]]:

@@ -21,13 +21,20 @@ from cocotb.clock import Clock
 from cocotb.task import Task
 from cocotb.triggers import RisingEdge
 
-__all__ = ["ENVIRONMENT", "PERIOD_NS", "Agent", "Bench"]
+__all__ = ["ENVIRONMENT", "PERIOD_NS", "Agent", "Bench", "read"]
 
 PERIOD_NS = 2
 
 #: Variable that names the description (JSON) of the bench: parameters, ports and streams. Set by
 #: ``run_bench``.
 ENVIRONMENT = "WEFT_BENCH"
+
+
+def read(handle: Any) -> int:
+    """The value of a port as an unsigned integer, for what agents do every cycle: twenty times as
+    fast as through cocotb's types, which know more than two states.
+    """
+    return int(handle._handle.get_signal_val_binstr(), 2)
 
 
 class Agent(Protocol):

@@ -23,7 +23,7 @@ from weft_hw.verilog import to_verilog
 
 from . import progress
 from .clocking import ENVIRONMENT
-from .verilator import FLAGS, TIMESCALE, LeanVerilator, control_file, fingerprint
+from .verilator import FLAGS, MAKE_FLAGS, TIMESCALE, LeanVerilator, control_file, fingerprint
 
 __all__ = ["BenchRun", "build_root", "run_bench"]
 
@@ -152,7 +152,7 @@ def _ports(component: wiring.Component) -> dict[str, dict[str, Any]]:
 def _build(component: wiring.Component, name: str, waves: bool) -> Path:
     verilog = to_verilog(component, name)
     control = control_file(verilog)
-    key = "\n".join([verilog.text, control, *FLAGS, str(waves), fingerprint()])
+    key = "\n".join([verilog.text, control, *FLAGS, *MAKE_FLAGS, str(waves), fingerprint()])
     digest = hashlib.sha256(key.encode()).hexdigest()[:12]
     root = build_root() / "sim"
     directory = root / f"{name}-{digest}"

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from .clocking import Bench
+from .clocking import Bench, read
 from .pauses import never
 from .payload import pack, unpack
 
@@ -103,7 +103,7 @@ class StreamSource(_Stream):
 
     def step(self) -> None:
         if self._offered is not None:
-            if self._ready is not None and not self._ready.value:
+            if self._ready is not None and not read(self._ready):
                 return
             self._transfer(self._offered)
             self._offered = None
@@ -137,10 +137,10 @@ class StreamMonitor(_Stream):
         self._held = None
 
     def step(self) -> None:
-        self._observe(self._ready is None or bool(self._ready.value))
+        self._observe(self._ready is None or bool(read(self._ready)))
 
     def _observe(self, ready: bool) -> None:
-        if self._valid is not None and not self._valid.value:
+        if self._valid is not None and not read(self._valid):
             if self._held is not None:
                 raise AssertionError(
                     f"{self.name}: valid must hold until ready, not fall, in cycle "
@@ -161,7 +161,7 @@ class StreamMonitor(_Stream):
                 self._transfer(bits)
 
     def _read(self) -> int:
-        return 0 if self._payload is None else int(self._payload.value)
+        return 0 if self._payload is None else read(self._payload)
 
     def describe(self) -> str:
         waiting = ", one waiting for ready" if self._held is not None else ""
