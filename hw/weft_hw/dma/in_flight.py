@@ -1,0 +1,116 @@
+"""What the front ends of the DMA engines share: commands in, accesses numbered, ``Done`` in order.
+
+```
+ engine.command ----> command (to the walk)       offered: an access of the walk
+        |                                            |`-- go, tag --> a request
+        `-> tickets (index, signal) --> RequestRing <-`   complete <-- its answer
+                                            `-> engine.done
+```
+
+The next command's accesses follow the previous command's long before that one is done. The first
+error of a command, or ``abort``, ends its accesses; it is done when all that were made have been
+answered.
+
+Latency: command and access 0 cycles; the last ``complete`` of a command in cycle t, its ``done``
+offered in t + 1. Throughput: an access a cycle.
+"""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from ..isa import CommandHeader, CommandWord, Status
+from ..streams.link import link
+from ..tile.engine import EnginePort
+from .ring import Completed, Entry, RequestRing, Ticket
+
+__all__ = ["InFlight"]
+
+
+class InFlight(wiring.Component):
+    """Tickets and ring of an engine with ``requests`` requests in flight.
+
+    Members
+    -------
+    engine : In(EnginePort)
+    command : Out(stream.Signature(CommandWord))
+        to the walk
+    offered, entry, taken : In(1), In(Entry), Out(1)
+        the walk's access; one whose status is not OK takes its entry without becoming a request
+    go, tag, accepted : Out(1), Out, In(1)
+        the access offered is a request with this tag; it is accepted
+    stop : Out(1), ended : In(1)
+        of the walk in progress: see ``pattern.Pattern``
+    complete : In(stream.Signature(Completed, always_ready=True))
+    busy : Out(1)
+        a command was taken and is not done
+    bytes : Out(13)
+        bytes of requests that succeeded, in the cycle in which they leave the ring
+    """
+
+    def __init__(self, config, *, requests):
+        self.config = config
+        self.requests = requests
+        address_bits = config.host.address_bits
+        super().__init__({
+            "engine": In(EnginePort(address_bits=address_bits)),
+            "command": Out(stream.Signature(CommandWord)),
+            "offered": In(1),
+            "entry": In(Entry(address_bits=address_bits)),
+            "taken": Out(1),
+            "go": Out(1),
+            "tag": Out(range(requests)),
+            "accepted": In(1),
+            "stop": Out(1),
+            "ended": In(1),
+            "complete": In(stream.Signature(Completed(tags=requests), always_ready=True)),
+            "busy": Out(1),
+            "bytes": Out(13),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        address_bits, depth = self.config.host.address_bits, self.config.tile.command_queue_depth
+        m.submodules.ring = ring = RequestRing(requests=self.requests, address_bits=address_bits)
+        m.submodules.tickets = tickets = fifo.SyncFIFO(width=Ticket.as_shape().size, depth=depth)
+        link(m, wiring.flipped(self.complete), ring.complete)
+        link(m, ring.done, wiring.flipped(self.engine.done))
+
+        # a command enters the walk and leaves its ticket
+        command, ticket = self.engine.command, Signal(Ticket)
+        m.d.comb += [
+            self.command.payload.eq(command.payload),
+            self.command.valid.eq(command.valid & tickets.w_rdy),
+            command.ready.eq(self.command.ready & tickets.w_rdy),
+            ticket.index.eq(command.payload.index),
+            ticket.signal.eq(data.View(CommandHeader, command.payload.bits[:64]).signal),
+            tickets.w_data.eq(ticket),
+            tickets.w_en.eq(command.valid & command.ready),
+            ring.ticket.payload.eq(tickets.r_data),
+            ring.ticket.valid.eq(tickets.r_rdy),
+            tickets.r_en.eq(ring.ticket.ready),
+            self.busy.eq(tickets.r_rdy),
+            self.bytes.eq(ring.bytes),
+        ]
+
+        # an access takes a ring entry; a fault takes one without becoming a request
+        is_request = Signal()
+        m.d.comb += [
+            is_request.eq(self.entry.status == Status.OK),
+            self.tag.eq(ring.tag),
+            self.go.eq(self.offered & is_request & ring.room),
+            self.taken.eq(ring.room & (self.accepted | ~is_request)),
+            ring.allocate.eq(self.offered & self.taken),
+            ring.entry.eq(self.entry),
+        ]
+
+        # an error stops the walk in progress only if it is the oldest command's; both are counted
+        # modulo a power of two above the number of commands that fit between them
+        issuing, oldest = Signal(bits_for(depth)), Signal(bits_for(depth))
+        m.d.comb += self.stop.eq(self.engine.abort | (ring.failed & (issuing == oldest)))
+        m.d.sync += [
+            issuing.eq(issuing + self.ended),
+            oldest.eq(oldest + (ring.done.valid & ring.done.ready)),
+        ]
+        return m
