@@ -15,8 +15,8 @@ from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..axi.attributes import drive_attributes
-from ..axi.signature import RESPONSE_OKAY, Axi4, AxiLite
+from ..axi.manager import drive_manager
+from ..axi.signature import Axi4, AxiLite
 from ..endpoint.window import Window
 from ..noc.packet import Headed, MeshPort, RequestHeader, ResponseHeader
 from ..noc.receiver import PacketReceiver
@@ -91,7 +91,7 @@ class ControlNode(wiring.Component):
 
         link(m, wiring.flipped(self.registers), bank.bus)
         self._queue(m, bank, life, fetch, dispatch, record, watchdog, sink)
-        self._memory(m, fetch, record)
+        drive_manager(m, self.host, reads=fetch, writes=record, data_bytes=self.config.flit_bytes)
         self._network(m, dispatch, probe, sink)
         self._registers(m, bank, life, fetch, dispatch, record, probe)
         return m
@@ -132,32 +132,6 @@ class ControlNode(wiring.Component):
             bank.clear.eq(life.clear),
             self.abort.eq(life.abort),
             self.clear.eq(life.clear),
-        ]
-
-    def _memory(self, m, fetch, record):
-        host = self.host
-        drive_attributes(m, host, data_bytes=self.config.flit_bytes)
-        m.d.comb += [
-            host.araddr.eq(fetch.burst.payload.address),
-            host.arlen.eq(fetch.burst.payload.length),
-            host.arvalid.eq(fetch.burst.valid),
-            fetch.burst.ready.eq(host.arready),
-            fetch.beat.payload.data.eq(host.rdata),
-            fetch.beat.payload.error.eq(host.rresp != RESPONSE_OKAY),
-            fetch.beat.valid.eq(host.rvalid),
-            host.rready.eq(1),
-            host.awaddr.eq(record.burst.payload.address),
-            host.awlen.eq(record.burst.payload.length),
-            host.awvalid.eq(record.burst.valid),
-            record.burst.ready.eq(host.awready),
-            host.wdata.eq(record.beat.payload.data),
-            host.wstrb.eq(record.beat.payload.strobe),
-            host.wlast.eq(record.beat.payload.last),
-            host.wvalid.eq(record.beat.valid),
-            record.beat.ready.eq(host.wready),
-            record.response.payload.eq(host.bresp != RESPONSE_OKAY),
-            record.response.valid.eq(host.bvalid),
-            host.bready.eq(1),
         ]
 
     def _network(self, m, dispatch, probe, sink):

@@ -13,8 +13,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..axi.attributes import drive_attributes
-from ..axi.signature import RESPONSE_OKAY, Axi4
+from ..axi.manager import drive_manager
+from ..axi.signature import Axi4
 from ..noc.packet import (
     Headed,
     MeshPort,
@@ -103,30 +103,7 @@ class MemoryEndpoint(wiring.Component):
         ]
 
         # memory
-        memory = self.memory
-        drive_attributes(m, memory, data_bytes=flit_bytes)
-        m.d.comb += [
-            memory.araddr.eq(read.burst.payload.address),
-            memory.arlen.eq(read.burst.payload.length),
-            memory.arvalid.eq(read.burst.valid),
-            read.burst.ready.eq(memory.arready),
-            read.beat.payload.data.eq(memory.rdata),
-            read.beat.payload.error.eq(memory.rresp != RESPONSE_OKAY),
-            read.beat.valid.eq(memory.rvalid),
-            memory.rready.eq(1),
-            memory.awaddr.eq(write.burst.payload.address),
-            memory.awlen.eq(write.burst.payload.length),
-            memory.awvalid.eq(write.burst.valid),
-            write.burst.ready.eq(memory.awready),
-            memory.wdata.eq(write.beat.payload.data),
-            memory.wstrb.eq(write.beat.payload.strobe),
-            memory.wlast.eq(write.beat.payload.last),
-            memory.wvalid.eq(write.beat.valid),
-            write.beat.ready.eq(memory.wready),
-            write.response.payload.eq(memory.bresp != RESPONSE_OKAY),
-            write.response.valid.eq(memory.bvalid),
-            memory.bready.eq(write.response.ready),
-        ]
+        drive_manager(m, self.memory, reads=read, writes=write, data_bytes=flit_bytes)
 
         # responses: read data and acknowledgements take turns, packet by packet
         header = Signal(Headed(ResponseHeader), reset_less=True)

@@ -9,6 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .packet import DataFlit, Headed
+from .turns import first_after
 
 __all__ = ["PacketArbiter"]
 
@@ -49,12 +50,7 @@ class PacketArbiter(wiring.Component):
             m.d.comb += chosen.eq(held_choice)
         with m.Else():
             m.d.comb += chosen.eq(last)
-            for distance in reversed(range(1, count)):
-                with m.Switch(last):
-                    for n in range(count):
-                        with m.Case(n):
-                            with m.If(headers[(n + distance) % count].valid):
-                                m.d.comb += chosen.eq((n + distance) % count)
+            first_after(m, chosen, last, [header.valid for header in headers])
         m.d.comb += [
             self.o_header.valid.eq(valid[chosen] & ~sending),
             self.o_header.payload.eq(Array(header.payload for header in headers)[chosen]),

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .packet import Flit
+from .turns import first_after
 
 __all__ = ["OutputPort"]
 
@@ -47,13 +48,8 @@ class OutputPort(wiring.Component):
 
         # who is next: the owner while its packet lasts, else the first waiting after it
         m.d.comb += chosen.eq(owner)
-        with m.If(~locked), m.Switch(owner):
-            for k in range(self.inputs):
-                with m.Case(k):
-                    for step in reversed(range(1, self.inputs)):
-                        other = (k + step) % self.inputs
-                        with m.If(valid[other]):
-                            m.d.comb += chosen.eq(other)
+        with m.If(~locked):
+            first_after(m, chosen, owner, valid)
         m.d.comb += take.eq(valid.bit_select(chosen, 1) & (~self.o.valid | self.o.ready))
 
         m.d.comb += last.eq(Cat(i.payload.last for i in self.i).bit_select(chosen, 1))

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .packet import Flit
+from .turns import first_after
 
 __all__ = ["TreeOutput"]
 
@@ -57,13 +58,8 @@ class TreeOutput(wiring.Component):
 
         # who is next: the owner while its packet lasts, else the first waiting after it
         m.d.comb += chosen.eq(owner)
-        with m.If(~locked), m.Switch(owner):
-            for k in range(self.inputs):
-                with m.Case(k):
-                    for step in reversed(range(1, self.inputs)):
-                        other = (k + step) % self.inputs
-                        with m.If(self.request[other]):
-                            m.d.comb += chosen.eq(other)
+        with m.If(~locked):
+            first_after(m, chosen, owner, self.request)
         m.d.comb += [
             free.eq(~self.o.valid | self.o.ready),
             self.offers.eq(Cat(
