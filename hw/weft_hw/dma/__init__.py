@@ -3,7 +3,7 @@
 ```
  command -> decode -> (split) -> pattern -> transfer -- requests --> load.py   READs
                                     |           |           `------> store.py  WRITEs
-                                 gather.py    in_flight.py, ring.py: what is under way, in order -> Done
+                                 gather.py    in_flight.py, ring.py: ends in order -> Done
 
  load.py:  responses -> scratchpad, fills (fill.py) and columns (transpose.py) beside them
  store.py: scratchpad -> packets to memory or to tiles (tile_*.py)
