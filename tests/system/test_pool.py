@@ -58,15 +58,21 @@ def test_max(device, shape, window, stride, padding, dtype):
 
 @pytest.mark.parametrize("dtype", [np.int8, BF16])
 @pytest.mark.parametrize(("shape", "window", "stride", "padding"), _CASES)
-def test_average(device, shape, window, stride, padding, dtype):
-    """Another position or channel is counted, or a mean is rounded twice."""
+@pytest.mark.parametrize("counted", [False, True])
+def test_average(device, shape, window, stride, padding, dtype, counted):
+    """Another position or channel is counted, what lies around the image is or is not, or a mean is
+    rounded twice.
+    """
     rng = np.random.default_rng(shape)
     # integers: their sums are exact
     x = rng.integers(-100, 100, shape).astype(dtype)
     sums = _windows(x, window, stride, padding, 0).sum(axis=0).astype(np.float32)
-    mean = sums * np.float32(1 / (window[0] * window[1]))
+    inside = _windows(np.ones(shape), window, stride, padding, float(counted)).sum(axis=0)
+    mean = sums * (1 / inside).astype(np.float32)
     want = np.rint(mean).astype(np.int8) if dtype is np.int8 else mean.astype(BF16)
-    got = device.average_pool2d(x, window, stride=stride, padding=padding)
+    got = device.average_pool2d(
+        x, window, stride=stride, padding=padding, count_include_pad=counted
+    )
     np.testing.assert_array_equal(got, want)
 
 
@@ -91,3 +97,16 @@ def test_mistakes(device, x, window, options, kind, message):
     """A geometry that the load engine cannot walk is pooled wrongly."""
     with pytest.raises(kind, match=message):
         device.max_pool2d(x, window, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"padding": (0, 2)}, ValueError, "padding must be less than the window 2 where it is not"),
+        ({"count_include_pad": 1}, TypeError, "count_include_pad must be True or False, not 1"),
+    ],
+)
+def test_average_mistakes(device, options, kind, message):
+    """A mean of no position at all."""
+    with pytest.raises(kind, match=message):
+        device.average_pool2d(_X, 2, **options)

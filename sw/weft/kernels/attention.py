@@ -115,7 +115,10 @@ def _shape(
     q = check_operand(device, q, "q", None, 3)
     kind = operand_type(device.config, q.dtype, "q")
     if kind.name == "int4":
-        raise TypeError("q must not have dtype int4 in attention; convert it to int8")
+        raise TypeError(
+            "q must not have dtype int4 in attention, because keys are turned as they are loaded, "
+            "and that moves whole bytes; convert it to int8"
+        )
     k = check_operand(device, k, "k", kind.dtype, 3)
     v = check_operand(device, v, "v", kind.dtype, 3)
     if isinstance(heads, bool) or not isinstance(heads, int | np.integer):

