@@ -8,7 +8,7 @@ last two share one read port, parameters first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from ..timing import TIMING
@@ -21,7 +21,9 @@ _LONG_AGO = -(10**9)
 _RESIDUALS_AHEAD = 20
 #: Rows planned in one go: what the array takes on meanwhile is not seen by them.
 _ROWS_AT_ONCE = 32
-_RESIDUALS_AT_ONCE = 8
+#: The same of rows with residuals, in cycles: a command that the array takes on reads no activation
+#: for longer than that, and one that the vector engine takes on no parameter.
+_CYCLES_AHEAD = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,11 @@ class VectorShape:
     residual_stride: int
 
     @property
+    def fetches(self) -> bool:
+        """Whether it has parameters."""
+        return self.bias or not self.int32
+
+    @property
     def pace(self) -> int:
         """Cycles from one accumulator row to the next."""
         return self.parts if self.int32 else 1
@@ -61,8 +68,12 @@ class LanePipeline:
     scratchpad.
     """
 
-    def __init__(self, traffic: ArrayTraffic) -> None:
+    def __init__(
+        self, traffic: ArrayTraffic, upcoming: Callable[[], tuple[int, VectorShape] | None]
+    ) -> None:
         self.traffic = traffic
+        #: the command behind the one that is planned, checked, and when it is offered
+        self._upcoming = upcoming
         self.accepts_from = 0
         self.conflicts = 0
         self.flush(_LONG_AGO)
@@ -78,6 +89,10 @@ class LanePipeline:
         self._after_int8 = True
         self._residual_next = 0
         self._asked = 0
+        self._horizon = cycle
+        #: the command behind has been taken by the parameter fetch, and when its first block is
+        #: there
+        self._fetched: tuple[int, int] | None = None
         self._pops: deque[int] = deque()
         self._fetches: deque[tuple[int, int]] = deque(maxlen=4)
 
@@ -93,11 +108,11 @@ class LanePipeline:
             self._next_read = max(self._next_read, self._drained)
         self._after_int8 = not shape.int32
         fetch_taken = residual_taken = offer
-        fetches = shape.bias or not shape.int32
+        fetches = shape.fetches
         ready = 0
         if fetches:
-            fetch_taken = max(offer, self._fetch_free)
-            ready = self._fetch(shape, fetch_taken + 1, 0)
+            fetch_taken, ready = self._fetched or self._fetch_first(offer, shape)
+            self._fetched = None
         if shape.residual:
             residual_taken = max(offer, self._residual_next)
             self._residual_next = residual_taken + 1
@@ -115,26 +130,50 @@ class LanePipeline:
                     self._scale_free = first + TIMING.vector_scale_copy
                 if block + 1 < shape.blocks:
                     ready = self._fetch(shape, first + 1, block + 1)
-            at_once = _RESIDUALS_AT_ONCE if shape.residual else _ROWS_AT_ONCE
-            for begin in range(0, shape.rows, at_once):
+            if shape.residual:
+                for row in range(shape.rows):
+                    if block + 1 == shape.blocks and self._fetched is None:
+                        self._fetch_upcoming()
+                    while self._next_residual > self._horizon:
+                        yield self._look(shape)
+                    self._read_with_residual(shape, block, row)
+                continue
+            for begin in range(0, shape.rows, _ROWS_AT_ONCE):
                 if begin:
                     yield self._look(shape)
-                self._read_rows(shape, block, begin, min(shape.rows, begin + at_once))
+                self._read_rows(shape, block, begin, min(shape.rows, begin + _ROWS_AT_ONCE))
         self.last_read = self._next_read - shape.pace
         after = TIMING.vector_write_int32 if shape.int32 else TIMING.vector_write
         self._drained = self.last_read + after + shape.pace
         return self._drained
 
+    def _fetch_first(self, offer: int, shape: VectorShape) -> tuple[int, int]:
+        """When the parameter fetch takes a command, and when its first block is there."""
+        taken = max(offer, self._fetch_free)
+        return taken, self._fetch(shape, taken + 1, 0)
+
+    def _fetch_upcoming(self) -> None:
+        """The parameters of the next command go before the residuals of this one."""
+        command = self._upcoming()
+        if command is not None and command[1].fetches:
+            self._fetched = self._fetch_first(*command)
+
     def _look(self, shape: VectorShape) -> int:
         """The cycle before the next row is asked for."""
-        return (self._next_residual if shape.residual else self._next_read) - 1
+        look = (self._next_residual if shape.residual else self._next_read) - 1
+        self._horizon = look + _CYCLES_AHEAD
+        return look
 
     @property
     def _next_residual(self) -> int:
-        """The first cycle in which the next residual row can be asked for."""
-        if len(self._pops) < _RESIDUALS_AHEAD:
-            return self._residual_next
-        return max(self._residual_next, self._pops[0] + 1)
+        """The first cycle in which the read port can take the next residual row."""
+        take = self._residual_next
+        if len(self._pops) >= _RESIDUALS_AHEAD:
+            take = max(take, self._pops[0] + 1)
+        for begin, end in self._fetches:
+            if begin <= take < end:
+                take = end
+        return take
 
     def _fetch(self, shape: VectorShape, loaded: int, block: int) -> int:
         """Asks for the parameters of a block; the first cycle in which its first row can be
@@ -171,34 +210,26 @@ class LanePipeline:
 
     def _residual(self, row: int) -> int:
         """The cycle in which the read port takes the next residual row."""
-        take = self._next_residual
-        for begin, end in self._fetches:
-            if begin <= take < end:
-                take = end
-        self._asked = take
+        take = self._asked = self._next_residual
         return self.traffic.read_from(row, take + 1) - 1
 
     def _read_rows(self, shape: VectorShape, block: int, begin: int, end: int) -> None:
         """Rows ``begin..end - 1`` of a block, from ``_next_read`` on."""
         first = shape.acc_row + block * shape.acc_stride
-        if shape.residual:
-            residual = shape.residual_row + block
-            for row in range(begin, end):
-                unit = residual + row * shape.residual_stride
-                self._read_with_residual(first + row, unit // shape.units)
-        elif self.traffic.adds_among(first + begin, first + end - 1, self._next_read):
+        if self.traffic.adds_among(first + begin, first + end - 1, self._next_read):
             for row in range(begin, end):
                 self._next_read = self.traffic.drain_from(first + row, self._next_read) + shape.pace
         else:
             self._next_read += (end - begin) * shape.pace
 
-    def _read_with_residual(self, row: int, residual_row: int) -> None:
-        take = self._residual(residual_row)
+    def _read_with_residual(self, shape: VectorShape, block: int, row: int) -> None:
+        unit = shape.residual_row + block + row * shape.residual_stride
+        take = self._residual(unit // shape.units)
         self.conflicts += take - self._asked
         self._residual_next = take + 1
         if len(self._pops) >= _RESIDUALS_AHEAD:
             self._pops.popleft()
         read = max(self._next_read, take + TIMING.vector_residual)
-        read = self.traffic.drain_from(row, read)
+        read = self.traffic.drain_from(shape.acc_row + block * shape.acc_stride + row, read)
         self._pops.append(read + TIMING.vector_residual_use)
         self._next_read = read + 1

@@ -34,7 +34,7 @@ class Requantiser(PlannedEngine):
     def __init__(self, tile: Tile, front: FrontEnd, traffic: ArrayTraffic) -> None:
         super().__init__(tile, front)
         config = tile.config.tile
-        self.pipeline = LanePipeline(traffic)
+        self.pipeline = LanePipeline(traffic, self._upcoming)
         self._parts = config.accumulator_row_bytes // config.row_bytes
         self._units = units_per_row(config, Format.INT8)
         self._intake: tuple[Command, VectorShape | None, Status, int, int] | None = None
@@ -86,6 +86,12 @@ class Requantiser(PlannedEngine):
             residual_row=f.residual_row,
             residual_stride=f.residual_stride,
         )
+
+    def _upcoming(self) -> tuple[int, VectorShape] | None:
+        """The command that is checked or waits for the agents, and when it is offered."""
+        if self._intake is None or self._intake[1] is None:
+            return None
+        return self._intake[4], self._intake[1]
 
     def _take(self) -> None:
         """The agents take the checked command when they are through with the one before."""
