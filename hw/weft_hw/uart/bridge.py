@@ -18,6 +18,7 @@ from ..axi.signature import RESPONSE_OKAY, AxiLite
 from ..boards.ram import RamPort
 from ..control.registers import ADDRESS_BITS
 from ..streams.link import link
+from .check import RequestCheck
 from .deframer import Deframer
 from .framer import FrameByte, Framer
 from .protocol import MAGIC, MAX_DATA, PROTOCOL_VERSION, Header, Info, Operation, ReplyStatus
@@ -76,6 +77,7 @@ class Bridge(wiring.Component):
         m = Module()
         m.submodules.deframer = deframer = Deframer()
         m.submodules.framer = framer = Framer()
+        m.submodules.check = check = RequestCheck(memory_bytes=self.memory_bytes)
         link(m, wiring.flipped(self.i), deframer.i)
         # queues, so that no way leads from the transmitter back to the bridge within a cycle
         m.submodules.replies = replies = Queue(FrameByte, depth=2)
@@ -101,6 +103,9 @@ class Bridge(wiring.Component):
         info = Array(C(byte, 8) for byte in self._info())
         m.d.comb += [
             deframer.broken.eq(self.broken),
+            check.i.header.eq(header),
+            check.i.data_bytes.eq(request.payload.data_bytes),
+            check.i.whole.eq(request.payload.whole),
             deframer.data_index.eq(index),
             final_lane.eq((lane == self.data_bytes - 1) | (header.count == 1)),
             self.ram.read.payload.eq(row),
@@ -126,7 +131,8 @@ class Bridge(wiring.Component):
                 with m.If(request.valid):
                     m.next = "CHECK"
             with m.State("CHECK"):
-                self._check(m, request.payload, header, status)
+                # what must not be carried out is refused
+                m.d.sync += status.eq(check.o)
                 m.next = "TAG"
             with m.State("TAG"):
                 # waits for the reply's first byte to go
@@ -275,37 +281,6 @@ class Bridge(wiring.Component):
             .value
         )
         return bits.to_bytes(layout.size // 8, "little")
-
-    def _check(self, m, request, header, status):
-        """Sets ``status`` of a request that must not be carried out."""
-        operation, count = header.operation, header.count
-        end = Signal(33)
-        of_registers, of_memory, transfers = Signal(), Signal(), Signal()
-        data_bytes = Signal(11)
-        m.d.comb += [
-            end.eq(header.address + count),
-            of_registers.eq(
-                (operation == Operation.READ_REGISTER.value)
-                | (operation == Operation.WRITE_REGISTER.value)
-            ),
-            transfers.eq(
-                (operation == Operation.READ_MEMORY.value)
-                | (operation == Operation.WRITE_MEMORY.value)
-            ),
-            of_memory.eq(transfers | (operation == Operation.CLEAR_MEMORY.value)),
-            data_bytes.eq(Mux(operation == Operation.WRITE_MEMORY.value, count, 0)),
-        ]
-        known = sum((operation == each.value for each in Operation), start=C(0, 1)) != 0
-        too_long = of_memory & (count == 0) | transfers & (count > MAX_DATA)
-        with m.If(~request.whole):
-            m.d.sync += status.eq(ReplyStatus.BAD_FRAME)
-        with m.Elif(~known | too_long | (request.data_bytes != data_bytes)):
-            m.d.sync += status.eq(ReplyStatus.BAD_REQUEST)
-        with m.Elif(
-            of_registers & ((header.address[:2] != 0) | (header.address >= 1 << ADDRESS_BITS))
-            | of_memory & (end > self.memory_bytes)
-        ):
-            m.d.sync += status.eq(ReplyStatus.RANGE)
 
     def _dispatch(self, m, operation):
         first = {Operation.WRITE_MEMORY: "FETCH", Operation.CLEAR_MEMORY: "FETCH"}
