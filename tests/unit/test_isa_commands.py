@@ -66,6 +66,14 @@ def test_layouts_are_there():
     assert data.Layout.cast(CompletionRecord).size == 8 * 32
 
 
+def test_transfers_begin_alike():
+    """One decoder reads a LOAD, a STORE and a GATHER: a field of one of them has moved."""
+    load = list(data.Layout.cast(COMMANDS[Opcode.LOAD]))
+    shared = [name for name, _ in load].index("endpoint") + 1
+    for opcode in (Opcode.STORE, Opcode.GATHER):
+        assert list(data.Layout.cast(COMMANDS[opcode]))[:shared] == load[:shared]
+
+
 def test_engines():
     """A NOP is thought to run in the wrong engine."""
     assert unpack(pack(Opcode.NOP, engine=Engine.STORE)).engine is Engine.STORE
