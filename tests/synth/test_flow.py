@@ -2,6 +2,9 @@
 wrong netlist."""
 
 import json
+import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,9 @@ from weft.synth.tools import OSU018
 from weft_hw.array.pe import ProcessingElement
 from weft_hw.presets import preset
 from weft_hw.verilog import to_verilog
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_library import write_tiny
 
 HAS_LIBRARY = OSU018.is_file()
 
@@ -41,8 +47,8 @@ def test_pe_on_the_library_of_a_fresh_machine(tmp_path, capsys):
     assert result["flip_flops"] == 60
     assert 300 < result["cells"] < 900
     energy = {case["case"]: case["per_operation_fj"] for case in result["energy"]}
-    assert energy["zeros, weights held"] < energy["digits, weights held"]
-    assert energy["digits, weights held"] < energy["random, weights held"]
+    assert energy["int8, zeros, weights held"] < energy["int8, digits, weights held"]
+    assert energy["int8, digits, weights held"] < energy["int8, random, weights held"]
 
 
 @pytest.mark.rtl
@@ -63,7 +69,7 @@ def test_a_wrong_netlist_is_caught(tmp_path):
     mapped.netlist_json.write_text(text.replace('"type": "XNOR2X1"', '"type": "XOR2X1"', 1))
     netlist = read_netlist(mapped.netlist_json, "pe", library)
     bench = GateBench(netlist, library, rtl.text, tmp_path, tmp_path / "builds")
-    stimulus = _pe(config, 1, Case("random", "changing"), 128)
+    stimulus = _pe(config, 1, Case("random", "changing", "int8"), 128)
     with pytest.raises(FlowError, match="the mapped pe differs from its RTL: output sum_o"):
         bench.simulate(stimulus.values, stimulus.warm_up)
     assert np.any(stimulus.values["load_i"])
@@ -88,3 +94,48 @@ def test_bad_input_is_one_line(arguments, message, capsys, tmp_path):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def _synth_tiny(path, tmp_path, capsys):
+    """(exit code, the one result, messages) of the smallest PE on a library of five cells."""
+    code = main(
+        ["synth", "--preset", "nano", "--liberty", str(path), "--recipe", "small",
+         "--vectors", "64", "--build", str(tmp_path / "build"), "--json"]
+    )  # fmt: skip
+    captured = capsys.readouterr()
+    (result,) = json.loads(captured.out)["results"]
+    return code, result, captured.err
+
+
+@pytest.mark.rtl
+@pytest.mark.slow
+def test_a_library_without_power_tables_still_gives_area_and_timing(tmp_path, capsys):
+    path = write_tiny(tmp_path / "tiny.lib")
+    path.write_text(
+        re.sub(r"internal_power \(\) \{[^{}]*(\{[^{}]*\}[^{}]*)*\}", "", path.read_text())
+    )
+    code, result, messages = _synth_tiny(path, tmp_path, capsys)
+    assert code == 1
+    assert messages.count("no energy: library tiny has no internal_power tables") == 1
+    assert result["area_um2"] > 0
+    assert result["energy"] == []
+    if result["tools"]["opensta"] != "missing":
+        assert result["period_ps"] > 0
+
+
+@pytest.mark.rtl
+@pytest.mark.slow
+def test_without_a_timing_analyser_area_and_energy_are_kept(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("WEFT_STA", "/nowhere/sta")
+    code, result, messages = _synth_tiny(write_tiny(tmp_path / "tiny.lib"), tmp_path, capsys)
+    assert code == 1
+    assert "no timing: OpenSTA at /nowhere/sta (from WEFT_STA) was not found" in messages
+    assert "apt-get install opensta" in messages
+    assert "period_ps" not in result
+    assert len(result["energy"]) == 7
+
+
+def test_all_needs_blocks_that_it_knows(capsys, tmp_path):
+    arguments = ["--all", "--blocks", "pe,cpu", "--build", str(tmp_path)]
+    assert main(["synth", *arguments]) == 2
+    assert "blocks must be among pe, pe_float" in capsys.readouterr().err

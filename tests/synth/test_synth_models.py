@@ -1,12 +1,17 @@
-"""The memory model, the ladder and the table."""
+"""The memory model, the unit-cost table and how it is collected."""
+
+import json
 
 import pytest
-from weft.synth.chip_estimate import estimate_chip
-from weft.synth.errors import LibertyError
-from weft.synth.ladder import PUBLISHED, compare, stillmaker_energy_factor
+from weft.synth import collect as collecting
+from weft.synth.collect import FULL_NODES, JOBS, collect
+from weft.synth.errors import FlowError, LibertyError
 from weft.synth.memory_model import Macro, fit_memories
+from weft.synth.nodes import NODES
 from weft.synth.unit_costs import UnitCost, default_table, read_table, write_table
-from weft_hw.presets import preset
+from weft.synth.unit_rows import UNIT_NODES, published_rows, unit_rows
+
+TABLE = default_table()
 
 
 def _macro(words, width, mux):
@@ -29,71 +34,115 @@ def test_too_few_macros():
         fit_memories([_macro(64, 64, 4)])
 
 
-def test_stillmaker_erratum_example():
-    new = stillmaker_energy_factor(0.9, (0.8367, -0.4341, 0.1701))
-    old = stillmaker_energy_factor(1.3, (3.755, -4.398, 1.975))
-    # the target's published 0.4571 and the source's 2.604, ratio 0.1755
-    assert new == pytest.approx(0.4571, abs=1e-3)
-    assert old == pytest.approx(2.604, abs=1e-3)
-    assert new / old == pytest.approx(0.1755, abs=1e-4)
-
-
-def test_the_ladder_prints_disagreement():
-    (first, *_) = compare({"nangate45": 2000.0, "asap7": 125.0})
-    assert first.measured == 16.0
-    assert first.disagreement == pytest.approx(16 / PUBLISHED[0].factor - 1)
-    assert not first.inside
-
-
 def test_the_table_of_the_project_is_whole():
-    table = default_table()
     for node in ("osu018", "sky130hd", "ihp130", "nangate45", "asap7", "gt2n_svt"):
-        row = table[f"synth.{node}.pe.energy_fj.digits_held"]
+        row = TABLE[f"synth.{node}.pe.energy_fj.int8_digits_held"]
         assert row.kind == "measured"
         assert len(row.library_sha256) == 64
         assert "opensta" in row.tools
+    blocks = {key.split(".")[2] for key in TABLE if key.startswith("synth.asap7.")}
+    assert blocks >= {job.block for job in JOBS}
+    assert all(row.source for row in TABLE.values())
+
+
+def test_the_table_prices_everything_that_the_fleet_counts():
+    for node in UNIT_NODES:
+        for cost in (
+            "mac_int8_pj", "mac_int4_pj", "mac_bf16_pj", "mac_fp8e4m3_pj", "mac_mxfp8_pj",
+            "mac_int8_um2", "mac_float_um2", "vector_add_pj", "vector_requantise_pj",
+            "scratchpad_pj_per_byte", "accumulator_pj_per_byte", "flit_hop_pj_per_byte",
+            "load_pj_per_byte", "store_pj_per_byte", "command_pj", "idle_leakage_w_per_mm2",
+            "idle_clock_w_per_mm2_ghz", "clock_ghz",
+        ):  # fmt: skip
+            row = TABLE[f"unit.{node}.{cost}"]
+            assert 0 < row.low <= row.value <= row.high
+    assert TABLE["published.dram.hbm3e_pj_per_byte"].value == pytest.approx(27.5)
+
+
+def test_the_unit_costs_follow_from_the_table():
+    """A table whose unit costs were made from other measurements than it has."""
+    made = {row.key: row for row in unit_rows(TABLE)}
+    kept = {key: row for key, row in TABLE.items() if key.startswith("unit.")}
+    assert set(made) == set(kept)
+    for key, row in kept.items():
+        assert row.value == pytest.approx(made[key].value, rel=2e-3), key
+    for row in published_rows():
+        assert TABLE[row.key] == row
 
 
 def test_the_table_round_trips_and_damage_is_named(tmp_path):
     path = tmp_path / "table.csv"
-    rows = list(default_table().values())
+    rows = list(TABLE.values())
     write_table(rows, path)
     assert list(read_table(path).values()) == rows
     lines = path.read_text().splitlines()
-    path.write_text("\n".join([lines[0], lines[1].replace(",", ",x", 1)]))
-    with pytest.raises(ValueError, match=r"table\.csv:2: value, low and high must be numbers"):
-        read_table(path)
+
+    def damaged(*changed, message):
+        path.write_text("\n".join([lines[0], *changed]))
+        with pytest.raises(ValueError, match=message):
+            read_table(path)
+
+    numbers = r"table\.csv:2: value, low and high must be numbers"
+    damaged(lines[1].replace(",", ",x", 1), message=numbers)
+    damaged(lines[1], lines[1], message=r"table\.csv:3: synth.* comes twice")
+    guessed = lines[1].replace(",measured,", ",guessed,")
+    damaged(guessed, message="kind must be one of measured, modelled, published, not 'guessed'")
+    lines[0] = "key,price"
+    damaged(message=r"table\.csv:1: columns must be key, value")
 
 
-def _flat_table(area_um2, energy_fj):
-    def row(key, value, unit):
-        return UnitCost(key, value, value / 2, value * 2, unit, "measured", "", "asap7", "", "")
-
-    rows = []
-    for block in ("pe", "lane", "router"):
-        rows.append(row(f"synth.asap7.{block}.area_um2", area_um2, "um2"))
-        rows.append(row(f"synth.asap7.{block}.frequency_ghz", 2.0 if block == "pe" else 1.0, "GHz"))
-    for key in ("pe.energy_fj.digits_held", "pe.energy_fj.zeros_held", "lane.energy_fj.digits"):
-        rows.append(row(f"synth.asap7.{key}", energy_fj, "fJ"))
-    for key in ("lane.energy_fj.zeros", "router.energy_fj.idle"):
-        rows.append(row(f"synth.asap7.{key}", 0.0, "fJ"))
-    return {row.key: row for row in rows}
+class _Result:
+    """What ``characterise`` gives, as far as the table looks at it."""
 
 
-def test_a_chip_is_counts_times_unit_costs():
-    estimate = estimate_chip(preset("base"), _flat_table(100.0, 1000.0), "asap7", 1.0)
-    parts = {line.part: line for line in estimate.lines}
-    assert estimate.frequency_ghz == 1.0
-    assert estimate.limited_by == "lane"
-    assert estimate.peak_tops == pytest.approx(0.512)
-    # 256 elements of 100 um2, 256 MACs of 1 pJ each ns
-    assert parts["processing elements"].area_mm2 == pytest.approx((0.0256, 0.0128, 0.0512))
-    assert parts["processing elements"].power_w == pytest.approx((0.256, 0.128, 0.512))
-    assert parts["memories (bits)"].count == (256 + 64) * 8192
+def _collect(monkeypatch, tmp_path, *, fails=(), problems=()):
+    """Collects two blocks on one node without mapping; returns (problems, tables kept, calls)."""
+    calls, kept = [], []
+
+    class Library:
+        sha256 = "0" * 64
+
+    def characterise(block, *arguments, **options):
+        calls.append(block)
+        if block in fails:
+            raise FlowError(f"{block} stopped")
+        result = _Result()
+        result.problems = list(problems)
+        return result
+
+    row = UnitCost("k", 1.0, 1.0, 1.0, "x", "measured", "")
+    monkeypatch.setattr(collecting, "characterise", characterise)
+    monkeypatch.setattr(collecting, "block_verilog", lambda *a: "module m; endmodule")
+    monkeypatch.setattr(collecting, "_rows_of", lambda result, node, rtl: [row])
+    monkeypatch.setattr(collecting, "flop_row", lambda *a: row)
+    monkeypatch.setattr(type(NODES["asap7"]), "load", lambda self, pdk: Library())
+    found = collect(
+        [NODES["asap7"]], None, tmp_path, blocks=["pe", "adder"], vectors=64,
+        progress=lambda text: None, keep=lambda rows: kept.append(len(rows)),
+    )  # fmt: skip
+    return found, kept, calls
 
 
-def test_a_chip_needs_its_rows():
-    with pytest.raises(ValueError, match="the table has no lane, pe, router of asap7: measure it"):
-        estimate_chip(preset("base"), {}, "asap7", 0.5)
-    with pytest.raises(ValueError, match="utilisation must be from 0 to 1, not 2"):
-        estimate_chip(preset("base"), {}, "asap7", 2)
+def test_a_run_that_was_cut_short_goes_on(monkeypatch, tmp_path):
+    """Every block is mapped again after an interruption."""
+    problems, kept, calls = _collect(monkeypatch, tmp_path)
+    assert (problems, kept, calls) == ([], [2, 3], ["pe", "adder"])
+    assert _collect(monkeypatch, tmp_path) == ([], [2, 3], [])
+    (first, *_) = (tmp_path / "results").glob("asap7_pe_*.json")
+    first.unlink()
+    assert _collect(monkeypatch, tmp_path)[2] == ["pe"]
+
+
+def test_one_block_that_fails_leaves_the_others(monkeypatch, tmp_path):
+    problems, kept, _ = _collect(monkeypatch, tmp_path, fails=["pe"])
+    assert problems == ["asap7 pe: pe stopped"]
+    assert kept == [2]
+    # what is incomplete is labelled and not kept for good
+    problems, *_ = _collect(monkeypatch, tmp_path / "b", problems=["no timing: missing"])
+    assert problems == ["asap7 pe: no timing: missing", "asap7 adder: no timing: missing"]
+    assert not list((tmp_path / "b").glob("results/*.json"))
+
+
+def test_every_node_that_is_measured_in_full_is_known():
+    assert set(FULL_NODES) <= set(NODES)
+    assert json.dumps([job.config.name for job in JOBS])

@@ -5,10 +5,6 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from weft_hw.config import ChipConfig
 
 __all__ = ["add_parser", "run"]
 
@@ -56,7 +52,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="measure the unit-cost table on every library found and print the ladder of nodes",
     )
     parser.add_argument(
-        "--blocks", default="pe,lane,router", help="blocks of --all (default: pe,lane,router)"
+        "--blocks",
+        help="only these blocks of --all, on every library (default: all; the PEs alone "
+        "on libraries that only the ladder of nodes needs)",
     )
     parser.add_argument(
         "--table",
@@ -65,7 +63,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="where --all writes the table",
     )
     parser.add_argument(
-        "--chip", metavar="PRESET", help="estimate a whole chip from the table, on --node (asap7)"
+        "--chip",
+        metavar="PRESET",
+        help="estimate a whole chip from the table, on --node: a library, n28, n22, n16, n5, n4 or "
+        "n3e (default: asap7)",
+    )
+    parser.add_argument(
+        "--floorplan", type=Path, metavar="FILE.svg", help="with --chip: draw it to scale"
+    )
+    parser.add_argument(
+        "--program",
+        metavar="MxKxN",
+        help="with --chip: power of a matrix product, by its counts in the cycle model",
+    )
+    parser.add_argument("--format", help="with --chip: what the arrays multiply")
+    parser.add_argument(
+        "--backtest", action="store_true", help="compare the model with chips that were built"
     )
     parser.add_argument(
         "--utilisation", type=float, default=0.7, help="of the array, for --chip (default: 0.7)"
@@ -89,11 +102,13 @@ def run(options: argparse.Namespace) -> int:
     config = resolve_config(options.preset)
     if options.chip:
         return _chip(options)
+    if options.backtest:
+        return _backtest(options)
     recipes: tuple[str, ...] = DEFAULT_RECIPES
     if options.recipe:
         recipes = tuple(RECIPES) if options.recipe == "all" else tuple(options.recipe.split(","))
     if options.all:
-        return _all(options, config, recipes)
+        return _all(options)
     results = []
     for library, target_ps in chosen_libraries(options.liberty, options.pdk, options.node):
         result = characterise(
@@ -116,67 +131,96 @@ def run(options: argparse.Namespace) -> int:
 
 def _chip(options: argparse.Namespace) -> int:
     from weft.synth.chip_estimate import estimate_chip
+    from weft.synth.floorplan import floorplan_svg
+    from weft.synth.program_power import matmul_activity
     from weft.synth.text import chip_text
     from weft.synth.unit_costs import default_table
     from weft.targets import resolve_config
 
     config = resolve_config(options.chip)
-    estimate = estimate_chip(config, default_table(), options.node or "asap7", options.utilisation)
+    activity = None
+    if options.program:
+        activity = matmul_activity(config, options.program, options.format or "int8")
+    estimate = estimate_chip(
+        config, default_table(), options.node or "asap7", options.utilisation, options.format,
+        activity,
+    )  # fmt: skip
+    if options.floorplan:
+        mesh = config.mesh
+        svg = floorplan_svg(estimate, mesh.cols, mesh.rows, mesh.memory_endpoints)
+        options.floorplan.parent.mkdir(parents=True, exist_ok=True)
+        options.floorplan.write_text(svg)
     if options.json:
-        totals = {name: estimate.total(name) for name in ("area_mm2", "power_w")}
-        print(json.dumps({**asdict(estimate), **totals, "peak_tops": estimate.peak_tops}, indent=1))
+        totals = {
+            "area_mm2": asdict(estimate.area_mm2),
+            "power_w": asdict(estimate.power_w),
+            "peak_tops": estimate.peak_tops,
+        }
+        print(json.dumps({**asdict(estimate), **totals}, indent=1))
     else:
         print(chip_text(estimate))
+        if options.floorplan:
+            print(f"floorplan written to {options.floorplan}")
     return 0
 
 
-def _all(options: argparse.Namespace, config: "ChipConfig", recipes: tuple[str, ...]) -> int:
+def _backtest(options: argparse.Namespace) -> int:
+    from weft.synth.backtest import backtests
+    from weft.synth.text import backtest_text
+    from weft.synth.unit_costs import default_table
+
+    tests = backtests(default_table())
+    if options.json:
+        print(json.dumps([{**asdict(test), "error": test.error} for test in tests], indent=1))
+    else:
+        print(backtest_text(tests))
+    return 0
+
+
+def _all(options: argparse.Namespace) -> int:
+    from weft.synth.collect import JOBS, collect
     from weft.synth.ladder import compare
     from weft.synth.nodes import find_nodes
-    from weft.synth.unit_costs import collect, write_table
+    from weft.synth.text import ladder_text
+    from weft.synth.unit_costs import UnitCost, read_table, write_table
+    from weft.synth.unit_rows import whole_table
 
+    known = [job.block for job in JOBS]
+    blocks = options.blocks.split(",") if options.blocks else None
+    for block in blocks or ():
+        if block not in known:
+            raise ValueError(f"blocks must be among {', '.join(known)}, not {block!r}")
     nodes = find_nodes(options.pdk)
     if options.node:
         nodes = [node for node in nodes if node.name in options.node.split(",")]
     if not nodes:
         raise ValueError("no library found: give --pdk DIR, or apt-get install qflow-tech-osu018")
-    rows, problems = collect(
-        nodes, options.pdk, config, options.build, blocks=options.blocks.split(","),
-        vectors=options.vectors, recipes=recipes, progress=_progress,
+
+    def keep(rows: list[UnitCost]) -> None:
+        write_table(whole_table(rows, options.pdk), options.table)
+
+    problems = collect(
+        nodes, options.pdk, options.build, blocks=blocks, vectors=options.vectors,
+        progress=_progress, keep=keep,
     )  # fmt: skip
-    write_table(rows, options.table)
-    case = "pe.energy_fj.digits_held"
-    energy = {row.library: row.value for row in rows if row.key.endswith(case)}
-    ladder = compare(energy)
+    table = read_table(options.table) if options.table.is_file() else {}
+    ladder = compare(table)
     if options.json:
         report = {
             "table": str(options.table),
-            "rows": [asdict(row) for row in rows],
-            "ladder": [
-                {
-                    **asdict(item.published),
-                    "measured": item.measured,
-                    "disagreement": item.disagreement,
-                }
-                for item in ladder
-            ],
+            "rows": [asdict(row) for row in table.values()],
+            "ladder": [{**asdict(item), "disagreement": item.disagreement} for item in ladder],
             "problems": problems,
         }
         print(json.dumps(report, indent=1))
     else:
-        for row in rows:
+        for row in table.values():
             print(
                 f"{row.key:<52}{row.value:>12.4g} {row.unit:<8} "
                 f"({row.low:.4g} to {row.high:.4g}) {row.kind}"
             )
-        for item in ladder:
-            p = item.published
-            print(
-                f"ladder {p.older} -> {p.newer}, {p.quantity}: measured {item.measured:.2f}x, "
-                f"published {p.factor:.2f}x ({p.low:.2f} to {p.high:.2f}): "
-                f"{100 * item.disagreement:+.0f} %; {p.source}"
-            )
-        print(f"table written to {options.table}")
+        print(ladder_text(ladder))
+        print(f"table written to {options.table}" + (", incomplete" if problems else ""))
     for problem in problems:
         print(f"weft: {problem}", file=sys.stderr)
     return 1 if problems else 0

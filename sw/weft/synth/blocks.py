@@ -4,119 +4,95 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from weft_hw.config import ChipConfig
 
 __all__ = ["BLOCKS", "Block", "block_names"]
 
+#: Memories of so many bits or more are macros, in blocks that say so: an SRAM macro or a register
+#: file is smaller than flip-flops from about there on.
+_MACRO_BITS = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``build(config, cols)`` gives the component. ``operation`` names what one cycle at full rate
-    does and
-    ``operations`` how many of them."""
+    """``build(config, cols)`` gives the component. ``operation`` names what its energies are per.
+    With ``cut_bits``, memories of at least so many bits are left out of the mapping, as macros."""
 
     name: str
     operation: str
     build: Callable[[ChipConfig, int], Any]
-    operations: Callable[[ChipConfig, int], int]
+    cut_bits: int = 0
 
 
-def _pe(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.array.pe import ProcessingElement
+def _of(
+    path: str, arguments: Callable[[ChipConfig, int], dict[str, Any]]
+) -> Callable[[ChipConfig, int], Any]:
+    """Builds the class at ``module:name``; imported when it is asked for, as most are not."""
+    module, name = path.split(":")
 
-    return ProcessingElement(sum_bits=config.tile.column_sum_bits)
+    def build(config: ChipConfig, cols: int) -> Any:
+        return getattr(import_module(f"weft_hw.{module}"), name)(**arguments(config, cols))
 
-
-def _pe_float(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.array.pe_float import FloatProcessingElement
-
-    return FloatProcessingElement()
-
-
-def _row(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.array.row import ArrayRow
-
-    return ArrayRow(cols=cols, sum_bits=config.tile.column_sum_bits)
+    return build
 
 
-def _array(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.array.systolic import SystolicArray
-
-    return SystolicArray(config.tile)
+def _whole(path: str) -> Callable[[ChipConfig, int], Any]:
+    return _of(path, lambda config, cols: {"config": config})
 
 
-def _lane(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.vector.requantiser.lane import VectorLane
-
-    return VectorLane()
+def _sum_bits(config: ChipConfig, cols: int) -> dict[str, Any]:
+    return {"sum_bits": config.tile.column_sum_bits}
 
 
-def _router(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.noc.router import Router
-
-    return Router(flit_bytes=config.flit_bytes, depth=config.mesh.router_fifo_depth)
+def _cols(config: ChipConfig, cols: int) -> dict[str, Any]:
+    return {"cols": cols, "sum_bits": config.tile.column_sum_bits}
 
 
-def _load(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.dma.load import LoadEngine
-
-    return LoadEngine(config)
+def _tile(config: ChipConfig, cols: int) -> dict[str, Any]:
+    return {"tile": config.tile}
 
 
-def _store(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.dma.store import StoreEngine
-
-    return StoreEngine(config)
+def _ports(config: ChipConfig, cols: int) -> dict[str, Any]:
+    return {"flit_bytes": config.flit_bytes, "depth": config.mesh.router_fifo_depth}
 
 
-def _endpoint(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.endpoint.node import MemoryEndpoint
-
-    return MemoryEndpoint(config)
+def _none(config: ChipConfig, cols: int) -> dict[str, Any]:
+    return {}
 
 
-def _control(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.control.node import ControlNode
-
-    return ControlNode(config)
-
-
-def _vector(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.vector.engine import VectorEngine
-
-    return VectorEngine(config)
-
-
-def _matmul(config: ChipConfig, cols: int) -> Any:
-    from weft_hw.array.matmul import MatmulEngine
-
-    return MatmulEngine(config)
-
-
-def _one(config: ChipConfig, cols: int) -> int:
-    return 1
+def _cut(name: str, path: str) -> Block:
+    return Block(name, "cycle", _whole(path), _MACRO_BITS)
 
 
 BLOCKS = {
     block.name: block
     for block in (
-        Block("pe", "int8 MAC", _pe, _one),
-        Block("row", "int8 MAC", _row, lambda config, cols: cols),
-        Block("pe_float", "MAC of bf16, fp8 or int8", _pe_float, _one),
+        Block("pe", "int8 MAC", _of("array.pe:ProcessingElement", _sum_bits)),
+        Block("row", "int8 MAC", _of("array.row:ArrayRow", _cols)),
+        Block("pe_float", "MAC of any format", _of("array.pe_float:FloatProcessingElement", _none)),
+        Block("array", "int8 MAC", _of("array.systolic:SystolicArray", _tile)),
         Block(
-            "array", "int8 MAC", _array,
-            lambda config, cols: config.tile.array_rows * config.tile.array_cols,
+            "adder", "sum of fp32 or int32",
+            _of("formats.fp32_add:Fp32Add", lambda config, cols: {"integer": True, "gated": False}),
         ),
-        Block("lane", "requantised element", _lane, _one),
-        Block("router", "cycle with a flit through every port", _router, _one),
-        Block("load", "cycle", _load, _one),
-        Block("store", "cycle", _store, _one),
-        Block("endpoint", "cycle", _endpoint, _one),
-        Block("control", "cycle", _control, _one),
-        Block("vector", "cycle", _vector, _one),
-        Block("matmul", "cycle", _matmul, _one),
+        Block("lane", "requantised element", _of("vector.requantiser.lane:VectorLane", _none)),
+        Block("alu", "operation of a processor lane", _whole("vector.processor.alu:Alu")),
+        Block("router", "flit and hop", _of("noc.router:Router", _ports)),
+        Block("load", "cycle", _whole("dma.load:LoadEngine")),
+        Block("store", "cycle", _whole("dma.store:StoreEngine")),
+        _cut("streamer", "array.streamer:ActivationStreamer"),
+        _cut("weights", "array.weight_loader:WeightLoader"),
+        _cut("frontend", "tile.frontend:FrontEnd"),
+        _cut("ingress", "tile.ingress:Ingress"),
+        _cut("status", "tile.status:TileStatus"),
+        _cut("completions", "tile.completions:Completions"),
+        _cut("vector", "vector.engine:VectorEngine"),
+        _cut("matmul", "array.matmul:MatmulEngine"),
+        _cut("endpoint", "endpoint.node:MemoryEndpoint"),
+        _cut("control", "control.node:ControlNode"),
     )
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ power tables still gives timing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from weft_hw.config import ChipConfig
 from weft_hw.verilog import to_verilog
 
 from .activity import GateBench
-from .blocks import BLOCKS
+from .blocks import BLOCKS, Block
 from .energy import EnergyReport
 from .errors import FlowError, LibertyError, ToolError
 from .flop_sizing import size_flops
@@ -24,11 +24,12 @@ from .library import CellLibrary
 from .mapping import RECIPES, Mapped, Recipe, map_to_cells
 from .netlist import Netlist, read_netlist
 from .owners import owner_of
+from .recording import RECORDED
 from .stimuli import STIMULI, Case
 from .timing import DEFAULT_MARGIN, Timing, time_netlist
 from .tools import versions
 
-__all__ = ["BlockResult", "EnergyPoint", "characterise"]
+__all__ = ["BlockResult", "EnergyPoint", "block_verilog", "characterise"]
 
 #: Recipes tried when none is named.
 DEFAULT_RECIPES = ("small_booth", "quick_booth_kogge", "fast_booth_kogge")
@@ -138,6 +139,11 @@ class BlockResult:
         return result
 
 
+def block_verilog(block: str, config: ChipConfig, cols: int) -> str:
+    """The block's Verilog."""
+    return to_verilog(BLOCKS[block].build(config, cols), block).text
+
+
 def characterise(
     block: str,
     config: ChipConfig,
@@ -151,6 +157,7 @@ def characterise(
     cols: int = 4,
     vectors: int = 1024,
     with_energy: bool = True,
+    cases: Container[str] | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> BlockResult:
     """Maps ``block`` by each recipe, keeps the best by ``goal``, and measures it.
@@ -163,6 +170,8 @@ def characterise(
         period that gates are sized for
     vectors : int
         cycles of stimulus whose energy is averaged
+    cases : container of str, optional
+        keys of the cases to measure; all
 
     Raises
     ------
@@ -181,16 +190,16 @@ def characterise(
     home = build / library.name / f"{block}_{config.name}"
     home.mkdir(parents=True, exist_ok=True)
     progress(f"{library.name} {block}: generating")
-    rtl = to_verilog(BLOCKS[block].build(config, cols), block)
+    rtl = block_verilog(block, config, cols)
     source = home / "rtl.v"
-    source.write_text(rtl.text)
+    source.write_text(rtl)
     tried: dict[str, tuple[float, float | None]] = {}
     problems: list[str] = []
     best: tuple[Mapped, Timing | None] | None = None
     for name in recipes:
         progress(f"{library.name} {block}: mapping ({name})")
         mapped, timing = _map_and_time(
-            source, block, library, RECIPES[name], target_ps, home / name, problems
+            source, BLOCKS[block], library, RECIPES[name], target_ps, home / name, problems
         )
         tried[name] = (mapped.area_um2, timing.period_ps if timing else None)
         if best is None or _cost(goal, mapped, timing) < _cost(goal, *best):
@@ -204,8 +213,8 @@ def characterise(
         return result
     result.leakage_nw = sum(instance.cell.leakage_nw for instance in netlist.instances)
     result.flops = len(netlist.flops)
-    if with_energy and block in STIMULI:
-        _measure_energy(result, netlist, config, rtl.text, home, build, cols, vectors, progress)
+    if with_energy and block in STIMULI | RECORDED:
+        _measure_energy(result, netlist, config, rtl, home, build, cols, vectors, cases, progress)
     return result
 
 
@@ -217,13 +226,13 @@ def _cost(goal: str, mapped: Mapped, timing: Timing | None) -> float:
 
 
 def _map_and_time(
-    source: Path, block: str, library: CellLibrary, recipe: Recipe, target_ps: float, folder: Path,
-    problems: list[str],
+    source: Path, block: Block, library: CellLibrary, recipe: Recipe, target_ps: float,
+    folder: Path, problems: list[str],
 ) -> tuple[Mapped, Timing | None]:  # fmt: skip
-    mapped = map_to_cells(source, block, library, recipe, target_ps, folder)
+    mapped = map_to_cells(source, block.name, library, recipe, target_ps, folder, block.cut_bits)
     try:
         mapped = size_flops(mapped, library)
-        timing = time_netlist(mapped.verilog, block, library, folder, period_ps=target_ps)
+        timing = time_netlist(mapped.verilog, block.name, library, folder, period_ps=target_ps)
         return mapped, timing
     except (FlowError, LibertyError, ToolError) as error:
         if str(error) not in problems:
@@ -233,7 +242,7 @@ def _map_and_time(
 
 def _measure_energy(
     result: BlockResult, netlist: Netlist, config: ChipConfig, rtl: str, home: Path, build: Path,
-    cols: int, vectors: int, progress: Callable[[str], None],
+    cols: int, vectors: int, wanted: Container[str] | None, progress: Callable[[str], None],
 ) -> None:  # fmt: skip
     library = result.library
     if not library.has_power:
@@ -244,9 +253,15 @@ def _measure_energy(
         return
     bench = GateBench(netlist, library, rtl, home, build / "simulations")
     period = result.timing.period_ps / (1 - result.margin) if result.timing else 0.0
-    cases, stimulus_of = STIMULI[result.block]
+    cases, stimulus_of = (STIMULI | RECORDED)[result.block]
     for case in cases:
+        if wanted is not None and case.key not in wanted:
+            continue
         progress(f"{library.name} {result.block}: energy of {case.label}")
-        stimulus = stimulus_of(config, cols, case, vectors)
+        try:
+            stimulus = stimulus_of(config, cols, case, vectors)
+        except ImportError as error:
+            result.problems.append(f"no energy of {case.label}: {error}")
+            continue
         report = bench.energy(stimulus.values, stimulus.warm_up, period)
         result.energy.append(EnergyPoint(case, stimulus.operations, report))

@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -107,12 +108,4 @@ def size_flops(mapped: Mapped, library: CellLibrary) -> Mapped:
     mapped.netlist_json.write_text(json.dumps(data))
     types = Counter(entry["type"] for entry in data["modules"][mapped.top]["cells"].values())
     area = sum(library.cell(name).area_um2 * count for name, count in types.items())
-    return Mapped(
-        top=mapped.top,
-        recipe=mapped.recipe,
-        verilog=mapped.verilog,
-        netlist_json=mapped.netlist_json,
-        cells=dict(sorted(types.items())),
-        area_um2=area,
-        abc_delay_ps=mapped.abc_delay_ps,
-    )
+    return replace(mapped, cells=dict(sorted(types.items())), area_um2=area)

@@ -66,10 +66,17 @@ _FANOUT = 12
 _PROGRAM = """
 import sys
 from pyosys import libyosys as ys
+from weft.synth.memory_cut import cut_memories
 design = ys.Design()
 for command in open(sys.argv[1]).read().splitlines():
-    ys.run_pass(command, design)
+    if command.startswith("cut_memories "):
+        print("memories cut:", cut_memories(design, int(command.split()[1])), "bits", flush=True)
+    else:
+        ys.run_pass(command, design)
 """
+
+#: Commands that cut memories out, before ``synth``. Initial values do not exist in silicon.
+_CUT = ("proc", "setattr -unset init */w:*", "flatten", "opt", "memory -nomap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +91,21 @@ class Mapped:
     """type -> count"""
     area_um2: float
     abc_delay_ps: float | None
+    memory_bits: int = 0
+    """In memories that were left out (``cut_bits``)."""
 
 
 def map_to_cells(
-    verilog: Path, top: str, library: CellLibrary, recipe: Recipe, period_ps: float, folder: Path
+    verilog: Path,
+    top: str,
+    library: CellLibrary,
+    recipe: Recipe,
+    period_ps: float,
+    folder: Path,
+    cut_bits: int = 0,
 ) -> Mapped:
-    """Maps ``top`` of a Verilog file, flattened.
+    """Maps ``top`` of a Verilog file, flattened. With ``cut_bits``, memories of at least so many
+    bits become ports: they are macros and no cells.
 
     Raises
     ------
@@ -117,6 +133,7 @@ def map_to_cells(
         f"read_verilog -sv {verilog}",
         f"hierarchy -check -top {top}",
         "delete */t:$print */t:$check */t:$assert",
+        *((*_CUT, f"cut_memories {cut_bits}", "opt -full") if cut_bits else ()),
         synth,
         f"dfflibmap {liberty} {avoid}",
         "opt -full",
@@ -156,6 +173,7 @@ def map_to_cells(
         cells=dict(sorted(cells.items())),
         area_um2=float(module["area"]),
         abc_delay_ps=float(delay[-1]) if delay else None,
+        memory_bits=sum(map(int, re.findall(r"^memories cut: (\d+) bits", log, re.MULTILINE))),
     )
 
 

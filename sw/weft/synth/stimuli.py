@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from weft_hw.config import ChipConfig
 
-from .operands import REUSES, SOURCES, WARM_UP, digits_sums, row_stimulus, take_operands
+from .operands import REUSES, WARM_UP, array_stimulus, digits_sums
 
 __all__ = ["STIMULI", "Case", "Stimulus", "bits_of"]
 
@@ -20,14 +20,22 @@ _PACKET_FLITS = 8
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What drives a block. ``reuse`` is empty where weights have no part."""
+    """What drives a block. ``reuse`` is empty where weights have no part, ``format`` where the
+    block knows one only."""
 
     source: str
     reuse: str = ""
+    format: str = ""
 
     @property
     def label(self) -> str:
-        return f"{self.source}, weights {self.reuse}" if self.reuse else self.source
+        parts = [self.format, self.source, f"weights {self.reuse}" if self.reuse else ""]
+        return ", ".join(filter(None, parts))
+
+    @property
+    def key(self) -> str:
+        """For tables."""
+        return "_".join(filter(None, (self.format, self.source, self.reuse)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +54,63 @@ def bits_of(values: np.ndarray, bits: int) -> np.ndarray:
     return ((words[:, :, None] >> shifts) & np.uint64(1)).astype(bool).reshape(len(values), -1)
 
 
+def _array(
+    config: ChipConfig, cols: int, case: Case, vectors: int, *, wide: bool
+) -> dict[str, np.ndarray]:
+    return array_stimulus(
+        case.source, case.format, case.reuse,
+        rows=config.tile.array_rows, cols=cols, vectors=vectors, wide=wide,
+    )  # fmt: skip
+
+
 def _row(config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus:
-    rows = config.tile.array_rows
-    operands = take_operands(case.source, rows, cols, vectors, blocks=8)
-    values = row_stimulus(operands, case.reuse)
-    weights, sums = values.pop("weights"), values.pop("sums")
-    values["weights_i"] = bits_of(weights, 8)
-    values["sums_i"] = bits_of(sums, config.tile.column_sum_bits)
+    values = _array(config, cols, case, vectors, wide=False)
+    values["weights_i"] = bits_of(values.pop("weights"), 8)
+    values["sums_i"] = bits_of(values.pop("sums"), config.tile.column_sum_bits)
     return Stimulus(values, WARM_UP, cols)
 
 
 def _pe(config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus:
-    row = _row(config, 1, case, vectors)
-    values = dict(row.values)
-    values["weight_i"], values["sum_i"] = values.pop("weights_i"), values.pop("sums_i")
-    return Stimulus(values, row.warm_up, 1)
+    values = _array(config, 1, case, vectors, wide=False)
+    values["weight_i"], values["sum_i"] = values.pop("weights")[:, 0], values.pop("sums")[:, 0]
+    return Stimulus(values, WARM_UP, 1)
+
+
+def _pe_float(config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus:
+    values = _array(config, 1, case, vectors, wide=True)
+    values["weight_i"], values["sum_i"] = values.pop("weights")[:, 0], values.pop("sums")[:, 0]
+    return Stimulus(values, WARM_UP, 1)
+
+
+#: Operations of the processor's arithmetic that are measured, and the unit they use.
+_ALU_UNITS = {"add": "ADD", "multiply": "MULTIPLY", "to_int": "TO_INT", "to_float": "TO_FLOAT"}
+
+
+def _alu(config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus:
+    """One operation of the processor a cycle, on normal numbers (``source`` is the operation)."""
+    from weft_hw.vector.processor.control import LaneOp, Result
+
+    cycles = WARM_UP + vectors
+    rng = np.random.default_rng(_SEED)
+    a, b = (
+        (rng.standard_normal(cycles) * 8).astype(np.float32).view(np.int32).astype(np.int64)
+        for _ in range(2)
+    )
+    if case.source == "idle":
+        zeros = np.zeros(cycles, np.int64)
+        return Stimulus({"a": zeros, "b": zeros}, WARM_UP, 1)
+    if case.source == "to_float":
+        b = rng.integers(-(2**20), 2**20, cycles)
+    # UnitEnables: simple, add, to_int, multiply, to_float from bit 0 on
+    enables = {"maximum": 1, "add": 3, "to_int": 5, "multiply": 9, "to_float": 17}
+    names = {"maximum": "MAXIMUM", **_ALU_UNITS}
+    result = Result[_ALU_UNITS.get(case.source, "SIMPLE")].value
+    ones = np.ones(cycles, np.int64)
+    values = {
+        "a": a, "b": b, "op": ones * LaneOp[names[case.source]].value,
+        "enable": ones * enables[case.source], "early": ones * result, "late": ones * result,
+    }  # fmt: skip
+    return Stimulus(values, WARM_UP, 1)
 
 
 def _lane(config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus:
@@ -112,12 +162,28 @@ def _router(config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus
     return Stimulus(values, WARM_UP, active or 1)
 
 
-_ARRAY_CASES = tuple(Case(source, reuse) for source in SOURCES for reuse in REUSES)
+def _cases(format: str, real: str) -> tuple[Case, ...]:
+    sources = ("zeros", "random", real)
+    return tuple(Case(source, reuse, format) for source in sources for reuse in REUSES)
+
+
+_INT8_CASES = (*_cases("int8", "digits"), Case("digits", "held", "int4"))
+_FLOAT_CASES = (
+    *(case for case in _cases("bf16", "minilm") if case.source != "zeros" or case.reuse == "held"),
+    *(Case(source, "held", "fp8e4m3") for source in ("random", "minilm")),
+    Case("minilm", "held", "fp8e5m2"),
+    Case("minilm", "held", "mxfp8"),
+    *(Case(source, "held", "int8") for source in ("random", "digits")),
+    Case("digits", "held", "int4"),
+)
+_ALU_CASES = ("idle", "maximum", "add", "multiply", "to_int", "to_float")
 
 #: Block -> its cases and what makes the stimulus (config, cols, case, vectors).
 STIMULI: dict[str, tuple[tuple[Case, ...], Callable[[ChipConfig, int, Case, int], Stimulus]]] = {
-    "pe": (_ARRAY_CASES, _pe),
-    "row": (_ARRAY_CASES, _row),
-    "lane": (tuple(Case(source) for source in SOURCES), _lane),
-    "router": ((Case("idle"), Case("zeros"), Case("random")), _router),
+    "pe": (_INT8_CASES, _pe),
+    "pe_float": (_FLOAT_CASES, _pe_float),
+    "row": (_INT8_CASES, _row),
+    "lane": (tuple(map(Case, ("zeros", "random", "digits"))), _lane),
+    "alu": (tuple(map(Case, _ALU_CASES)), _alu),
+    "router": (tuple(map(Case, ("idle", "zeros", "random"))), _router),
 }

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from .backtest import TARGET, Backtest
 from .blocks import BLOCKS
 from .characterise import BlockResult
-from .chip_estimate import ChipEstimate
+from .chip_estimate import DERATE, ChipEstimate
+from .ladder import Comparison
+from .node_costs import Cost
 
-__all__ = ["block_text", "chip_text"]
+__all__ = ["backtest_text", "block_text", "chip_text", "ladder_text"]
 
 
 def block_text(result: BlockResult) -> str:
@@ -53,20 +58,62 @@ def block_text(result: BlockResult) -> str:
 
 def chip_text(estimate: ChipEstimate) -> str:
     """The estimate of a chip, a line a part, with ranges."""
+    clock = estimate.frequency_ghz
+    kept = ", ".join(f"{100 * share:.0f} % {why}" for why, share in DERATE.items())
     lines = [
-        f"chip {estimate.config} on {estimate.node}, modelled from measured blocks: "
-        f"{estimate.frequency_ghz:.2f} GHz (limited by {estimate.limited_by}), "
-        f"{estimate.peak_tops:.2f} TOPS int8 dense, array busy {100 * estimate.utilisation:.0f} %",
-        f"  {'part':<22}{'count':>12}   {'area mm2':<28}power W",
+        f"chip {estimate.config} on {estimate.node}, modelled from measured blocks",
+        f"  clock {_band(clock)} GHz: slowest block {estimate.limited_by}; of the period kept for "
+        f"{kept}",
+        f"  peak {_tops(estimate.peak_tops)} TOPS dense ({estimate.macs} MACs a cycle)",
+        f"  {'part':<32}{'count':>12}   area, mm2 (low to high)",
     ]
-    for line in estimate.lines:
-        area, power = (_band(values) for values in (line.area_mm2, line.power_w))
-        lines.append(f"  {line.part:<22}{line.count:>12}   {area:<28}{power}")
-    area, power = (_band(estimate.total(name)) for name in ("area_mm2", "power_w"))
-    lines.append(f"  {'total':<22}{'':>12}   {area:<28}{power}")
+    lines += [
+        f"  {part.name:<32}{part.count:>12}   {_band(part.area_mm2)}" for part in estimate.parts
+    ]
+    lines += [
+        f"  {'core with channels':<32}{'':>12}   {_band(estimate.area_mm2)}",
+        f"  {'power, ' + estimate.activity.format:<32}{'':>12}   W (low to high)",
+    ]
+    lines += [f"  {line.name:<32}{'':>12}   {_band(line.power_w)}" for line in estimate.power]
+    lines += [
+        f"  {name:<32}{'':>12}   {_band(cost)}"
+        for name, cost in (
+            ("all of it", estimate.power_w),
+            ("idle, no clock gated", estimate.idle_w),
+            ("thermal design power", estimate.tdp_w),
+        )
+    ]
     return "\n".join(lines)
 
 
-def _band(values: tuple[float, float, float]) -> str:
-    value, low, high = values
-    return f"{value:.3g} ({low:.3g} to {high:.3g})"
+def ladder_text(comparisons: Sequence[Comparison]) -> str:
+    """Measured and published factors between nodes."""
+    return "\n".join(
+        f"ladder: {item.what}: measured {item.measured:.2f} x, published {item.published:.2f} x "
+        f"({item.low:.2f} to {item.high:.2f}): {100 * item.disagreement:+.0f} %; {item.source}"
+        for item in comparisons
+    )
+
+
+def backtest_text(tests: Sequence[Backtest]) -> str:
+    """Chips that were built, a row a figure."""
+    inside = sum(test.inside for test in tests)
+    lines = [
+        f"built chips: published and modelled, {inside} of {len(tests)} rows within "
+        f"{100 * TARGET:.0f} %"
+    ]
+    for test in tests:
+        chip = test.chip
+        lines.append(
+            f"  {chip.chip:<9}{chip.quantity:<6}{chip.published:>9.4g} {chip.unit:<4}"
+            f"{_band(test.modelled):<28}{100 * test.error:>+6.0f} %  {chip.covers}; {chip.source}"
+        )
+    return "\n".join(lines)
+
+
+def _tops(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _band(cost: Cost) -> str:
+    return f"{cost.value:.3g} ({cost.low:.3g} to {cost.high:.3g})"

@@ -78,10 +78,13 @@ def _inertial(wave: np.ndarray, window: int) -> np.ndarray:
         step = min(width, window - width)
         ones, zeros = ones & _shifted(ones, step), zeros & _shifted(zeros, step)
         width += step
-    out = np.empty_like(wave)
-    out[0] = wave[0]
-    for slot in range(1, len(wave)):
-        out[slot] = ones[slot] | (out[slot - 1] & ~zeros[slot])
+    # out[t] = ones[t] | (out[t - 1] & ~zeros[t]), for all slots at once: a prefix scan
+    out, keep, reach = ones.copy(), ~zeros, 1
+    out[0], keep[0] = wave[0], 0
+    while reach < len(wave):
+        out[reach:] |= keep[reach:] & out[:-reach]
+        keep[reach:] &= keep[:-reach]
+        reach *= 2
     out[-1] = wave[-1]
     return out
 
