@@ -8,12 +8,16 @@ dates.
 import json
 from pathlib import Path
 
+from .boards.zynq import ZynqWrapper
 from .chip import Chip
 from .control.registers import register_map
 from .toml_config import dumps
 from .verilog import to_verilog
 
-__all__ = ["export_chip"]
+__all__ = ["WRAPPERS", "export_chip"]
+
+#: What may be put around a chip: name -> component of the configuration.
+WRAPPERS = {"zynq": ZynqWrapper}
 
 
 def _write(path, text):
@@ -71,22 +75,26 @@ targets:
 """
 
 
-def export_chip(config, folder) -> list[Path]:
-    """Writes the chip ``config`` into ``folder`` (made if missing).
+def export_chip(config, folder, *, wrapper: str | None = None) -> list[Path]:
+    """Writes the chip ``config`` into ``folder`` (made if missing), with a ``wrapper`` of
+    ``WRAPPERS`` around it if one is named.
 
     Returns
     -------
     list of Path
-        ``weft_<name>.v`` first, then ``ports.json``, ``registers.json``, ``registers.md``,
-        ``config.toml`` and the ``.core`` file.
+        ``weft_<name>.v`` (``weft_<name>_<wrapper>.v``) first, then ``ports.json``,
+        ``registers.json``, ``registers.md``, ``config.toml`` and the ``.core`` file.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    top = f"weft_{config.name}"
-    chip = Chip(config)
-    ports = [{"name": "clk", "direction": "input", "width": 1},
-             {"name": "rst", "direction": "input", "width": 1},
-             *_ports(chip)]
+    if wrapper is None:
+        top, chip = f"weft_{config.name}", Chip(config)
+        ports = [{"name": "clk", "direction": "input", "width": 1},
+                 {"name": "rst", "direction": "input", "width": 1},
+                 *_ports(chip)]
+    else:
+        top, chip = f"weft_{config.name}_{wrapper}", WRAPPERS[wrapper](config)
+        ports = _ports(chip)
     return [
         _write(folder / f"{top}.v", to_verilog(chip, top, assertions=False).text),
         _write(folder / "ports.json", json.dumps({"top": top, "ports": ports}, indent=1) + "\n"),

@@ -7,7 +7,7 @@ from weft_hw.config import ChipConfig
 
 from .dram import Dram
 
-__all__ = ["TRACE_DTYPE", "Target"]
+__all__ = ["TRACE_DTYPE", "Target", "device_bytes"]
 
 #: One engine event: ``kind`` 0 the engine took the command, 1 it is done. Arrays of these are
 #: sorted by cycle.
@@ -53,3 +53,25 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Frees the device."""
+
+
+def device_bytes(dram: Dram, memory: np.ndarray | None) -> np.ndarray:
+    """The bytes behind a device's ports: ``memory`` if it is given, else new ones.
+
+    Raises
+    ------
+    ValueError
+        if ``memory`` is not one row of as many bytes as ``dram`` has.
+    """
+    if memory is None:
+        return np.zeros(dram.size_bytes, np.uint8)
+    if (
+        memory.dtype != np.uint8
+        or memory.shape != (dram.size_bytes,)
+        or not memory.flags.c_contiguous
+    ):
+        raise ValueError(
+            f"memory must be ({dram.size_bytes},) uint8 in one piece, "
+            f"not {memory.shape} {memory.dtype}"
+        )
+    return memory

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from weft_hw import toml_config
 from weft_hw.config import ChipConfig
 from weft_hw.presets import PRESETS, preset
 from weft_sim.dram import Dram
 from weft_sim.target import Target
+
+if TYPE_CHECKING:
+    from .serial import SerialTarget
+    from .uio import UioTarget
 
 __all__ = ["TARGETS", "check_target", "open_target", "resolve_config"]
 
@@ -19,6 +23,9 @@ TARGETS = ("model", "rtl")
 #: Processing elements of the largest chip that the RTL target takes. Compiling 4,096 takes a minute
 #: and both grow with their number: beyond this it is hours and more memory than a workstation has.
 _MOST_RTL_ELEMENTS = 16_384
+
+#: What the names of real chips begin with.
+_BOARDS = ("serial:", "uio:")
 
 _NEEDED = ("config", "memory", "read_register", "write_register", "run")
 
@@ -67,6 +74,16 @@ def check_target(name: str, config: ChipConfig) -> None:
         )
 
 
+def _open_board(name: str, config: ChipConfig | None) -> SerialTarget | UioTarget:
+    if name.startswith("uio:"):
+        from .uio import open_uio
+
+        return open_uio(name, config)
+    from .serial import open_serial
+
+    return open_serial(name, config)
+
+
 def open_target(
     target: str | Target, config: str | Path | ChipConfig | None, dram: Dram | None
 ) -> tuple[Target, ChipConfig, bool]:
@@ -83,12 +100,10 @@ def open_target(
         if dram is not None:
             raise ValueError("dram must be left out for a target that is already open")
         return target, target.config if config is None else resolve_config(config), False
-    if target.startswith("serial:"):
-        from .serial import open_serial
-
+    if target.startswith(_BOARDS):
         if dram is not None:
             raise ValueError("dram must be left out for a board, which has the memory it has")
-        board = open_serial(target, None if config is None else resolve_config(config))
+        board = _open_board(target, None if config is None else resolve_config(config))
         return cast("Target", board), board.config, True
     chosen = resolve_config("base" if config is None else config)
     check_target(target, chosen)

@@ -39,8 +39,8 @@ class Windows:
 class DeviceMemory:
     """The bytes behind all AXI ports, with the addresses that answer with an error."""
 
-    def __init__(self, dram: Dram) -> None:
-        self.data = np.zeros(dram.size_bytes, np.uint8)
+    def __init__(self, dram: Dram, data: np.ndarray) -> None:
+        self.data = data
         self._error = (dram.error_base, dram.error_limit)
 
     def fails(self, address: int, length: int) -> bool:

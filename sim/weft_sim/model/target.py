@@ -8,7 +8,7 @@ import numpy as np
 from weft_hw.config import ChipConfig
 
 from ..dram import Dram
-from ..target import TRACE_DTYPE
+from ..target import TRACE_DTYPE, device_bytes
 from .control import CommandQueue, RegisterFile
 from .endpoint import Endpoint
 from .events import Events
@@ -35,13 +35,21 @@ _COUNTS = (
 class ModelTarget:
     """A chip of ``config`` with ``dram`` behind its ports (see ``weft_sim.target.Target``).
 
+    ``memory``: bytes to use in place of new ones, as of a file that others map too.
+
     Raises
     ------
     TypeError, ValueError
         for a wrong argument; ValueError also from accesses to registers that are not there.
     """
 
-    def __init__(self, config: ChipConfig, dram: Dram | None = None) -> None:
+    def __init__(
+        self,
+        config: ChipConfig,
+        dram: Dram | None = None,
+        *,
+        memory: np.ndarray | None = None,
+    ) -> None:
         if not isinstance(config, ChipConfig):
             raise TypeError(f"config must be a ChipConfig, not {config!r}")
         dram = Dram() if dram is None else dram
@@ -49,7 +57,7 @@ class ModelTarget:
             raise TypeError(f"dram must be a Dram, not {dram!r}")
         self.config = config
         self.dram = dram
-        self.device_memory = DeviceMemory(dram)
+        self.device_memory = DeviceMemory(dram, device_bytes(dram, memory))
         self._tracing = False
         self._trace: list[tuple[int, int, int, int, int]] = []
         self._build()

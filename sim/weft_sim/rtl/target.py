@@ -18,6 +18,7 @@ from weft_hw.config import ChipConfig
 from weft_hw.verilog import Verilog
 
 from ..dram import Dram
+from ..target import device_bytes
 from .build import build
 from .cache import build_root
 from .design import chip_design
@@ -45,6 +46,8 @@ class RtlTarget:
         Write a waveform of everything to this file (its own build, much slower).
     design : Verilog or None
         Another chip with the same top-level ports in place of ``weft_hw.chip.Chip(config)``.
+    memory : (dram.size_bytes,) ndarray of uint8, or None
+        Bytes to use in place of new ones, as of a file that others map too.
 
     Raises
     ------
@@ -64,6 +67,7 @@ class RtlTarget:
         build_dir: str | os.PathLike | None = None,
         vcd: str | os.PathLike | None = None,
         design: Verilog | None = None,
+        memory: np.ndarray | None = None,
     ) -> None:
         if not isinstance(config, ChipConfig):
             raise TypeError(f"config must be a ChipConfig, not {config!r}")
@@ -78,7 +82,7 @@ class RtlTarget:
             vcd=vcd is not None,
             root=root,
         )
-        self.memory = np.zeros(dram.size_bytes, np.uint8)
+        self.memory = device_bytes(dram, memory)
         self._lock = threading.Lock()
         self._chip: Chip | None = Chip(
             library, self.memory, dram, None if vcd is None else Path(vcd)

@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     from weft.fpga import build_bitstream
 
     def tell(step: str) -> None:
-        print(f"weft: {step}" + _PATIENCE.get(step, ""), file=sys.stderr)
+        print(f"weft: {step}" + _PATIENCE.get(step, ""), file=sys.stderr, flush=True)
 
     result = build_bitstream(
         config,
@@ -78,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 _PATIENCE = {
+    "registers": " behind multipliers go into their DSP blocks",
     "Yosys": " maps the design; a few minutes",
     "nextpnr": " places and routes it; many minutes",
 }

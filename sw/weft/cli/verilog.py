@@ -47,6 +47,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--preset", default="ecp5", help="preset or TOML file (default: ecp5)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write to")
+    parser.add_argument(
+        "--wrapper",
+        choices=["zynq"],
+        help="put a wrapper around it: zynq has AXI ports with the names that Vivado knows",
+    )
     parser.add_argument("--lint", action="store_true", help="lint the result with Verilator")
     parser.add_argument(
         "--synth", action="store_true", help="map to ECP5 with Yosys and print the resource counts"
@@ -63,13 +68,13 @@ def run(options: argparse.Namespace) -> int:
 
     config = resolve_config(options.preset)
     start = time.monotonic()
-    files = export_chip(config, output_folder(options.output))
+    files = export_chip(config, output_folder(options.output), wrapper=options.wrapper)
     report = _Report(
         preset=config.name,
         files=[str(path) for path in files],
         generate_s=round(time.monotonic() - start, 2),
     )
-    verilog, top = files[0], f"weft_{config.name}"
+    verilog, top = files[0], files[0].stem
     if options.lint:
         from weft.synth.lint import lint
 

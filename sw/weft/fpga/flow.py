@@ -1,25 +1,34 @@
-"""The flow: Verilog, Yosys, nextpnr, ecppack. Each step's files and log stay in the folder."""
+"""The flow: Verilog, Yosys, registers into DSP blocks, nextpnr, ecppack.
+
+Each step's files and log stay in the folder; a run that was stopped goes on where it was.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import weft_hw
 from weft_hw.boards.table import Board
 from weft_hw.boards.top import BoardTop
 from weft_hw.config import ChipConfig
 from weft_hw.verilog import to_verilog
 
+from . import dsp_registers
+from .dsp_registers import pack_dsp_registers
 from .fit import check_cells, check_fit
 from .report import TimingReport, read_report
-from .tools import find_tool, run_tool
+from .steps import Steps
+from .tools import find_tool
 
 __all__ = ["FpgaRun", "build_bitstream"]
+
+_PACKER = Path(dsp_registers.__file__)
 
 _YOSYS = """
 import sys
@@ -85,43 +94,53 @@ def build_bitstream(
         top._MustUse__used = True
         raise
     name = f"weft_{config.name}_{board.name}"
-    folder.mkdir(parents=True, exist_ok=True)
-    source, netlist = folder / f"{name}.v", folder / f"{name}.json"
+    source, mapped, netlist = (folder / f"{name}{end}" for end in (".v", ".yosys.json", ".json"))
     stat, report = folder / "yosys_stat.json", folder / "nextpnr_report.json"
     pins, placed = folder / f"{name}.lpf", folder / f"{name}.config"
     bitstream = folder / f"{name}.bit"
-    seconds: dict[str, float] = {}
-
-    def step(what: str, work: Callable[[], None]) -> None:
-        on_step(what)
-        started = time.monotonic()
-        work()
-        seconds[what] = round(time.monotonic() - started, 1)
+    steps = Steps(folder, on_step)
+    settings = f"{config} {board} {memory_kib} {clock_hz} {baud} {_hardware_digest()}"
 
     def generate() -> None:
         source.write_text(to_verilog(top, name, assertions=False).text)
         pins.write_text(board.constraints)
 
-    step("Verilog", generate)
-    yosys = [sys.executable, "-c", _YOSYS, source.name, name, netlist.name, stat.name]
-    step("Yosys", lambda: run_tool(yosys, folder / "yosys.log"))
+    def pack_registers() -> None:
+        design = json.loads(mapped.read_text())
+        pack_dsp_registers(design, name)
+        netlist.write_text(json.dumps(design))
+
+    steps.make("Verilog", [settings], [source, pins], generate)
+    top._MustUse__used = True
+    yosys = [sys.executable, "-c", _YOSYS, source.name, name, mapped.name, stat.name]
+    steps.run("Yosys", yosys, [source], [mapped, stat])
     text = stat.read_text()
     counts = json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]
     cells = dict(sorted(Counter(counts).items()))
     check_cells(cells, config, board)
+    steps.make("registers", [mapped, _PACKER.read_text()], [netlist], pack_registers)
     route = [
         *(place, f"--{board.fpga}", "--package", board.package, "--speed", board.speed),
         *("--json", netlist.name, "--lpf", pins.name, "--textcfg", placed.name),
         *("--report", report.name, "--seed", str(seed), "--freq", f"{clock_hz / 1e6:g}"),
-        "--timing-allow-fail",
+        # router1, the default, takes hours
+        *("--router", "router2", "--timing-allow-fail"),
     ]
-    step("nextpnr", lambda: run_tool(route, folder / "nextpnr.log"))
+    steps.run("nextpnr", route, [netlist, pins], [placed, report])
     packing = [pack, "--compress", "--input", placed.name, "--bit", bitstream.name]
-    step("ecppack", lambda: run_tool(packing, folder / "ecppack.log"))
+    steps.run("ecppack", packing, [placed], [bitstream])
     return FpgaRun(
         bitstream=bitstream,
         clock_mhz=clock_hz / 1e6,
         cells=cells,
         timing=read_report(report),
-        seconds=seconds,
+        seconds=steps.seconds,
     )
+
+
+def _hardware_digest() -> str:
+    """Of all that the Verilog is made by."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(weft_hw.__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
