@@ -38,15 +38,20 @@ class Worm(Packet):
     ``grants[l]``: its head takes the register before link ``l``; ``crossed[l]``: it crosses the
     link. ``waits[l]``: (flit, cycle) of later flits that wait there. ``room[l]``: how many of its
     first flits are known to find a place behind link ``l``. ``popped[l]``: how many are known to
-    leave the buffer behind it. ``tails`` links are known to be left by its last flit. ``taken``: of
-    how many flits it is known when the receiver takes them.
+    leave the buffer behind it, ``emptied`` buffers have no more to leave. ``tails`` links are known
+    to be left by its last flit. ``taken``: of how many flits it is known when the receiver takes
+    them. ``needs``: how many of its first flits need places left by others behind a link, the last
+    one of which leads to the receiver.
     """
 
     __slots__ = (
         "begun",
         "crossed",
         "deliver",
+        "emptied",
         "grants",
+        "last",
+        "needs",
         "popped",
         "room",
         "route",
@@ -70,7 +75,10 @@ class Worm(Packet):
         self.crossed: list[int] = []
         self.room: list[int] = []
         self.waits: list[list[tuple[int, int]]] = [[] for _ in route.links]
-        self.popped = [0] * (len(route.links) - 1)
+        self.last = len(route.links) - 1
+        self.needs = min(route.depth, flits)
+        self.popped = [0] * self.last
+        self.emptied = 0
         self.tails = 0
         self.taken = 0 if route.header_flits else flits
 
@@ -87,7 +95,7 @@ class Worm(Packet):
         channel.take(self)
         self.grants.append(cycle)
         self.room.append(0)
-        if number + 1 == len(route.links):
+        if number == self.last:
             self.crossed.append(cycle + 1)
             self.resolve()
             return
@@ -112,8 +120,8 @@ class Worm(Packet):
     def fill(self) -> None:
         """Finds out for which of its first flits the newest buffer has places, and when."""
         number = len(self.grants) - 1
-        room, places = self.room[number], self.route.places(number, self.flits)
-        if room == places:
+        room, places = self.room[number], self.needs
+        if room == places or number == self.last:
             return
         channel = self.route.links[number]
         while room < places:
@@ -157,29 +165,28 @@ class Worm(Packet):
 
     def knows(self, link: int, flit: int) -> bool:
         """Whether ``cycle_of`` is final."""
-        route = self.route
-        if len(self.crossed) <= link:
+        crossed, rooms, needs, last = len(self.crossed), self.room, self.needs, self.last
+        if crossed <= link:
             return False
-        if any(self._waits_for_room(number, flit) for number in range(link + 1)):
-            return False
-        last = len(route.links) - 1
-        ahead = flit
+        # a place for each of its first flits
+        least = flit + 1 if flit < needs else needs
+        for number in range(min(link + 1, last)):
+            if rooms[number] < least:
+                return False
+        ahead, places = flit, self.route.depth + 1
         for number in range(link + 1, last + 1):
-            ahead -= route.depth + 1
+            ahead -= places
             if ahead < -1:
                 return True
             if len(self.grants) <= number:
                 return False
             if ahead < 0:
                 return True
-            if len(self.crossed) <= number or self._waits_for_room(number, ahead):
+            if crossed <= number:
                 return False
-        return ahead < self.taken or ahead < route.header_flits - 1
-
-    def _waits_for_room(self, number: int, flit: int) -> bool:
-        """Whether it is not known when there is a place for all flits up to ``flit``."""
-        room = self.room[number]
-        return room <= flit and room < self.route.places(number, self.flits)
+            if number < last and rooms[number] <= ahead and rooms[number] < needs:
+                return False
+        return ahead < self.taken or ahead < self.route.header_flits - 1
 
     def resolve(self) -> None:
         """Something has become known: tells the links, the buffers and the receiver."""
@@ -187,11 +194,12 @@ class Worm(Packet):
             count, call = self.begun
             self.begun = None
             call(self.cycle_of(0, count - 1))
-        links, flits = self.route.links, self.flits
-        last = len(links) - 1
-        for number in range(1, len(self.grants)):
+        links, flits, last = self.route.links, self.flits, self.last
+        for number in range(self.emptied + 1, len(self.grants)):
             if self.popped[number - 1] < flits:
                 self._pop(number)
+            if self.emptied == number - 1 and self.popped[number - 1] == flits:
+                self.emptied = number
         while self.tails <= last and self.knows(self.tails, flits - 1):
             number = self.tails
             self.tails += 1
@@ -205,7 +213,7 @@ class Worm(Packet):
                 deliver(self.cycle_of(last, flits - 1) - flits + 1)
             return
         header = self.route.header_flits
-        if not any(self._waits_for_room(number, header - 1) for number in range(last)):
+        if all(self.room[number] >= min(header, self.needs) for number in range(last)):
             self.deliver = None
             deliver(self.cycle_of(last, header - 1) - header + 1)
 
@@ -232,7 +240,6 @@ class Worm(Packet):
     def take(self, flits: int, cycle: int) -> None:
         """The receiver takes the first ``flits`` flits, the last of them in ``cycle``."""
         self.taken = flits
-        last = len(self.route.links) - 1
-        if cycle > self.cycle_of(last, flits - 1):
-            self.waits[last].append((flits - 1, cycle))
+        if cycle > self.cycle_of(self.last, flits - 1):
+            self.waits[self.last].append((flits - 1, cycle))
         self.resolve()

@@ -30,10 +30,6 @@ class Wormhole(Route):
     def links(self) -> tuple[Channel, ...]:
         return self._links
 
-    def places(self, number: int, flits: int) -> int:
-        """How many of a packet's first flits need places left by others behind a link."""
-        return 0 if number == len(self._links) - 1 else min(self.depth, flits)
-
     def send(
         self,
         cycle: int,
