@@ -153,9 +153,10 @@ class Schedule:
         """Whether no read of rows ``low`` to ``high`` and their vectors can have to wait."""
         if place.is_accumulator:
             return not self._traffic.adds_among(low, high, passed)
-        if self._writes[-1] >= passed:
+        high += place.rows - 1
+        if self._writes[-1] >= passed and low <= self._high and self._low <= high:
             return False
-        return not self._traffic.reads_among(low, high + place.rows - 1, passed)
+        return not self._traffic.reads_among(low, high, passed)
 
     def _grant(self, place: Place, row: int, passed: int) -> int:
         """The cycle in which the read of a row that passed is granted."""

@@ -17,33 +17,25 @@ from weft_hw.config import TileConfig
 
 from ..local import LocalMemory
 
-__all__ = ["ArrayTraffic", "BlockRun", "RowWalk"]
+__all__ = ["ArrayTraffic", "BlockRun"]
 
 
-@dataclass(frozen=True, slots=True)
-class RowWalk:
-    """``steps`` rows ``stride`` apart from ``first`` on, one a cycle."""
-
-    memory: LocalMemory
-    first: int
-    stride: int
-    steps: int
-
-    def busy_until(self, bank: int, step: int) -> int | None:
-        """The step after the run of rows in ``bank`` that holds ``step``; None if that is
-        elsewhere.
-        """
-        row = self.first + step * self.stride
-        size = self.memory.bank_rows
-        if row // size != bank:
-            return None
-        if self.stride > 0:
-            left = -(-((bank + 1) * size - row) // self.stride)
-        elif self.stride < 0:
-            left = (row - bank * size) // -self.stride + 1
-        else:
-            left = self.steps
-        return min(self.steps, step + left)
+def _busy_until(
+    memory: LocalMemory, first: int, stride: int, steps: int, bank: int, step: int
+) -> int | None:
+    """Of a walk of ``steps`` rows ``stride`` apart from ``first`` on, one a cycle: the step after
+    the run of rows in ``bank`` that holds ``step``; None if that is elsewhere.
+    """
+    row, size = first + step * stride, memory.bank_rows
+    if row // size != bank:
+        return None
+    if stride > 0:
+        left = -(-((bank + 1) * size - row) // stride)
+    elif stride < 0:
+        left = (row - bank * size) // -stride + 1
+    else:
+        left = steps
+    return min(steps, step + left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +139,8 @@ class ArrayTraffic:
             where = run.block(cycle)
             if where is None or where[2] >= run.m:
                 continue
-            walk = RowWalk(run.pad, run.a_row + where[1], run.a_stride, run.m)
-            until = walk.busy_until(bank, where[2])
+            first = run.a_row + where[1]
+            until = _busy_until(run.pad, first, run.a_stride, run.m, bank, where[2])
             if until is not None:
                 return cycle - where[2] + until
         return None
@@ -162,8 +154,7 @@ class ArrayTraffic:
                 continue
             n, k = divmod(number + 1 + run.first_block, run.k_blocks)
             top = run.w_row + n + (k * self.rows + self.rows - 1) * run.w_stride
-            walk = RowWalk(run.pad, top, -run.w_stride, self.rows)
-            until = walk.busy_until(bank, step)
+            until = _busy_until(run.pad, top, -run.w_stride, self.rows, bank, step)
             if until is not None:
                 return cycle - step + until
         return None
@@ -176,8 +167,7 @@ class ArrayTraffic:
             if where is None or where[2] >= run.m or not (where[1] or run.adds):
                 continue
             first = run.acc_row + where[0] * run.acc_stride
-            walk = RowWalk(self.accumulator, first, 1, run.m)
-            until = walk.busy_until(bank, where[2])
+            until = _busy_until(self.accumulator, first, 1, run.m, bank, where[2])
             if until is not None:
                 return cycle - where[2] + until + self.update_delay
         return None
