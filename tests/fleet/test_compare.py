@@ -95,7 +95,7 @@ def test_tornado_agrees_with_one_at_a_time(case, comparison):
 def test_losses_name_what_is_not_built_and_where_the_chip_is_behind(comparison):
     """A comparison that hides that the hardware lacks the format it is priced with."""
     certain = [x.finding for x in comparison.losses if x.certainty == "certain"]
-    assert any("assumed, not built" in x for x in certain)
+    assert any("is priced, and is in the RTL of other configurations" in x for x in certain)
     assert any("cannot train" in x for x in certain)
     assert any("memory bandwidth of a chip" in x for x in certain)
     assert any("nobody has made" in x for x in certain)

@@ -10,7 +10,7 @@ import pytest
 import weft.fleet
 from weft.cli import fleet as cli
 from weft.fleet.constants import default_constants
-from weft.fleet.energy import weft_energy
+from weft.fleet.energy import mac_energy_pj, weft_energy
 from weft.fleet.errors import FleetError
 from weft.fleet.first_answer import LABEL, first_answer, render
 from weft.fleet.machines import gpu
@@ -19,6 +19,7 @@ from weft.fleet.strict_toml import load, loads
 from weft.fleet.training import Layout, search_layout, train_step
 from weft.fleet.weft_chip import weft_chip
 from weft.fleet.workload import inference_pass
+from weft.synth.unit_costs import default_table
 
 PACKAGE = Path(weft.fleet.__file__).parent
 
@@ -54,11 +55,39 @@ def test_energy_by_hand():
     dram = bits * c["energy.hbm3e.access_energy_pj_per_bit"] * 1e-12
     assert parts.dram_j == pytest.approx(dram)
     assert parts.static_j == pytest.approx(c["weft.fleet.static_power_w"] * work.time_s)
-    mac = 0.7 * (0.07 + 0.03) * c["weft.fleet.logic_overhead_factor"]
-    assert parts.logic_j == pytest.approx(work.flops / 2 * mac * 1e-12)
+    table = default_table()
+    macs = work.flops / 2
+    mac = table["unit.n5.mac_int8_pj"].value * c["weft.fleet.array_overhead_factor"]
+    assert parts.logic_j == pytest.approx(macs * mac * 1e-12)
+    # of an array of 128 x 128: a byte of activations for 128 MACs, and an accumulator of four bytes
+    # read and written for 128
+    moved = macs / 128 + 2 * work.memory_bytes
+    local = moved * table["unit.n5.scratchpad_pj_per_byte"].value
+    local += macs * 8 / 128 * table["unit.n5.accumulator_pj_per_byte"].value
+    assert parts.scratchpad_j == pytest.approx(local * 1e-12)
+    hop = table["unit.n5.flit_hop_pj_per_byte"].value * c["weft.fleet.noc_hops"]
+    hop += table["unit.n5.load_pj_per_byte"].value
+    assert parts.mesh_j == pytest.approx(work.memory_bytes * hop * 1e-12)
     assert parts.total_j > parts.dram_j + parts.static_j
     with pytest.raises(TypeError, match="needs a Weft machine"):
         weft_energy(gpu("h100_sxm", c), work, "int8", c)
+
+
+def test_an_array_with_floating_point_pays_for_it_in_int8_too():
+    """int8 is priced as on an array of integers although the chip has floating point."""
+    c = default_constants()
+    plain, wide = (mac_energy_pj(c, "int8", integer_only=only) for only in (True, False))
+    assert wide > 2 * plain
+    work = inference_pass(
+        weft_chip("fleet", c), model("llama3-8b"), phase="decode", batch=64, context=2048,
+        precision="int8",
+    ).total  # fmt: skip
+    both = weft_chip("fleet", c, formats=("int8", "bf16"))
+    ratio = (
+        weft_energy(both, work, "int8", c).logic_j
+        / weft_energy(weft_chip("fleet", c), work, "int8", c).logic_j
+    )
+    assert ratio == pytest.approx(wide / plain)
 
 
 def test_full_load_power_is_that_of_a_chip():

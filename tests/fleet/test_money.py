@@ -70,7 +70,7 @@ def test_area_follows_the_configuration():
     low, high = np.percentile(weft_die_area("fleet", drawn).total_mm2, (5, 95))
     assert low < DIE < high
     assert high / low > 1.15
-    dear = C.replace({"area.n5.mac_int8_um2": 900.0})
+    dear = C.replace({"unit.n5.mac_int8_um2": 900.0})
     with pytest.raises(InfeasibleError, match="one exposure field is 858 mm2"):
         weft_die_area("fleet", dear)
 

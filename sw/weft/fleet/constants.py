@@ -202,9 +202,12 @@ def _years_between(date: str, today: str) -> float:
 
 @functools.cache
 def default_quantities() -> tuple[Quantity, ...]:
-    """Every record of every file in `data/constants`, in file order."""
+    """Every record of every file in `data/constants`, in file order; unit costs of silicon."""
+    from weft.fleet.silicon import silicon_quantities
+
     folder = Path(str(resources.files("weft.fleet") / "data" / "constants"))
-    return tuple(q for path in sorted(folder.glob("*.csv")) for q in load_file(path))
+    rows = tuple(q for path in sorted(folder.glob("*.csv")) for q in load_file(path))
+    return rows + silicon_quantities()
 
 
 def default_constants() -> Constants:

@@ -1,7 +1,7 @@
-"""Energy of a Weft chip from counts: MACs, scratchpad, mesh and DRAM bytes, and static power.
+"""Energy of a Weft chip from counts: MACs, local memory, mesh and DRAM bytes, and static power.
 
-`energy = counts x unit costs`; every unit cost is a constant with a source. The node factor takes
-7 nm figures to N5. Own synthesis replaces the logic and SRAM rows when it exists.
+`energy = counts x unit costs`; every unit cost is a constant with a source. Those of the chip
+itself come from our own synthesis (`weft.fleet.silicon`).
 """
 
 from dataclasses import dataclass
@@ -30,37 +30,41 @@ class EnergyBreakdown:
         return self.logic_j + self.scratchpad_j + self.mesh_j + self.dram_j + self.static_j
 
 
-def mac_energy_pj(c: Constants, precision: str) -> Num:
-    """pJ of one multiply-accumulate at N5, bare operators (7 nm table x node factor)."""
-    node = c["node.energy_n7_to_n5_factor"]
+def mac_energy_pj(c: Constants, precision: str, *, integer_only: bool) -> Num:
+    """pJ of one multiply-accumulate in a processing element at N5, its registers and clock in it:
+    from gates under real activations. An array that has floating point too takes more for int8."""
     if precision == "int8":
-        bare = c["energy.7nm.int8_multiply_pj"] + c["energy.7nm.int32_add_pj"]
-    elif precision == "fp8":
-        bare = c["energy.7nm.int8_multiply_pj"] + c["weft.fleet.fp32_add_pj"]
-    else:
-        bare = c["weft.fleet.bf16_multiply_pj"] + c["weft.fleet.fp32_add_pj"]
-    return bare * node
+        return c["unit.n5.mac_int8_pj" if integer_only else "unit.n5.mac_int8_in_float_pj"]
+    return c["unit.n5.mac_fp8e4m3_pj" if precision == "fp8" else "unit.n5.mac_bf16_pj"]
 
 
 def weft_energy(machine: Machine, work: OpCost, precision: str, c: Constants) -> EnergyBreakdown:
     """Joules of `work` on a Weft chip.
 
-    Scratchpad: every MAC of an `R x C` array takes `1/C` of an activation byte from a scratchpad
-    row; a read and a write per DRAM byte come on top. Mesh: DRAM bytes travel `noc_hops` hops.
+    Logic: multiply-accumulates, and what else of the tile is clocked for them. Local memory: every
+    MAC of an `R x C` array takes `1/C` of an activation from a scratchpad row and reads and writes
+    `1/R` of an accumulator; a read and a write per DRAM byte come on top. Mesh: DRAM bytes go
+    through a DMA engine and travel `noc_hops` hops.
     """
     if machine.array is None:
         raise TypeError(f"weft_energy needs a Weft machine, not {machine.name}")
     width = 1.0 if precision in ("int8", "fp8") else 2.0
     macs = work.flops / 2.0
-    logic = macs * mac_energy_pj(c, precision) * c["weft.fleet.logic_overhead_factor"]
-    sram_pj = c["energy.7nm.sram_32_kb_read_pj"] / 8.0 * c["weft.fleet.sram_node_factor"]
+    integer_only = set(machine.peak_flops) <= {"int8", "int4"}
+    mac = mac_energy_pj(c, precision, integer_only=integer_only)
+    logic = macs * mac * c["weft.fleet.array_overhead_factor"]
     touched = macs * width / machine.array.cols + 2.0 * work.memory_bytes
-    hop = c["energy.12_nm_floonoc_0_8_v_post_layout.router_hop_pj_per_byte_hop"]
-    mesh = work.memory_bytes * hop * c["weft.fleet.noc_hops"]
+    accumulated = macs * 8.0 / machine.array.rows
+    local = (
+        touched * c["unit.n5.scratchpad_pj_per_byte"]
+        + accumulated * c["unit.n5.accumulator_pj_per_byte"]
+    )
+    hops = c["unit.n5.flit_hop_pj_per_byte"] * c["weft.fleet.noc_hops"]
+    mesh = work.memory_bytes * (hops + c["unit.n5.load_pj_per_byte"])
     dram = work.memory_bytes * 8.0 * c["energy.hbm3e.access_energy_pj_per_bit"]
     return EnergyBreakdown(
         logic_j=logic * 1e-12,
-        scratchpad_j=touched * sram_pj * 1e-12,
+        scratchpad_j=local * 1e-12,
         mesh_j=mesh * 1e-12,
         dram_j=dram * 1e-12,
         static_j=machine.idle_power_w * work.time_s,

@@ -23,8 +23,9 @@ __all__ = ["Band", "FirstAnswer", "PhaseAnswer", "first_answer", "render"]
 
 LABEL = "first modelled estimate"
 CAVEAT = (
-    "modelled, not measured: chip and memory only (no host, fabric, cooling), closed-form array "
-    "cycles, published energy per operation; own synthesis and the full model will replace it"
+    "modelled, not measured: chip and memory only (no host, fabric, cooling); Weft's products as "
+    "this repository's compiler plans them, the band reaching to the closed form of its array; "
+    "unit costs of own synthesis before layout"
 )
 
 

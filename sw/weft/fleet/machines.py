@@ -33,7 +33,15 @@ SIBLINGS = {"gb300": "b300_sxm", "gb200": "b200_sxm"}
 NETWORK_SIBLINGS = {"b300_sxm": "b200_sxm", "gb200": "b200_sxm", "gb300": "b200_sxm"}
 """Same scale-up links (NVLink 5)."""
 
-PRECISION_BYTES = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5}
+PRECISION_BYTES = {
+    "fp32": 4.0,
+    "fp16": 2.0,
+    "bf16": 2.0,
+    "fp8": 1.0,
+    "int8": 1.0,
+    "int4": 0.5,
+    "fp4": 0.5,
+}
 """Bytes of one operand; fp4 without its block scales (1/16 more with MX scales)."""
 
 
@@ -94,6 +102,12 @@ class WeftArray:
     accumulator_bytes: int
     command_cycles: Num
     """Cycles from command to first operand, per matmul command."""
+    fill_cycles: int = 0
+    """From the last row into an array to its last accumulator write."""
+    port_bytes_per_cycle: int = 1
+    """Of all memory endpoints, one way."""
+    compiled_share: Num = 0.0
+    """0: products as the closed form has them; 1: as today's compiler plans them."""
 
 
 @dataclass(frozen=True, slots=True)

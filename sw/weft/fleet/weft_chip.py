@@ -10,16 +10,27 @@ from weft_hw.config import ChipConfig
 from weft_hw.presets import preset
 
 from weft.fleet.constants import Constants, default_constants
+from weft.fleet.errors import FleetError
 from weft.fleet.machines import Link, Machine, VectorCurve, WeftArray
 from weft.fleet.quantity import Num
 
-__all__ = ["endpoint_bandwidth_bytes_per_s", "weft_chip"]
+__all__ = ["FORMAT_OF", "endpoint_bandwidth_bytes_per_s", "weft_chip"]
 
-RATE_BY_PRECISION = {"int8": 1.0, "fp8": 1.0, "bf16": 0.5, "fp16": 0.5}
-"""Multiply-accumulates per processing element and cycle, relative to int8.
+FORMAT_OF = {
+    "int8": "int8",
+    "int4": "int4",
+    "bf16": "bf16",
+    "fp8e4m3": "fp8",
+    "fp8e5m2": "fp8",
+    "mxfp8": "fp8",
+}
+"""Formats of a configuration, by the names of the fleet model. An array multiplies all that it is
+built with at the rate of int8, because a scratchpad row holds its rows of the widest."""
 
-A bf16 operand is two bytes wide and a scratchpad row holds half as many: half rate on the same
-rows. Formats that the configuration does not build are left out."""
+ADDED_RATE = {"int8": 1.0, "fp8": 1.0, "bf16": 0.5, "fp16": 0.5}
+"""Rate, relative to int8, of a format that a configuration is priced with and built without.
+
+On rows as wide as they are, half as many bf16 operands: half the rate."""
 
 
 def endpoint_bandwidth_bytes_per_s(config: ChipConfig, clock_hz: Num) -> Num:
@@ -35,15 +46,27 @@ def weft_chip(
 ) -> Machine:
     """The chip of a configuration (or preset name) as a `Machine`.
 
-    `formats` overrides the formats built in, to price a chip that the hardware does not offer yet;
-    the machine's notes then say so.
+    `formats` overrides the formats built in, to price a chip with others; the machine's notes then
+    say so.
+
+    Raises
+    ------
+    FleetError
+        for a format that no chip has.
     """
     chip = preset(config) if isinstance(config, str) else config
     c = constants if constants is not None else default_constants()
-    clock = c["weft.fleet.clock_ghz"] * 1e9
-    built = tuple(formats or chip.tile.formats)
+    clock = c["unit.n5.clock_ghz"] * 1e9
+    built = dict.fromkeys(FORMAT_OF[name] for name in chip.tile.formats)
+    asked = tuple(formats or built)
+    unknown = [name for name in asked if name not in (*built, *ADDED_RATE)]
+    if unknown:
+        known = dict.fromkeys((*FORMAT_OF.values(), *ADDED_RATE))
+        raise FleetError(f"formats must be among {', '.join(known)}, not {unknown[0]!r}")
     rate = 2.0 * chip.peak_macs_per_cycle * clock
-    peaks: dict[str, Num] = {f: rate * RATE_BY_PRECISION[f] for f in built}
+    peaks: dict[str, Num] = {
+        name: rate * (1.0 if name in built else ADDED_RATE[name]) for name in asked
+    }
     peaks.setdefault("int8", rate)
     stacks = c["weft.fleet.hbm_stacks"]
     ports = endpoint_bandwidth_bytes_per_s(chip, clock)
@@ -53,9 +76,12 @@ def weft_chip(
         f"memory endpoints carry {float(np.median(ports)) / 1e9:.0f} GB/s of the stacks' "
         f"{float(np.median(dram)) / 1e9:.0f} GB/s",
     ]
-    absent = [f for f in built if f not in chip.tile.formats]
+    absent = [name for name in asked if name not in built]
     if absent:
-        notes.append(f"assumes formats this configuration does not build yet: {', '.join(absent)}")
+        notes.append(
+            f"priced with formats that {chip.name} is built without: {', '.join(absent)} (other "
+            "configurations of the tile have them in RTL)"
+        )
     return Machine(
         name=f"weft_{chip.name}",
         kind="weft",
@@ -93,6 +119,11 @@ def weft_chip(
             scratchpad_bytes=chip.tile.scratchpad_kib * 1024,
             accumulator_bytes=chip.tile.accumulator_kib * 1024,
             command_cycles=c["weft.fleet.command_cycles"],
+            fill_cycles=chip.tile.array_rows
+            + chip.tile.array_cols
+            + int(c.number("weft.fleet.pipeline_cycles")),
+            port_bytes_per_cycle=chip.mesh.memory_endpoints * chip.flit_bytes,
+            compiled_share=c["weft.fleet.compiled_share"],
         ),
         notes=tuple(notes),
     )

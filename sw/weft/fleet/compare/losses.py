@@ -11,6 +11,7 @@ from weft.fleet.scenarios.bands import Band, median
 from weft.fleet.scenarios.chips import design
 from weft.fleet.scenarios.scenario import Scenario
 from weft.fleet.scenarios.side import Side
+from weft.fleet.weft_chip import FORMAT_OF
 
 __all__ = ["Loss", "losses"]
 
@@ -129,10 +130,10 @@ def _chip_facts(built: Side, rival: Side) -> list[Loss]:
 
 
 def _as_built(scenario: Scenario, constants: Constants, rival: Side) -> list[Loss]:
-    """What the hardware in this repository can do today, without the assumed formats."""
+    """What the configuration does in RTL today, without the formats it is only priced with."""
     if rival.machine.kind != "weft":
         return []
-    have = design(rival.spec).tile.formats
+    have = tuple(dict.fromkeys(FORMAT_OF[name] for name in design(rival.spec).tile.formats))
     wanted = {a.work.precision for a in rival.answers.values()}
     absent = sorted(wanted - set(have))
     if not absent:
@@ -140,13 +141,19 @@ def _as_built(scenario: Scenario, constants: Constants, rival: Side) -> list[Los
     found = [
         Loss(
             "hardware of today",
-            f"the array multiplies {', '.join(have)}; {', '.join(absent)} is assumed, not built",
+            f"{rival.spec.preset} is built with {', '.join(have)}; {', '.join(absent)} is priced, "
+            "and is in the RTL of other configurations",
             "certain",
         )
     ]
-    if "training" in rival.answers:
+    training = rival.answers.get("training")
+    if training is not None and training.work.precision in absent:
         found.append(
-            Loss("hardware of today", "without bf16 it cannot train any of these models", "certain")
+            Loss(
+                "hardware of today",
+                f"{rival.spec.preset} as it is built cannot train any of these models",
+                "certain",
+            )
         )
     if "serving" in rival.answers and scenario.spec.rival_serving is not None:
         spec = replace(scenario.spec.rival_serving, precision="int8", kv_precision=None)
@@ -160,7 +167,10 @@ def _as_built(scenario: Scenario, constants: Constants, rival: Side) -> list[Los
             int8.answers["serving"].tokens_per_joule / rival.answers["serving"].tokens_per_joule
         )
         loss = _graded(
-            "hardware of today", ratio, "int8 serving over assumed format, tokens per joule", False
+            "hardware of today",
+            ratio,
+            "int8 serving over the priced format, tokens per joule",
+            False,
         )
         found += [loss] if loss else []
     return found

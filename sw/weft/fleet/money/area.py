@@ -1,7 +1,7 @@
-"""First estimate of a Weft die from its `ChipConfig`; own synthesis replaces this one function.
+"""Area of a Weft die from its `ChipConfig`: processing elements from our own synthesis.
 
 `arrays x area per MAC + SRAM x area per KiB`, times an overhead of the tile, plus memory PHYs,
-links and fixed blocks. Areas per unit are N5 estimates with wide bands (`area.n5.*`).
+links and fixed blocks (`unit.n5.*`, `area.n5.*`).
 """
 
 from dataclasses import dataclass
@@ -53,8 +53,8 @@ def weft_die_area(
     chip = preset(config) if isinstance(config, str) else config
     c = constants if constants is not None else default_constants()
     tile, tiles = chip.tile, chip.mesh.tiles
-    wide = any(name in ("bf16", "fp16") for name in tile.formats)
-    mac = c["area.n5.mac_int8_um2"] * (c["area.n5.mac_bf16_factor"] if wide else 1.0)
+    wide = tile.has_float
+    mac = c["unit.n5.mac_float_um2" if wide else "unit.n5.mac_int8_um2"]
     macs = tiles * tile.array_rows * tile.array_cols * mac * 1e-6
     kib = tiles * (tile.scratchpad_kib + tile.accumulator_kib)
     sram = kib * c["area.n5.sram_mm2_per_kib"]

@@ -7,6 +7,7 @@ from weft.fleet.machines import Machine, operand_bytes
 from weft.fleet.operators.cost import OpCost
 from weft.fleet.operators.gemm_gpu import gpu_gemm_times
 from weft.fleet.operators.gemm_weft import weft_gemm_counts
+from weft.fleet.operators.weft_plans import as_compiled
 from weft.fleet.quantity import Num
 
 __all__ = ["gemm"]
@@ -48,6 +49,8 @@ def gemm(
     flops = 2.0 * m * k * n * batch
     if machine.array is not None:
         counts = weft_gemm_counts(machine.array, m, k, n, width, out, batch)
+        if not resident:
+            counts = as_compiled(machine.array, counts, m, k, n, batch)
         moved = 0.0 if resident else counts.memory_bytes + extra_bytes
         rate = machine.peak(precision) / machine.peak("int8")
         compute = counts.cycles / (machine.array.clock_hz * rate)

@@ -75,8 +75,7 @@ class Bill:
 def die_area_mm2(spec: ChipSpec, c: Constants) -> Num:
     """Die area of a Weft design; wider arithmetic takes more area than the int8 array."""
     if any(name in ("bf16", "fp16") for name in spec.formats or ()):
-        wide = c["area.n5.mac_int8_um2"] * c["area.n5.mac_bf16_factor"]
-        own = c.replace({"area.n5.mac_int8_um2": wide})
+        own = c.replace({"unit.n5.mac_int8_um2": c["unit.n5.mac_float_um2"]})
         own.used = c.used
         return weft_die_area(design(spec), own).total_mm2
     return weft_die_area(design(spec), c).total_mm2

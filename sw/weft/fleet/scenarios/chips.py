@@ -15,11 +15,12 @@ from weft.fleet.errors import FleetError, InfeasibleError
 from weft.fleet.machines import Machine, gpu
 from weft.fleet.quantity import Num
 from weft.fleet.scenarios.specs import ChipSpec
+from weft.fleet.silicon import NODES, with_process
 from weft.fleet.weft_chip import weft_chip
 
 __all__ = ["PROCESSES", "build", "design", "size_ratios"]
 
-PROCESSES = ("n7", "n5", "n3e", "n2")
+PROCESSES = tuple(NODES)
 
 
 def design(spec: ChipSpec) -> ChipConfig:
@@ -85,10 +86,8 @@ def _weft_constants(spec: ChipSpec, c: Constants) -> Constants:
         "weft.fleet.board_power_max_w": spec.board_power_max_w,
     }
     values.update({key: float(v) for key, v in given.items() if v is not None})
-    if spec.process == "n7":
-        values["node.energy_n7_to_n5_factor"] = 1.0
-    elif spec.process != "n5":
-        values["node.energy_n7_to_n5_factor"] = c[f"node.energy_n7_to_{spec.process}_factor"]
+    if spec.process != "n5":
+        values.update(with_process(spec.process, c))
     done = c.replace(values)
     done.used = c.used
     return done

@@ -39,6 +39,8 @@ class Fact:
     fleet: str
     fact: str
     chip: str
+    cooling: str
+    """`air` or `liquid`."""
     site_pue: str
     quantity: str
     given: float
@@ -144,6 +146,7 @@ def facts() -> tuple[Fact, ...]:
                 fleet=row["fleet"],
                 fact=row["fact"],
                 chip=row["chip"],
+                cooling=row["cooling"],
                 site_pue=row["site_pue"],
                 quantity=row["quantity"],
                 given=float(row["given"]),
@@ -162,11 +165,19 @@ def facts() -> tuple[Fact, ...]:
     return tuple(rows)
 
 
-def _fleet(chip: str, site_pue: str, c: Constants) -> _Fleet:
+def _fleet(chip: str, cooling: str, site_pue: str, c: Constants) -> _Fleet:
     machine = gpu(chip, c)
     pue = c[site_pue or "power.site.pue_modern"]
     node = 72 if chip in ("gb200", "gb300") else 8
-    full = site_power(machine, REFERENCE, machine.board_power_max_w, c, node_chips=node, pue=pue)
+    full = site_power(
+        machine,
+        REFERENCE,
+        machine.board_power_max_w,
+        c,
+        node_chips=node,
+        cooling=cooling,
+        pue=pue,
+    )
     left = c["residual.node_power_x"]
     full = scaled(full, left)
     connected = full.site_w * c["power.site.provision_margin"]
@@ -176,7 +187,7 @@ def _fleet(chip: str, site_pue: str, c: Constants) -> _Fleet:
 
 def check_fact(fact: Fact, c: Constants) -> FactCheck:
     """The model's band for one fact, from sampled constants."""
-    fleet = _fleet(fact.chip, fact.site_pue, c)
+    fleet = _fleet(fact.chip, fact.cooling, fact.site_pue, c)
     band = Band.of(QUANTITIES[fact.quantity](fleet, fact.given))
     if fact.relation == "at least":
         inside = band.p50 >= fact.value
