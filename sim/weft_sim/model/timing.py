@@ -94,9 +94,9 @@ class Timing:
     processor_programmed: int = 5
     """vector/processor/loader.py: beside the number of the last instruction in its row, that row
     asked for to done."""
-    processor_program_quit: int = 3
-    """vector/processor/loader.py: beside the instructions of a row, abort to the answer of a
-    PROGRAM."""
+    processor_program_quit: int = 4
+    """vector/processor/loader.py: beside the instructions of a row, the last row granted to the
+    answer of a PROGRAM that is aborted."""
     processor_quit: int = 8
     """vector/processor: abort to the answer of what runs."""
 

@@ -40,6 +40,8 @@ class Processor(Engine):
         self._running: Command | None = None
         self._answered = False
         self._ends_at = 0
+        #: when each row of instructions is asked for and granted
+        self._asked: list[tuple[int, int]] = []
         self._epoch = 0
 
     def ready(self) -> bool:
@@ -76,11 +78,13 @@ class Processor(Engine):
         if self._running is None or self._answered:
             return
         self._answered = True
-        cycle = self.events.now + TIMING.processor_quit
+        now = self.events.now
+        cycle = now + TIMING.processor_quit
         if self._running.opcode is Opcode.PROGRAM:
             # a row of instructions that has been asked for still comes
-            quit_at = self.events.now + TIMING.processor_program_quit + self._per_row
-            cycle = min(self._ends_at, quit_at)
+            rows = [granted for asked, granted in self._asked if asked < now]
+            quit_at = rows[-1] + TIMING.processor_program_quit + self._per_row if rows else now + 1
+            cycle = min(self._ends_at, max(quit_at, now + 1))
         self.events.at(cycle, self.front.done, self._running, Status.ABORTED, 0)
 
     # --- PROGRAM ------------------------------------------------------------------------------
@@ -102,9 +106,11 @@ class Processor(Engine):
         f = command.fields
         each = self._per_row
         ask = cycle + TIMING.processor_program
+        self._asked = []
         for number in range(self._rows(command)):
             granted = self.traffic.read_from(f.row + number, ask)
             self.conflicts += granted - ask
+            self._asked.append((ask, granted))
             ask = granted + each
         return granted + (f.count - 1) % each + TIMING.processor_programmed
 
