@@ -1,6 +1,6 @@
-"""Energy of a run: the hardware's own counts times published energies per operation.
+"""Energy of a run: the hardware's own counts times unit costs at 7 nm (ASAP7) from our synthesis.
 
-Modelled, at 7 nm: no synthesis of this chip is in it. Every unit cost carries its source and range.
+Modelled; every unit cost carries its source and range.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from .run import DemoRun
 
 __all__ = ["EnergyLine", "energy_of"]
 
-_MULTIPLY = "energy.7nm.int8_multiply_pj"
-_ADD = "energy.7nm.int32_add_pj"
-_OVERHEAD = "weft.fleet.logic_overhead_factor"
-_SRAM = "energy.7nm.sram_32_kb_read_pj"
+_MAC = {False: "unit.asap7.mac_int8_pj", True: "unit.asap7.mac_int8_in_float_pj"}
+_OVERHEAD = "weft.fleet.array_overhead_factor"
+_SCRATCHPAD = "unit.asap7.scratchpad_pj_per_byte"
+_ACCUMULATOR = "unit.asap7.accumulator_pj_per_byte"
 _DRAM = "energy.hbm3e.access_energy_pj_per_bit"
-_HOP = "energy.12_nm_floonoc_0_8_v_post_layout.router_hop_pj_per_byte_hop"
-#: Bytes of the access that ``_SRAM`` is for.
-_SRAM_BYTES = 8
+_HOP = "unit.asap7.flit_hop_pj_per_byte"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,9 @@ def energy_of(run: DemoRun) -> list[EnergyLine]:
     received, each over the mean distance to an endpoint."""
     constants = default_constants()
     counters, tile, mesh = run.counters, run.config.tile, run.config.mesh
-    multiply, add, factor = (_bounds(constants, key) for key in (_MULTIPLY, _ADD, _OVERHEAD))
-    sram, dram, hop = (_bounds(constants, key) for key in (_SRAM, _DRAM, _HOP))
+    mac, factor = (_bounds(constants, key) for key in (_MAC[tile.has_float], _OVERHEAD))
+    scratchpad, accumulator = (_bounds(constants, key) for key in (_SCRATCHPAD, _ACCUMULATOR))
+    dram, hop = (_bounds(constants, key) for key in (_DRAM, _HOP))
     steps = counters["array_steps"]
     moved = counters["bytes_loaded"] + counters["bytes_stored"]
     flits = counters["request_flits"] + counters["response_flits"]
@@ -79,13 +78,13 @@ def energy_of(run: DemoRun) -> list[EnergyLine]:
             "multiply-accumulate",
             steps * tile.array_rows * tile.array_cols,
             "MACs (padded ones too)",
-            (multiply[0] + add[0]) * factor[0],
-            (multiply[1] + add[1]) * factor[1],
-            (multiply[2] + add[2]) * factor[2],
-            f"{multiply[3]}; clock tree and registers: {factor[3]}",
+            mac[0] * factor[0],
+            mac[1] * factor[1],
+            mac[2] * factor[2],
+            f"{mac[3]}; beside the array: {factor[3]}",
         ),
-        line("scratchpad", steps * tile.row_bytes + 2 * moved, "bytes", sram, 1 / _SRAM_BYTES),
-        line("accumulator", 2 * steps * tile.accumulator_row_bytes, "bytes", sram, 1 / _SRAM_BYTES),
+        line("scratchpad", steps * tile.row_bytes + 2 * moved, "bytes", scratchpad, 1.0),
+        line("accumulator", 2 * steps * tile.accumulator_row_bytes, "bytes", accumulator, 1.0),
         line("mesh", flits * run.config.flit_bytes * hops, "byte-hops", hop, 1.0),
         line("DRAM (HBM3E)", run.bytes_read + run.bytes_written, "bytes", dram, 8.0),
     ]

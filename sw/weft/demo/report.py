@@ -106,8 +106,8 @@ def demo_report(
         section(
             "Energy, modelled",
             _energy(energy),
-            note="Counts above times published energies at 7 nm; nothing of it is measured on this "
-            "chip. Leakage, host and memory background power are not in it.",
+            note="Counts above times unit costs of synthesis at 7 nm before layout; nothing of it "
+            "is measured on a chip. Leakage, host and memory background power are not in it.",
         ),
         section(
             "First fleet answer",
