@@ -8,6 +8,7 @@ import pytest
 from weft.cli import main
 from weft.fpga import check_fit, read_report
 from weft.fpga.fit import CAPACITY, check_cells
+from weft.fpga.steps import Steps
 from weft.fpga.tools import find_tool, run_tool
 from weft_hw.boards.prototype import Prototype
 from weft_hw.boards.table import BOARDS, board
@@ -126,3 +127,55 @@ def test_report_is_read(tmp_path):
     file.write_text(json.dumps(report))
     with pytest.raises(ValueError, match="must have a clock, and has none"):
         read_report(file)
+
+
+def test_steps_are_not_run_again_without_need(tmp_path):
+    """A stale result that is kept, or a long step that runs again for nothing."""
+    source, result = tmp_path / "source", tmp_path / "result"
+    ran = []
+
+    def make(told, text="options"):
+        steps = Steps(tmp_path, told.append)
+        steps.make(
+            "copy",
+            [source, text],
+            [result],
+            lambda: (ran.append(1), result.write_bytes(source.read_bytes())),
+        )
+        return steps.seconds["copy"]
+
+    source.write_text("one")
+    told = []
+    first = make(told)
+    assert (told, len(ran)) == (["copy"], 1)
+    assert make(told) == first
+    assert (told[-1], len(ran)) == ("copy: unchanged", 1)
+    source.write_text("two")
+    make(told)
+    assert (result.read_text(), len(ran)) == ("two", 2)
+    make(told, "other options")
+    result.unlink()
+    make(told, "other options")
+    assert len(ran) == 4
+    (tmp_path / "steps.json").write_text("{ cut off")
+    make(told, "other options")
+    assert len(ran) == 5
+
+
+def test_failed_step_is_run_again(tmp_path):
+    """Half a result of a step that was stopped, taken for whole."""
+    steps, result = Steps(tmp_path, lambda step: None), tmp_path / "result"
+    broken = ["sh", "-c", "echo half > result; exit 1"]
+    with pytest.raises(RuntimeError, match="sh stopped"):
+        steps.run("map", broken, [], [result])
+    assert result.exists()
+    steps.run("map", ["sh", "-c", "echo whole > result"], [], [result])
+    assert result.read_text() == "whole\n"
+
+
+def test_long_step_tells_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("weft.fpga.steps._TELL_S", 0.0)
+    told = []
+    lines = "Info: begins\\nInfo:     at iteration #3, type ALL: wirelen\\n    iter=7 wires=12\\n"
+    Steps(tmp_path, told.append).run("place", ["printf", lines], [], [])
+    assert told == ["place", "place: at iteration #3, type ALL: wirelen", "place: iter=7 wires=12"]

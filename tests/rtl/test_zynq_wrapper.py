@@ -1,11 +1,14 @@
 """The block for Zynq-class devices: names, the register window's two pages, moved addresses."""
 
+import json
+
 import cocotb
 import pytest
 from amaranth.hdl import ClockSignal, Module, ResetSignal
 from amaranth.lib import wiring
 from axi_memory import FaultyBytes
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiResp, AxiSlave
+from weft.cli import main
 from weft.commands import pack
 from weft_hw.boards.zynq import BASE_HI, BASE_LO, WINDOW_BYTES, ZynqWrapper
 from weft_hw.control.registers import IDENTITY, register_map
@@ -189,3 +192,13 @@ def test_ports_are_named_for_the_packager(name):
     assert f"ASSOCIATED_BUSIF {buses}, ASSOCIATED_RESET aresetn" in text
     assert '"POLARITY ACTIVE_LOW"' in text
     assert "module weft_zynq(" in text
+
+
+def test_command_writes_clean_verilog(tmp_path, capsys):
+    arguments = ["verilog", "--preset", "nano", "--wrapper", "zynq", "-o", str(tmp_path), "--lint"]
+    assert main(arguments) == 0
+    assert "lint: clean" in capsys.readouterr().out
+    listed = json.loads((tmp_path / "ports.json").read_text())
+    assert listed["top"] == "weft_nano_zynq"
+    assert {"aclk", "aresetn", "s_axi_awaddr"} <= {port["name"] for port in listed["ports"]}
+    assert "module weft_nano_zynq(" in (tmp_path / "weft_nano_zynq.v").read_text()
