@@ -136,8 +136,9 @@ def _facts(entries: list[Any], where: str) -> tuple[Quantity, ...]:
 
 
 DEFAULT_RIVAL: dict[str, Any] = {"formats": ["int8", "fp8", "bf16"], "volume": 100000.0}
-"""The Weft chip that stands against a scenario without a `[rival]`: formats it is built without (its notes say
-so), one-off cost spread over a programme of 100,000 chips and not over one small case."""
+"""The Weft chip that stands against a scenario without a `[rival]`: priced with formats that it is
+built without (its notes say so), one-off cost spread over a programme of 100,000 chips and not over
+one small case."""
 
 _TRAINING_NEEDS = ("global_batch",)
 _SERVING_NEEDS = ("input_tokens", "output_tokens")
