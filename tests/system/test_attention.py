@@ -21,6 +21,7 @@ _SHAPES = [
     pytest.param(2, 16, 16, 3, 16, 16, id="more-heads-than-tiles"),
     pytest.param(1, 70, 40, 2, 16, 24, id="queries-in-blocks"),
     pytest.param(1, 33, 33, 4, 12, 12, id="ragged"),
+    pytest.param(1, 9, 24, 1, 8, 72, id="wide-values"),
 ]
 
 

@@ -63,6 +63,17 @@ class Piece:
     turned: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """First accumulator row of a block, scratchpad rows of its vector operands and of a piece's
+    results.
+    """
+
+    accumulators: int
+    operands: int
+    out: int
+
+
 class Drain:
     """Emits results of one tile. ``last_vector``: operation -> the step that last read its block's
     accumulators and vector operands.
@@ -110,9 +121,10 @@ class Drain:
             held = list(needs)
             if release is not None and release >= 0:
                 held.append(self.stores[release])
+            rows = _Rows(accumulators, operands, slot.start)
             emit = self._vector if self.task.epilogue is None else self._run
-            vector = emit(held, block, piece, accumulators, operands, slot.start)
-            self._store(vector, block, piece, slot.start)
+            vector = emit(held, block, piece, rows)
+            self._store(vector, block, piece, rows.out)
             self.last_vector[number] = vector
 
     def _pieces(self, block: Block, least: int) -> list[Piece]:
@@ -120,9 +132,9 @@ class Drain:
         groups = ceil_div(block.n, self.lanes)
         epilogue = self.task.epilogue
         across = groups // STRIP * STRIP
-        if epilogue is None or epilogue.turned_cycles * block.m * across >= (
-            epilogue.row_cycles * strip_rows(block.m) * across
-        ):
+        if epilogue is None or not epilogue.turned_cycles:
+            across = 0
+        elif epilogue.turned_cycles * block.m >= epilogue.row_cycles * strip_rows(block.m):
             across = 0
         found = []
         if across:
@@ -184,17 +196,9 @@ class Drain:
         start = piece.group * self.lanes
         return min(block.n - start, piece.groups * self.lanes)
 
-    def _vector(
-        self,
-        needs: list[Step],
-        block: Block,
-        piece: Piece,
-        accumulators: int,
-        operands: int,
-        out_row: int,
-    ) -> Step:
+    def _vector(self, needs: list[Step], block: Block, piece: Piece, rows: _Rows) -> Step:
         task = self.task
-        bias, scale, residual = self._offsets(block, piece, operands)
+        bias, scale, residual = self._offsets(block, piece, rows.operands)
         added = task.residual_address is not None
         output = VectorOutput.INT32 if task.wide_results else VectorOutput.INT8
         return self.add(
@@ -202,9 +206,9 @@ class Drain:
             needs,
             m=piece.rows,
             n=block.n,
-            acc_row=accumulators + piece.first,
+            acc_row=rows.accumulators + piece.first,
             acc_stride=block.m,
-            out_row=self.layout.unit(out_row),
+            out_row=self.layout.unit(rows.out),
             out_stride=self.layout.unit(self._rows_of(piece)),
             output=output.value,
             use_bias=int(task.bias_address is not None),
@@ -218,34 +222,19 @@ class Drain:
             clamp_max=task.clamp_max,
         )
 
-    def _sums(
-        self, block: Block, piece: Piece, accumulators: int
-    ) -> tuple[Format, int, int, int, int]:
-        """The stream of sums: format, first unit, strides from row to row and from vector to
-        vector, whether they are in the accumulators.
-        """
-        code = Format.FP32 if self.task.is_float else Format.INT32
-        return code, accumulators + piece.group * block.m + piece.first, 1, block.m, 1
-
-    def _run(
-        self,
-        needs: list[Step],
-        block: Block,
-        piece: Piece,
-        accumulators: int,
-        operands: int,
-        out_row: int,
-    ) -> Step:
+    def _run(self, needs: list[Step], block: Block, piece: Piece, rows: _Rows) -> Step:
         task, epilogue = self.task, self.task.epilogue
         assert epilogue is not None
-        bias, scale, residual = self._offsets(block, piece, operands)
+        bias, scale, residual = self._offsets(block, piece, rows.operands)
+        sums = Format.FP32 if task.is_float else Format.INT32
+        first = rows.accumulators + piece.group * block.m + piece.first
         out, added = self.layout, self.residual
         out_stride = out.unit(self._rows_of(piece))
         added_stride = added.stride_of(block.column_panel[1])
-        # as ``_sums`` has it
+        # format, first unit, strides from row to row and from vector to vector, accumulator
         known: dict[str, tuple[Format, int, int, int, int]] = {
-            "acc": self._sums(block, piece, accumulators),
-            "out": (task.out_format, out.unit(out_row), out_stride, out.units_per_vector, 0),
+            "acc": (sums, first, 1, block.m, 1),
+            "out": (task.out_format, out.unit(rows.out), out_stride, out.units_per_vector, 0),
             "bias": (Format.FP32, bias, 0, self.wide_rows, 0),
             "scale": (Format.FP32, scale, 0, self.wide_rows, 0),
             "residual": (task.residual_format, residual, added_stride, added.units_per_vector, 0),
