@@ -33,7 +33,11 @@ class Collector(wiring.Component):
     Members
     -------
     command : In(stream of CollectParams)
-        Held (not taken) until its last token: ``finish`` takes it.
+        At least two cycles before its first token.
+    active : Out(1), current : Out(CollectParams)
+        The command that tokens belong to, from registers: until ``finish`` or ``drop``.
+    drop : In(1)
+        The current command ends here.
     token : In(1)
         A row of sums reaches the accumulator ``Accumulator.LOOKAHEAD`` cycles from now.
     valid, row, accumulate : Out
@@ -51,6 +55,7 @@ class Collector(wiring.Component):
         self.row_bits = max(ceil_log2(tile.accumulator_rows), 16) + 2
         super().__init__({
             "command": In(stream.Signature(CollectParams(tile))),
+            "active": Out(1), "current": Out(CollectParams(tile)), "drop": In(1),
             "token": In(1),
             "valid": Out(1), "row": Out(ceil_log2(tile.accumulator_rows)), "accumulate": Out(1),
             "finish": Out(1),
@@ -61,55 +66,53 @@ class Collector(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tile = self.tile
-        params = self.command.payload
-        started = Signal()                  # the registers below hold this command's state
+        params = self.current
         row, nb_row = Signal(self.row_bits), Signal(self.row_bits)
         m_left, k_left, n_left = Signal(16), Signal(16), Signal(16)
         first_k = Signal()
         faulty = Signal()
 
-        # before the first token the state is the command's own start
-        beyond = tile.accumulator_rows
-        start = Mux(params.row >= beyond, beyond, params.row)[:self.row_bits]
-        state = {"row": row, "nb_row": nb_row, "m": m_left, "k": k_left, "n": n_left,
-                 "first": first_k}
-        now = {name: Signal.like(signal, name=f"now_{name}") for name, signal in state.items()}
-        m.d.comb += [
-            now["row"].eq(Mux(started, row, start)),
-            now["nb_row"].eq(Mux(started, nb_row, start)),
-            now["m"].eq(Mux(started, m_left, params.m)),
-            now["k"].eq(Mux(started, k_left, params.k)),
-            now["n"].eq(Mux(started, n_left, params.n)),
-            now["first"].eq(Mux(started, first_k, 1)),
-        ]
         block_done, nb_done = Signal(), Signal()
         out_of_range = Signal()
         m.d.comb += [
-            out_of_range.eq(now["row"] >= tile.accumulator_rows),
-            block_done.eq(self.token & (now["m"] == 1)),
-            nb_done.eq(block_done & (now["k"] <= tile.array_rows)),
-            self.finish.eq(nb_done & (now["n"] <= tile.array_cols) & ~faulty & ~out_of_range),
-            self.command.ready.eq(self.finish),
+            out_of_range.eq(row >= tile.accumulator_rows),
+            block_done.eq(self.token & (m_left == 1)),
+            nb_done.eq(block_done & (k_left <= tile.array_rows)),
+            self.finish.eq(nb_done & (n_left <= tile.array_cols) & ~faulty & ~out_of_range),
+            self.command.ready.eq(~self.active | self.finish | self.drop),
             self.valid.eq(self.token & ~out_of_range & ~faulty),
-            self.row.eq(now["row"]),
-            self.accumulate.eq(~now["first"] | params.accumulate),
+            self.row.eq(row),
+            self.accumulate.eq(~first_k | params.accumulate),
             self.fault.eq(faulty),
             self.fault_row.eq(row),
         ]
         with m.If(self.token & ~faulty):
-            next_nb = (now["nb_row"] + params.stride)[:self.row_bits]
-            m.d.sync += [
-                started.eq(~self.finish),
-                row.eq(Mux(nb_done, next_nb, Mux(block_done, now["nb_row"], now["row"] + 1))),
-                nb_row.eq(Mux(nb_done, next_nb, now["nb_row"])),
-                m_left.eq(Mux(block_done, params.m, now["m"] - 1)),
-                k_left.eq(Mux(nb_done, params.k,
-                              Mux(block_done, now["k"] - tile.array_rows, now["k"]))),
-                n_left.eq(Mux(nb_done, now["n"] - tile.array_cols, now["n"])),
-                first_k.eq(Mux(nb_done, 1, Mux(block_done, 0, now["first"]))),
-            ]
+            next_nb = (nb_row + params.stride)[:self.row_bits]
             with m.If(out_of_range):
-                m.d.sync += [faulty.eq(1), row.eq(now["row"])]
+                m.d.sync += faulty.eq(1)
+            with m.Else():
+                m.d.sync += [
+                    row.eq(Mux(nb_done, next_nb, Mux(block_done, nb_row, row + 1))),
+                    m_left.eq(Mux(block_done, params.m, m_left - 1)),
+                ]
+            with m.If(block_done):
+                m.d.sync += [
+                    k_left.eq(Mux(nb_done, params.k, k_left - tile.array_rows)),
+                    first_k.eq(nb_done),
+                ]
+            with m.If(nb_done):
+                m.d.sync += [nb_row.eq(next_nb), n_left.eq(n_left - tile.array_cols)]
         with m.If(self.quit):
-            m.d.sync += [started.eq(0), faulty.eq(0)]
+            m.d.sync += faulty.eq(0)
+
+        # the next command comes in as the one before goes, so that its tokens may follow at once
+        with m.If(self.command.ready):
+            coming, beyond = self.command.payload, tile.accumulator_rows
+            # a first row beyond the memory stays beyond it when cut to row_bits
+            start = Mux(coming.row >= beyond, beyond, coming.row)[:self.row_bits]
+            m.d.sync += [
+                self.active.eq(self.command.valid), params.eq(coming),
+                row.eq(start), nb_row.eq(start), first_k.eq(1),
+                m_left.eq(coming.m), k_left.eq(coming.k), n_left.eq(coming.n),
+            ]
         return m

@@ -100,7 +100,7 @@ class MatmulEngine(wiring.Component):
         if tile.has_float:
             m.d.comb += [
                 array.floating.eq(streamer.floating),
-                self.update_floating.eq(collector.command.payload.floating),
+                self.update_floating.eq(collector.current.floating),
             ]
         # the token reaches the collector when the accumulator must begin to read
         tokens = Signal(array.latency - Accumulator.LOOKAHEAD)
@@ -180,7 +180,7 @@ class MatmulEngine(wiring.Component):
             self.engine.done.valid.eq(dones.r_rdy), dones.r_en.eq(self.engine.done.ready),
             answered.eq(dones.r_rdy & dones.r_en),
         ]
-        oldest = CollectParams(tile)(pending["collects"].r_data)
+        oldest = collector.current
         # commands may end in consecutive cycles, so each stage keeps its own
         ended = Signal(update_latency)
         ended_index = Signal(data.ArrayLayout(32, update_latency))
@@ -238,9 +238,9 @@ class MatmulEngine(wiring.Component):
             with m.State("ANSWER"):
                 # the oldest command left is the one at fault
                 m.d.comb += [quit_.eq(1), collector.quit.eq(1)]
-                with m.If(pending["collects"].r_rdy):
+                with m.If(collector.active):
                     m.d.comb += [
-                        pending["collects"].r_en.eq(dones.w_rdy), done.valid.eq(1),
+                        collector.drop.eq(dones.w_rdy), done.valid.eq(1),
                         done.payload.index.eq(oldest.index), done.payload.status.eq(status),
                         done.payload.address.eq(address),
                     ]

@@ -201,23 +201,27 @@ class WeightLoader(wiring.Component):
 
         # --- shifting into the shadows
         loaded = Signal(range(rows + 1))
+        full, one_short = Signal(), Signal()  # whether ``loaded`` is R, or R - 1
         already = Signal.like(loaded)       # rows of the block in shadows, after this cycle's swap
+        after = Signal.like(loaded)
         shift = Signal()
         thermometer = Signal(rows, init=1)
         last_but_one = Signal()
         m.d.comb += [
             already.eq(Mux(self.swap, 0, loaded)),
-            shift.eq(buffer.r_rdy & (already != rows)),
+            after.eq(already + shift),
+            shift.eq(buffer.r_rdy & (self.swap | ~full)),
             buffer.r_en.eq(shift),
             self.weights.eq(buffer.r_data),
             self.weight_rows.eq(Mux(shift, Mux(already == 0, 1, thermometer), 0)),
-            self.ready_soon.eq((already == rows) | (shift & (already == rows - 1)) | last_but_one),
+            # after this cycle's shift all R are there
+            self.ready_soon.eq((~self.swap & (full | (one_short & buffer.r_rdy))) | last_but_one),
         ]
         if decodes(tile):
             # the last row is shifted in the next cycle
             m.d.comb += last_but_one.eq(
                 shift & (already == rows - 2) & ((buffer.r_level > 1) | buffer.w_en))
-        m.d.sync += loaded.eq(already + shift)
+        m.d.sync += [loaded.eq(after), full.eq(after == rows), one_short.eq(after == rows - 1)]
         with m.If(shift):
             m.d.sync += thermometer.eq(Mux(already == 0, 3, (thermometer << 1) | 1))
         m.d.sync += room.eq(room - issue + shift)
@@ -227,8 +231,8 @@ class WeightLoader(wiring.Component):
 
         with m.If(self.quit):
             m.d.comb += [self.command.ready.eq(0), buffer.r_en.eq(1)]
-            m.d.sync += [active.eq(0), arriving.eq(0), loaded.eq(0), in_block.eq(rows - 1),
-                         room.eq(buffer_rows)]
+            m.d.sync += [active.eq(0), arriving.eq(0), loaded.eq(0), full.eq(0),
+                         one_short.eq(0), in_block.eq(rows - 1), room.eq(buffer_rows)]
         return m
 
     @staticmethod

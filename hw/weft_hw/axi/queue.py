@@ -12,8 +12,11 @@ __all__ = ["Queue"]
 class Queue(wiring.Component):
     """Holds up to ``depth`` items of ``shape``, at least 2.
 
-    Latency: 1 cycle, or 2 if ``block_ram``, which reads its memory synchronously and holds one item
-    more.  Throughput: one item per cycle.
+    The memory is read asynchronously, or, with ``block_ram``, synchronously and ahead: what comes
+    to an empty queue goes past it. With ``register`` the item at the front is in a register of its
+    own, one more than ``depth``.
+
+    Latency: 1 cycle, 2 with ``register``.  Throughput: one item per cycle.
 
     Members
     -------
@@ -21,10 +24,11 @@ class Queue(wiring.Component):
     o : Out(stream.Signature(shape))
     """
 
-    def __init__(self, shape, *, depth, block_ram=False):
+    def __init__(self, shape, *, depth, block_ram=False, register=False):
         self.shape = shape
         self.depth = depth
         self.block_ram = block_ram
+        self.register = register
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform):
@@ -34,7 +38,10 @@ class Queue(wiring.Component):
         m.submodules.rows = rows = memory.Memory(shape=unsigned(width), depth=self.depth, init=[],
                                                  attrs=UNINITIALISED)
         write = rows.write_port()
-        read = rows.read_port(domain="sync" if self.block_ram else "comb")
+        if self.block_ram:
+            read = rows.read_port(domain="sync", transparent_for=[write])
+        else:
+            read = rows.read_port(domain="comb")
         produce = Signal(range(self.depth))
         consume = Signal(range(self.depth))
         level = Signal(range(self.depth + 1))
@@ -51,20 +58,22 @@ class Queue(wiring.Component):
             write.addr.eq(produce),
             write.data.eq(payload.as_value() if hasattr(payload, "as_value") else payload),
             write.en.eq(push),
-            read.addr.eq(consume),
-            self.o.payload.eq(read.data),
+            read.addr.eq(Mux(pop, following(consume), consume) if self.block_ram else consume),
         ]
-        if self.block_ram:
-            # the memory's output register holds the item at the front
+        if self.register:
+            front = Signal(width, reset_less=True)
             m.d.comb += [
                 pop.eq((level != 0) & (~self.o.valid | self.o.ready)),
-                read.en.eq(pop),
+                self.o.payload.eq(front),
             ]
+            with m.If(pop):
+                m.d.sync += front.eq(read.data)
             with m.If(pop | self.o.ready):
                 m.d.sync += self.o.valid.eq(pop)
         else:
             m.d.comb += [
                 self.o.valid.eq(level != 0),
+                self.o.payload.eq(read.data),
                 pop.eq(self.o.valid & self.o.ready),
             ]
         with m.If(push):

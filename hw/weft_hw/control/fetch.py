@@ -87,7 +87,7 @@ class RingFetch(wiring.Component):
         m = Module()
         chunk = chunk_bytes(self.config)
         m.submodules.buffer = buffer = Queue(unsigned(8 * chunk), depth=_BUFFER_CHUNKS,
-                                             block_ram=True)
+                                             block_ram=True, register=True)
         m.submodules.known = known = Queue(CommandInfo,
                                            depth=_BUFFER_CHUNKS * chunk // COMMAND_BYTES)
         link(m, buffer.o, wiring.flipped(self.beats))

@@ -112,21 +112,36 @@ class RequestRing(wiring.Component):
             clears.eq(self.complete.valid << answer.tag),
             sets.eq((self.allocate & (self.entry.status == Status.OK)) << self.tag),
         ]
-        m.d.sync += [waiting.eq((waiting & ~clears) | sets), tail.eq(tail + self.allocate)]
+        # whether the oldest entry has been answered: worked out a cycle ahead, from its bit and the
+        # next one's, which one counts being known last
+        leaves, later = Signal(), Signal(depth)
+        next_head, next_tail, answered = Signal.like(head), Signal.like(tail), Signal()
+        m.d.comb += [
+            later.eq((waiting & ~clears) | sets),
+            next_tail.eq(tail + self.allocate),
+            next_head.eq(head + 1),
+        ]
+
+        def is_answered(entry):
+            return (next_tail != entry) & ~later.bit_select(entry[:tag_bits], 1)
+
+        m.d.sync += [
+            waiting.eq(later), tail.eq(next_tail),
+            answered.eq(Mux(leaves, is_answered(next_head), is_answered(head))),
+        ]
 
         # the oldest entry leaves: alone, or as the end of its command
-        was_sent, ready, leaves = Signal(), Signal(), Signal()
+        was_sent = Signal()
         status, failed = Signal(Status), Signal()
         error_status, error_address = Signal(Status), Signal(oldest.address.shape())
         m.d.comb += [
             was_sent.eq(oldest.status == Status.OK),
-            ready.eq((tail != head) & ~waiting.bit_select(head[:tag_bits], 1)),
-            leaves.eq(ready & (~oldest.last | self.done.ready)),
+            leaves.eq(answered & (~oldest.last | self.done.ready)),
             status.eq(Mux(was_sent, answer_read.data, oldest.status)),
             failed.eq(status != Status.OK),
             self.failed.eq(error_status != Status.OK),
             self.bytes.eq(Mux(leaves & ~failed, oldest.length, 0)),
-            self.done.valid.eq(ready & oldest.last),
+            self.done.valid.eq(answered & oldest.last),
             self.done.payload.index.eq(self.ticket.payload.index),
             self.done.payload.signal.eq(self.ticket.payload.signal),
             self.done.payload.status.eq(Mux(self.failed, error_status, status)),
@@ -134,7 +149,7 @@ class RequestRing(wiring.Component):
             self.ticket.ready.eq(self.done.valid & self.done.ready),
         ]
         with m.If(leaves):
-            m.d.sync += head.eq(head + 1)
+            m.d.sync += head.eq(next_head)
             with m.If(oldest.last):
                 m.d.sync += error_status.eq(Status.OK)
             with m.Elif(~self.failed & failed):

@@ -94,7 +94,7 @@ class ReadPath(wiring.Component):
         m.submodules.pending = pending = Queue(_Pending(data_bytes=flit_bytes), depth=READS)
         m.submodules.arrived = arrived = Queue(unsigned(1), depth=READS)
         m.submodules.buffer = buffer = Queue(DataFlit(flit_bytes=flit_bytes), depth=buffer_beats,
-                                             block_ram=True)
+                                             block_ram=True, register=True)
         m.submodules.how = how = Queue(Realignment(data_bytes=flit_bytes), depth=2)
         m.submodules.answers = answers = Queue(Answer, depth=2)
         m.submodules.realigner = realigner = Realigner(data_bytes=flit_bytes)

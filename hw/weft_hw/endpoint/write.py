@@ -97,7 +97,8 @@ class WritePath(wiring.Component):
         m.submodules.planner = planner = Planner(kind=RequestKind.WRITE, **sizes)
         m.submodules.splitter = splitter = BurstSplitter(**sizes)
         m.submodules.buffer = buffer = Queue(DataFlit(flit_bytes=flit_bytes),
-                                             depth=write_buffer_flits(self.config), block_ram=True)
+                                             depth=write_buffer_flits(self.config),
+                                             block_ram=True, register=True)
         m.submodules.how = how = Queue(Realignment(data_bytes=flit_bytes), depth=4)
         m.submodules.moving = moving = Queue(_Moving(page_beats=page_beats), depth=4)
         m.submodules.unconfirmed = unconfirmed = Queue(_Unconfirmed, depth=WRITES)

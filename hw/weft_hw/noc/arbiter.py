@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .packet import DataFlit, Headed
-from .turns import first_after
+from .turns import first_after, nobody_before
 
 __all__ = ["PacketArbiter"]
 
@@ -45,12 +45,15 @@ class PacketArbiter(wiring.Component):
         held_choice = Signal(range(count))
         sending = Signal()                  # data of ``last`` follows
 
-        valid = Array(header.valid for header in headers)
+        requests = [header.valid for header in headers]
+        valid = Array(requests)
+        free = Signal(count)                # that header would be offered
         with m.If(held):
-            m.d.comb += chosen.eq(held_choice)
+            m.d.comb += [chosen.eq(held_choice), free.eq(1 << held_choice)]
         with m.Else():
             m.d.comb += chosen.eq(last)
-            first_after(m, chosen, last, [header.valid for header in headers])
+            first_after(m, chosen, last, requests)
+            nobody_before(m, free, last, requests)
         m.d.comb += [
             self.o_header.valid.eq(valid[chosen] & ~sending),
             self.o_header.payload.eq(Array(header.payload for header in headers)[chosen]),
@@ -59,7 +62,7 @@ class PacketArbiter(wiring.Component):
         ]
         for n in range(count):
             m.d.comb += [
-                headers[n].ready.eq(self.o_header.ready & ~sending & (chosen == n)),
+                headers[n].ready.eq(self.o_header.ready & ~sending & free[n]),
                 flits[n].ready.eq(self.o_data.ready & sending & (last == n)),
             ]
         m.d.sync += [held.eq(self.o_header.valid & ~self.o_header.ready), held_choice.eq(chosen)]

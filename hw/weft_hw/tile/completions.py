@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..isa import Engine, Status
 from ..noc.packet import Headed, NodeAddress, ResponseHeader, ResponseKind, RouterPort
+from ..noc.turns import first_after, nobody_before
 from .engine import Done
 
 __all__ = ["Completions"]
@@ -60,12 +61,11 @@ class Completions(wiring.Component):
         m.submodules.queue = queue = SyncFIFO(width=Headed(ResponseHeader).size, depth=_QUEUE)
 
         last, chosen = Signal(range(count)), Signal(range(count))
-        with m.Switch(last):
-            for n in range(count):
-                with m.Case(n):
-                    for distance in reversed(range(1, count + 1)):
-                        with m.If(dones[(n + distance) % count].valid):
-                            m.d.comb += chosen.eq((n + distance) % count)
+        free = Signal(count)    # that engine's end would be taken
+        ends = [port.valid for port in dones]
+        m.d.comb += chosen.eq(last)
+        first_after(m, chosen, last, ends)
+        nobody_before(m, free, last, ends)
         done = Signal(Done(address_bits=self.config.host.address_bits))
         taken = Signal()
         m.d.comb += [
@@ -75,7 +75,7 @@ class Completions(wiring.Component):
         ]
         for n, port in enumerate(dones):
             m.d.comb += [
-                port.ready.eq(queue.w_rdy & (chosen == n)),
+                port.ready.eq(queue.w_rdy & free[n]),
                 self.finish[n].eq(taken & (chosen == n)),
             ]
         with m.If(taken):

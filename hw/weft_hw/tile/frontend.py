@@ -10,11 +10,12 @@ command every ``1 + 64 / flit_bytes + 2`` cycles.
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from ..axi.queue import Queue
 from ..enums import enum
 from ..isa import COMMAND_BITS, COMMAND_BYTES, CommandHeader, Opcode, Status
+from ..streams.link import link
 from .engine import Done, EnginePort
 
 __all__ = ["EngineState", "FrontEnd"]
@@ -68,12 +69,9 @@ class FrontEnd(wiring.Component):
         config = self.config
         flit_bits = 8 * config.flit_bytes
         words = COMMAND_BYTES // config.flit_bytes
-        m.submodules.queue = queue = SyncFIFO(
-            width=flit_bits, depth=config.tile.command_queue_depth * (1 + words))
-        m.d.comb += [
-            queue.w_data.eq(self.words.payload), queue.w_en.eq(self.words.valid),
-            self.words.ready.eq(queue.w_rdy),
-        ]
+        depth = config.tile.command_queue_depth * (1 + words)
+        m.submodules.queue = queue = Queue(unsigned(flit_bits), depth=depth, block_ram=True)
+        link(m, wiring.flipped(self.words), queue.i)
 
         bits = Signal(COMMAND_BITS, reset_less=True)   # valid from ACQUIRE on
         index = Signal(32)
@@ -111,14 +109,14 @@ class FrontEnd(wiring.Component):
         with m.FSM() as fsm:
             with m.State("ASSEMBLE"):
                 # the index and the words of the next command
-                m.d.comb += queue.r_en.eq(1)
-                with m.If(queue.r_rdy):
+                m.d.comb += queue.o.ready.eq(1)
+                with m.If(queue.o.valid):
                     m.d.sync += missing.eq(missing - 1)
                     with m.If(missing == words + 1):
-                        m.d.sync += index.eq(queue.r_data)
+                        m.d.sync += index.eq(queue.o.payload)
                     for word in range(words):
                         with m.If(missing == words - word):
-                            m.d.sync += bits.word_select(word, flit_bits).eq(queue.r_data)
+                            m.d.sync += bits.word_select(word, flit_bits).eq(queue.o.payload)
                     with m.If(missing == 1):
                         m.d.sync += missing.eq(words + 1)
                         m.next = "ACQUIRE"
