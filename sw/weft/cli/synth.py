@@ -40,7 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="what to keep of the recipes: balanced (least area x period), fast or small",
     )
     parser.add_argument(
-        "--vectors", type=int, default=1024, help="cycles of stimulus (default: 1024)"
+        "--vectors", type=int, help="cycles of stimulus (default: 1024; 512 with --all)"
     )
     parser.add_argument("--no-energy", action="store_true", help="area and timing only")
     parser.add_argument(
@@ -97,6 +97,8 @@ def run(options: argparse.Namespace) -> int:
 
     if not 0 <= options.margin < 1:
         raise ValueError(f"margin must be from 0 to below 1, not {options.margin}")
+    if options.vectors is None:
+        options.vectors = 512 if options.all else 1024
     if options.vectors < 64:
         raise ValueError(f"vectors must be at least 64, not {options.vectors}")
     config = resolve_config(options.preset)
