@@ -7,7 +7,7 @@ assumes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from weft_hw.config import ChipConfig
 from weft_hw.isa import COMMAND_BYTES, Engine, Opcode, VectorOutput
@@ -54,6 +54,14 @@ class Timing:
     share: int = 1
     tiles: int = 1
     a_sharing: int = 1
+    #: of the configuration, looked up often: bytes of a flit, scratchpad rows of a vector of sums
+    flit_bytes: int = field(init=False)
+    wide_rows: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        tile = self.config.tile
+        object.__setattr__(self, "flit_bytes", tile.row_bytes)
+        object.__setattr__(self, "wide_rows", tile.accumulator_row_bytes // tile.row_bytes)
 
     @classmethod
     def of(cls, config: ChipConfig, dram: Dram, share: int = 1, tiles: int = 1) -> Timing:
@@ -64,7 +72,7 @@ class Timing:
     @property
     def dispatch_cycles(self) -> int:
         """Between two commands: the flits of one."""
-        return ceil_div(8 * COMMAND_BYTES + _HEADER_BITS, 8 * self.config.flit_bytes)
+        return ceil_div(8 * COMMAND_BYTES + _HEADER_BITS, 8 * self.flit_bytes)
 
     @property
     def first_dispatch_cycles(self) -> int:
@@ -86,7 +94,7 @@ class Timing:
 
     def bus_cycles(self, step: Step) -> tuple[int, int]:
         """Requests of a load or store, and cycles it takes of the endpoint's bus."""
-        fields, flit = step.fields, self.config.flit_bytes
+        fields, flit = step.fields, self.flit_bytes
         rows, row_bytes = fields["rows"], fields["row_bytes"]
         for loop in ("more_1", "more_2", "more_3"):
             rows *= 1 + fields.get(loop, 0)
@@ -113,9 +121,7 @@ class Timing:
         if step.opcode is Opcode.VECTOR:
             groups = ceil_div(fields["n"], lanes)
             wide = fields["output"] == VectorOutput.INT32.value
-            rate = (
-                self.config.tile.accumulator_row_bytes // self.config.tile.row_bytes if wide else 1
-            )
+            rate = self.wide_rows if wide else 1
             return fields["m"] * groups * rate + 8 * groups, _START_CYCLES, 0
         if step.opcode is Opcode.NOP:
             return 1, 0, 0
@@ -229,31 +235,37 @@ def estimate(steps: list[Step], timing: Timing, arrivals: Iterable[int] = ()) ->
     coming = iter(arrivals)
     early = _first_loads(steps, timing)
     sent = []
-    free = dict.fromkeys(Engine, 0)
-    visible = dict.fromkeys(Engine, 0)
-    history: dict[Engine, list[int]] = {engine: [] for engine in Engine}
+    # of each engine
+    free = [0] * len(Engine)
+    visible = [0] * len(Engine)
+    history: list[list[int]] = [[] for _ in Engine]
     finish: dict[Step, int] = {}
     starts = []
     depth = timing.config.tile.command_queue_depth
     dispatched, between = timing.first_dispatch_cycles, timing.dispatch_cycles * timing.tiles
     array = bus_total = 0
     for step in steps:
-        done = history[step.engine]
+        engine = step.engine.value
+        done = history[engine]
         dispatched += between
-        if len(done) >= depth:
+        if len(done) >= depth and done[-depth] > dispatched:
             # the queue has room again when its oldest command is done
-            dispatched = max(dispatched, done[-depth])
-        ready = max((finish[need] for need in step.needs if need in finish), default=0)
+            dispatched = done[-depth]
+        ready = 0
+        for need in step.needs:
+            ended = finish.get(need, 0)
+            if ended > ready:
+                ready = ended
         ready += step.delay_cycles
         if step.wait and step.opcode is Opcode.MATMUL:
             ready = max(ready, next(coming, 0))
-        start = max(free[step.engine], ready, dispatched)
+        start = max(free[engine], ready, dispatched)
         busy, after, bus = timing.cycles(step)
         if step in early:
             busy = max(busy, timing.first_dispatch_cycles + early[step] - start)
-        free[step.engine] = start + busy
-        end = max(start + busy + after, visible[step.engine] + busy)
-        visible[step.engine] = end
+        free[engine] = start + busy
+        end = max(start + busy + after, visible[engine] + busy)
+        visible[engine] = end
         finish[step] = end
         done.append(end)
         starts.append(start)
@@ -262,7 +274,7 @@ def estimate(steps: list[Step], timing: Timing, arrivals: Iterable[int] = ()) ->
         bus_total += bus
         if step.opcode is Opcode.MATMUL:
             array += busy
-    last = max(visible.values())
+    last = max(visible)
     cycles = max(last, bus_total * timing.share)
     return Estimate(cycles, array, bus_total, starts, sent, last)
 

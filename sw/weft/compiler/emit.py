@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 
 from weft_hw.config import ChipConfig
 from weft_hw.formats.table import Format
@@ -162,6 +163,10 @@ class _Emitter:
         """Slots (a, b, vector operands) of every operation, and the loads in order of use."""
         slots, loads = [], []
         task, regions = self.task, self.regions
+        a_rows = cache(partial(a_rows_of, self.config, task))
+        b_rows = cache(partial(b_rows_of, self.config, task))
+        vectors = (task.bias_address, task.scale_address, task.residual_address)
+        has_vectors = vectors != (None, None, None) and not self.part.group
         for number, operation in enumerate(self.operations):
             block = self.blocks[operation.block]
             row_panel, column_panel = block.row_panel, block.column_panel
@@ -169,16 +174,16 @@ class _Emitter:
                 (
                     "a",
                     (row_panel, operation.k0, operation.k),
-                    a_rows_of(self.config, task, row_panel[1], operation.k),
+                    a_rows(row_panel[1], operation.k),
                 ),
                 (
                     "b",
                     (column_panel, operation.k0, operation.k),
-                    b_rows_of(self.config, task, operation.k, column_panel[1]),
+                    b_rows(operation.k, column_panel[1]),
                 ),
             ]
-            rows = VectorOperands.of(self.config, task, block).rows
-            if operation.last and rows and not self.part.group:
+            if operation.last and has_vectors:
+                rows = VectorOperands.of(self.config, task, block).rows
                 key: tuple[object, ...] = (
                     column_panel,
                     row_panel if task.residual_address is not None else None,
