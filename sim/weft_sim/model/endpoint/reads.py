@@ -181,8 +181,13 @@ class ReadPath:
         way, last = request.back, flits - 1
         begin = max(self._through, request.ready)
         through = way.sent(last, flits)
-        # the last word is taken when the one before it is sent
-        self._sent_cycles[self._sent % _ANSWERS] = way.sent(last - 1, flits) + 1 if last else begin
+        # the last word is taken when the one before it is sent; an only one as soon as all its
+        # beats can be, the first of two without waiting
+        if flits - self.answers.header_flits > 1:
+            taken = way.sent(last - 1, flits) + 1
+        else:
+            taken = max(begin, request.ready + bool(request.address % self.port.width)) + 1
+        self._sent_cycles[self._sent % _ANSWERS] = taken if last else begin
         self._sent += 1
         self._note()
         if request.status is Status.WINDOW:
