@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from weft_hw.config import ChipConfig
 from weft_hw.control.registers import WINDOW_PAGE_BYTES
-from weft_hw.isa import Opcode
 from weft_sim.dram import Dram
 from weft_sim.target import Target
 
-from .batch import Batch
 from .buffer import DeviceBuffer, bytes_of, check_array, write_array
-from .commands import as_array
-from .compiler.check import check_program
-from .compiler.program import Step, encode, link
 from .device_kernels import DeviceKernels
+from .device_submissions import DeviceSubmissions
 from .event import Event
 from .memory import Allocator
 from .programs import ProgramStore
@@ -33,7 +27,7 @@ __all__ = ["Device"]
 _DEFAULT_RING_ENTRIES = 4096
 
 
-class Device(DeviceKernels):
+class Device(DeviceKernels, DeviceSubmissions):
     """A chip and its memory.
 
     Parameters
@@ -78,6 +72,7 @@ class Device(DeviceKernels):
         ring_entries: int = _DEFAULT_RING_ENTRIES,
         debug: bool = False,
     ) -> None:
+        super().__init__()
         self._open = False
         self.target, wanted, self._owns_target = open_target(target, config, dram)
         try:
@@ -89,9 +84,6 @@ class Device(DeviceKernels):
             raise
         self.debug = debug
         self._open = True
-        self._batch: Batch | None = None
-        #: Told of every submission.
-        self.listeners: list[Callable[[Event], None]] = []
 
     def _start(self, config: ChipConfig, watchdog_cycles: int | None, ring_entries: int) -> None:
         self.config = config
@@ -192,93 +184,7 @@ class Device(DeviceKernels):
         """
         self.windows.grant(window, base, limit, read=read, write=write)
 
-    # commands
-
-    def submit(
-        self,
-        commands: Iterable[bytes] | np.ndarray,
-        *,
-        keep: tuple[Any, ...] = (),
-        result: Any = None,
-        name: str = "",
-    ) -> Event:
-        """Puts commands (64 bytes each) and a fence into the ring; waits only where the ring is
-        full.
-
-        ``keep`` is held until they are done (buffers that they use). Submissions run one after the
-        other. ``name`` is for reports.
-
-        Raises
-        ------
-        ValueError
-            in debug mode, if a wait is never met or a semaphore can overflow.
-        DeviceError
-            if an earlier command failed while this waited for room in the ring.
-        """
-        self.require_open()
-        self._flush()
-        rows = as_array(commands)
-        if (rows[:, 0] == Opcode.PROGRAM.value).any():
-            self.programs.forget()
-        return self.announce(self.enqueue(rows, keep=keep, result=result, name=name))
-
-    def run_steps(
-        self, steps: Sequence[Step], *, name: str, keep: tuple[Any, ...], result: Any
-    ) -> Event:
-        """For kernels: submits steps in ring order that are not linked yet, now or with the batch
-        that is open.
-        """
-        self.require_open()
-        if self._batch is not None:
-            return self._batch.add(steps, name=name, keep=keep, result=result)
-        link(steps)
-        return self.announce(self.enqueue(encode(steps), keep=keep, result=result, name=name))
-
-    def enqueue(
-        self, rows: np.ndarray, *, keep: tuple[Any, ...], result: Any = None, name: str = ""
-    ) -> Event:
-        """For the driver: ``submit`` for commands that load no programs of the user's own."""
-        if self.debug:
-            check_program(rows)
-        self.windows.grant_heap(self.allocator.base, self.allocator.high_water)
-        self.windows.write()
-        return self.queue.submit(rows, self, keep, result, name)
-
-    def announce(self, event: Event) -> Event:
-        """For the driver: tells listeners of a submission."""
-        for listener in self.listeners:
-            listener(event)
-        return event
-
-    @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Kernels called inside become one program: engines go on from one to the next without
-        waiting for all of the first, and weights are loaded ahead. Results are the same bit for
-        bit.
-
-        It is submitted when the block ends, and earlier where a result is read, an event waited
-        for, or commands are submitted otherwise. On chips of several tiles it changes nothing:
-        kernels wait for each other there.
-        """
-        self.require_open()
-        if self._batch is not None or self.config.mesh.tiles > 1:
-            yield
-            return
-        self._batch = Batch(self)
-        try:
-            yield
-        finally:
-            batch, self._batch = self._batch, None
-            batch.flush()
-
-    @property
-    def batches(self) -> bool:
-        """Whether a batch is open."""
-        return self._batch is not None
-
-    def _flush(self) -> None:
-        if self._batch is not None:
-            self._batch.flush()
+    # commands in flight
 
     def poll(self) -> None:
         """Takes note of what has completed or failed, without letting the device run on.
@@ -294,6 +200,7 @@ class Device(DeviceKernels):
     def wait(self, event: Event, timeout_cycles: int | None = None) -> None:
         """Lets the device run until ``event`` is done; see ``Event.wait``."""
         self.require_open()
+        self._flush()
         self.queue.wait(event, timeout_cycles)
 
     def synchronize(self) -> None:
