@@ -5,6 +5,7 @@ gemm``.
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,9 +60,13 @@ def gemm_report(
     resident: bool = False,
     explain: bool = False,
     trace: bool = False,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """Runs ``(m, k) @ (k, n)`` on random operands once; the sums (int32, or fp32 of floating-point
     operands) are compared with the golden bit by bit.
+
+    ``explain`` prints the plan, ``progress`` the cycle that a run of more than a second is in, both
+    to stderr.
 
     Returns
     -------
@@ -97,10 +102,10 @@ def gemm_report(
     check_target(target, config)
     operands = random_operands(config, dtype, m, k, n, seed)
     options: dict[str, Any] = {"tiles": tiles, "resident": resident}
-    run = _measure(target, config, dram, operands, options, explain, trace)
+    run = _measure(target, config, dram, operands, options, explain, trace, progress)
     model_cycles, model_error = run.cycles, None
     if target != "model":
-        model_cycles = _measure("model", config, dram, operands, options, False, False).cycles
+        model_cycles = _measure("model", config, dram, operands, options).cycles
         model_error = model_cycles / run.cycles - 1
     used = config.mesh.tiles if tiles is None else tiles
     elements = used * config.tile.array_rows * config.tile.array_cols
@@ -141,8 +146,9 @@ def _measure(
     dram: Dram | None,
     operands: GemmOperands,
     options: dict[str, Any],
-    explain: bool,
-    trace: bool,
+    explain: bool = False,
+    trace: bool = False,
+    progress: bool = False,
 ) -> _Measured:
     """Runs one product on a fresh device; the same operands give the same program everywhere."""
     with Device(target, config, dram=dram) as device:
@@ -154,7 +160,8 @@ def _measure(
             device.target.set_tracing(True)
         start_cycle, start_s = device.target.cycle, time.perf_counter()
         event = planned.run(device)
-        event.wait()
+        with _shown(device, planned.plan.modelled_cycles) if progress else nullcontext():
+            event.wait()
         wall_s = time.perf_counter() - start_s
         simulated = device.target.cycle - start_cycle
         after = device.target.statistics()
@@ -175,6 +182,17 @@ def _measure(
             wall_s=wall_s,
             array_window_cycles=window,
         )
+
+
+def _shown(device: Device, cycles: int) -> AbstractContextManager[object]:
+    """A line with the cycle that a device is in, of so many as the plan expects."""
+    # imported here: what compiles hardware is not the price of using the model
+    from weft_sim.rtl.progress import Progress
+
+    start = device.target.cycle
+    shown = Progress(f"running on {device.config.name}")
+    shown.step = lambda: f"cycle {device.target.cycle - start:,} of about {cycles:,}"
+    return shown
 
 
 def _same_bits(found: np.ndarray, wanted: np.ndarray) -> bool:

@@ -180,3 +180,17 @@ def test_installed_program_runs():
     )
     assert done.returncode == 2
     assert done.stderr.startswith("weft: M must be")
+
+
+def test_a_long_run_says_which_cycle_it_is_in(monkeypatch, capsys):
+    """A product that takes minutes looks as if it hung."""
+    monkeypatch.setattr("weft_sim.rtl.progress._FIRST_S", 0.0)
+    monkeypatch.setattr("weft_sim.rtl.progress._PLAIN_PERIOD_S", 0.01)
+    assert main(["gemm", "64", "64", "64", "--preset", "nano", "--json"]) == 0
+    captured = capsys.readouterr()
+    cycles = json.loads(captured.out)["cycles"]
+    lines = [line for line in captured.err.splitlines() if "of about" in line]
+    assert lines, captured.err
+    seen = [int(line.split("cycle ")[1].split()[0].replace(",", "")) for line in lines]
+    assert seen == sorted(seen)
+    assert seen[-1] <= cycles

@@ -7,6 +7,7 @@ second, then every ten.
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 __all__ = ["Progress"]
 
@@ -20,8 +21,8 @@ class Progress:
 
     def __init__(self, what: str) -> None:
         self.what = what
-        self.step = ""
-        """What is being done now; assign at will."""
+        self.step: str | Callable[[], str] = ""
+        """What is being done now, or who says it when a line is written; assign at will."""
         self._stop = threading.Event()
         self._started_s = time.monotonic()
         self._shown = False
@@ -46,7 +47,7 @@ class Progress:
         wait_s = _FIRST_S
         while not self._stop.wait(wait_s):
             self._shown = True
-            self._write(self.step)
+            self._write(self.step if isinstance(self.step, str) else self.step())
             wait_s = period_s
 
     def _write(self, text: str, *, last: bool = False) -> None:

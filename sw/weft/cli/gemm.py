@@ -84,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
         tiles=options.tiles,
         resident=options.resident,
         explain=options.explain,
+        progress=True,
     )
     if options.json:
         print(json.dumps(report))
