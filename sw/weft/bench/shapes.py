@@ -78,13 +78,16 @@ SHAPES = (
 
 
 def _ceiling(config: ChipConfig, shape: Shape, dtype: str, bytes_per_cycle: float) -> float:
-    """Largest utilisation that array and memory port allow."""
+    """Largest utilisation that array and memory port allow. Every operand is read once, every
+    result written once, over one bus: reads and writes together move ``bytes_per_cycle``
+    (``weft_sim.dram``).
+    """
     operand = {"bf16": 2, "int4": 0.5}.get(dtype, 1)
     read = operand * (shape.m * shape.k + shape.k * shape.n)
     written = 4 * shape.m * shape.n
     peak = config.peak_macs_per_cycle
     ports = config.mesh.memory_endpoints
-    memory = max(read, written) / (ports * bytes_per_cycle)
+    memory = (read + written) / (ports * bytes_per_cycle)
     of_memory = shape.m * shape.k * shape.n / (peak * memory)
     return min(shape_ceiling(config, shape.m, shape.k, shape.n), of_memory)
 
