@@ -3,12 +3,12 @@
 Other chips, other work, other years; vendors choose what they publish.
 """
 
-import csv
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 from weft.fleet.compare.views import View
+from weft.fleet.csv_rows import read_rows
 from weft.fleet.scenarios.bands import Band
 
 __all__ = ["Claim", "ClaimCheck", "check_claims", "claims"]
@@ -48,22 +48,7 @@ class ClaimCheck:
 def claims() -> tuple[Claim, ...]:
     """Every published ratio of the package."""
     text = (resources.files("weft.fleet.compare") / "claims.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
-    return tuple(
-        Claim(
-            subject=row["subject"],
-            quantity=row["quantity"],
-            low=float(row["low"]),
-            high=float(row["high"]),
-            work=row["work"],
-            source=row["source"],
-            locator=row["locator"],
-            date=row["date"],
-            kind=row["kind"],
-            note=row["note"],
-        )
-        for row in rows
-    )
+    return tuple(read_rows(Claim, text, "claims.csv"))
 
 
 def _verdict(claim: Claim, ours: Band) -> str:

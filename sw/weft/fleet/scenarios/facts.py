@@ -5,13 +5,14 @@ fact is inside when the model's P5-P95 band holds its value, or overlaps its own
 asks that the middle of the band is not below it. Nothing is fitted to these rows.
 """
 
-import csv
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
 from weft.fleet.constants import Constants
+from weft.fleet.csv_rows import read_rows
 from weft.fleet.errors import FleetError
 from weft.fleet.machines import Machine, gpu
 from weft.fleet.money import CostBreakdown, tco
@@ -132,36 +133,16 @@ def facts() -> tuple[Fact, ...]:
     """Every fact of the package, in file order."""
     text = (resources.files("weft.fleet.scenarios") / "facts.csv").read_text(encoding="utf-8")
     rows = []
-    for number, row in enumerate(csv.DictReader(text.splitlines()), 2):
+    for number, row in enumerate(read_rows(Fact, text, "facts.csv"), 2):
         where = f"facts.csv:{number}"
-        if row["quantity"] not in QUANTITIES:
-            raise FleetError(f"{where}: unknown quantity {row['quantity']!r}")
-        if row["relation"] not in RELATIONS:
+        if row.quantity not in QUANTITIES:
+            raise FleetError(f"{where}: unknown quantity {row.quantity!r}")
+        if row.relation not in RELATIONS:
             raise FleetError(f"{where}: relation must be one of {', '.join(RELATIONS)}")
-        if not row["source"] or not row["date"]:
+        if not row.source or not row.date:
             raise FleetError(f"{where}: a fact needs a source and a date")
-        value = float(row["value"])
-        rows.append(
-            Fact(
-                fleet=row["fleet"],
-                fact=row["fact"],
-                chip=row["chip"],
-                cooling=row["cooling"],
-                site_pue=row["site_pue"],
-                quantity=row["quantity"],
-                given=float(row["given"]),
-                value=value,
-                low=float(row["low"] or value),
-                high=float(row["high"] or value),
-                unit=row["unit"],
-                relation=row["relation"],
-                source=row["source"],
-                locator=row["locator"],
-                date=row["date"],
-                kind=row["kind"],
-                note=row["note"],
-            )
-        )
+        low, high = (row.value if math.isnan(x) else x for x in (row.low, row.high))
+        rows.append(replace(row, low=low, high=high))
     return tuple(rows)
 
 
