@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from weft_hw.config import ChipConfig
@@ -159,8 +160,9 @@ def _microprogram(r: Round) -> None:
     r.store(out, 1, rows_of(target) * r.config.flit_bytes, 1)
 
 
-def _word(op: Op, **fields: object) -> int:
-    return int(encode([Word(op=op, **fields)])[0])  # type: ignore[arg-type]
+def _word(op: Op, **fields: Any) -> int:
+    """One microinstruction, encoded."""
+    return int(encode([Word(op=op, **fields)])[0])
 
 
 def _to_tiles(r: Round) -> None:

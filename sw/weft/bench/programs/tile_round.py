@@ -97,7 +97,7 @@ class Round:
         return loaded
 
     def add(self, opcode: Opcode, **fields: object) -> None:
-        self.program.add(opcode, tile=self.half.tile, **fields)  # type: ignore[arg-type]
+        self.program.add(opcode, tile=self.half.tile, **fields)
 
     def store(self, row: int, rows: int, row_bytes: int, stride: int) -> None:
         """Results to memory; the half is free then."""
