@@ -39,7 +39,6 @@ def _one(x: np.ndarray) -> np.ndarray:
 #: Coefficients, function, range, weight of the error (relative if None), given coefficients, error
 #: that the source states.
 CASES: dict[str, tuple] = {
-    "2**r, coarse": (exponential.EXP2_NEAR_COARSE, np.exp2, (-0.5, 0.5), None, {}, 1.8e-3),
     "2**r, fast": (exponential.EXP2_NEAR_FAST, np.exp2, (-0.5, 0.5), None, {}, 7.5e-5),
     "2**r above, fast": (exponential.EXP2_ABOVE_FAST, np.exp2, (0, 1), None, {0: 1.0}, 8.6e-5),
     "2**r above": (exponential.EXP2_ABOVE, np.exp2, (0, 1), None, {0: 1.0}, 8.3e-8),

@@ -21,8 +21,6 @@ _LOG2_E = 1.4426950408889634
 #: ln 2 in two parts: the first has 16 bits, so that its product with n is exact.
 _LN2_HIGH, _LN2_LOW = 0.693145751953125, 1.42860677e-06
 
-#: 2**r on -1/2..1/2, relative error 1.8e-3.
-EXP2_NEAR_COARSE = (1.00044314, 0.703448004, 0.238428936)
 #: 2**r on -1/2..1/2, relative error 7.5e-5.
 EXP2_NEAR_FAST = (0.999928073, 0.693260985, 0.242611122, 0.0551716692)
 #: 2**r on 0..1, 8.6e-5.
@@ -41,12 +39,12 @@ def _split(asm: Assembler, y: Value, bias: int, *, floor: bool) -> tuple[Value, 
     return shifted - (_MAGIC + bias), asm.shift_left(shifted, 23)
 
 
-def exp2_below(asm: Assembler, y: Value, *, bias: int = 0, coarse: bool = False) -> Value:
+def exp2_below(asm: Assembler, y: Value, *, bias: int = 0) -> Value:
     """``2**(y + bias)``, fast, for ``-127.4 - bias <= y <= 127 - bias``: 11 instructions, relative
-    error 8e-5; 9 and 1.8e-3 if ``coarse``.
+    error 8e-5.
     """
     n, power = _split(asm, y, bias, floor=False)
-    return horner(y - n, EXP2_NEAR_COARSE if coarse else EXP2_NEAR_FAST) * power
+    return horner(y - n, EXP2_NEAR_FAST) * power
 
 
 def exp_below(
