@@ -70,7 +70,7 @@ class Answers:
         self.read_turn = kind == WRITE
         self._full = True
         if kind == WRITE:
-            self._writes.answer_taken()
+            self._writes.responses.answer_taken()
         self._send(kind, self._waiting[kind].popleft(), self.events.now + 1)
 
     def _send(self, kind: int, request: Request, ready: int) -> None:

@@ -6,12 +6,14 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from weft_hw.axi.bursts import PAGE_BYTES
 from weft_hw.isa import Status
 
 from ..port import WRITE
 from ..requests import Request
 from ..timing import TIMING
 from .answers import Answers
+from .responses import WriteResponses
 
 if TYPE_CHECKING:
     from .node import Endpoint
@@ -20,8 +22,6 @@ __all__ = ["WritePath"]
 
 #: endpoint/write.py: writes whose data is on its way to the memory; WRITES: those not confirmed.
 _MOVING, _UNCONFIRMED = 4, 32
-#: endpoint/write.py ``answers``: answers that may wait for the sender's register.
-_ANSWERS = 2
 #: Flits beyond the data buffer's memory: in its output register, in the realigner, in the memory's
 #: own buffer (``axi/queue.py``, ``endpoint/realign.py``, ``weft_sim.dram``).
 _BEYOND = 3
@@ -75,10 +75,7 @@ class WritePath:
         self._stuck_flit = self._stuck_from = 0
         self._watching = False
         self._last_gone = -2
-        #: writes whose response is due, the cycle of the last one taken, answers that wait
-        self._due: deque[Request] = deque()
-        self._last_confirmed = -1
-        self._answers_waiting = 0
+        self.responses = WriteResponses(endpoint.events, endpoint.port, self._confirmed)
 
     @property
     def quiet(self) -> bool:
@@ -206,6 +203,10 @@ class WritePath:
             assert data.beats is not None
             beats = data.request.beats
             before_last = data.beats + beats - 1
+            if data.request.bursts > 1:
+                address = data.request.address % PAGE_BYTES
+                to_page = PAGE_BYTES // self.port.width - address // self.port.width
+                self.port.watch(data.beats + to_page, self._first_burst_written)
             earliest = now + beats - 2
             if self._unconfirmed < _UNCONFIRMED and self._room_from <= earliest:
                 self._unconfirmed += 1
@@ -231,11 +232,21 @@ class WritePath:
         if cycle > now:
             self.events.at(cycle, self._let_last_go)
             return
-        self._front = None
+        self._asked = None
         self._unconfirmed += 1
         self._handed_over(data, now)
-        self.events.after(1, self.port.add, WRITE, 1, partial(self._written, data.request))
-        self.events.after(1, self._feed)
+        self.events.after(1, self._move_last, data)
+
+    def _move_last(self, data: _Data) -> None:
+        """The last word of a write may move, and then those behind it."""
+        self.port.add(WRITE, 1, partial(self._written, data.request))
+        self._front = None
+        self._feed()
+
+    def _first_burst_written(self) -> None:
+        """Of two bursts of a write the first: its response is taken without an answer."""
+        due = self.port.accept(self.events.now + self.port.latency)
+        self.events.at(due, self.responses.respond, None)
 
     def _written(self, request: Request) -> None:
         counts = self.endpoint.counts
@@ -243,34 +254,7 @@ class WritePath:
         counts["bytes_written"] += request.length
         due = self.port.accept(self.events.now + self.port.latency)
         counts["last_write_response_cycle"] = max(due, counts["last_write_response_cycle"])
-        self.events.at(due, self._respond, request)
-
-    def _respond(self, request: Request) -> None:
-        """The memory has a response."""
-        self._due.append(request)
-        if len(self._due) == 1:
-            self._take_response()
-
-    def _take_response(self) -> None:
-        """Takes the oldest response if there is a place for the answer."""
-        if not self._due or self._answers_waiting >= _ANSWERS:
-            return
-        now = self.events.now
-        if now <= self._last_confirmed:
-            self.events.at(self.port.accept(self._last_confirmed + 1), self._take_response)
-            return
-        self._last_confirmed = now
-        self._confirmed(self._due.popleft())
-        if self._due:
-            self._take_response()
-
-    def answer_taken(self) -> None:
-        """An answer goes into the sender's register in this cycle."""
-        self.events.after(1, self._answer_left)
-
-    def _answer_left(self) -> None:
-        self._answers_waiting -= 1
-        self._take_response()
+        self.events.at(due, self.responses.respond, request)
 
     def _confirmed(self, request: Request) -> None:
         if self._unconfirmed == _UNCONFIRMED:
@@ -280,5 +264,5 @@ class WritePath:
         self._confirm(request)
 
     def _confirm(self, request: Request) -> None:
-        self._answers_waiting += 1
+        self.responses.answers += 1
         self.events.after(TIMING.endpoint_write_answer, self.answers.offer, WRITE, request)
