@@ -23,8 +23,8 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-from weft import Device
 from weft.demo.digits import train_digits
+from weft.device import Device
 from weft.kernels.linear import Linear
 from weft.quantise import reference
 from weft.targets import resolve_config
