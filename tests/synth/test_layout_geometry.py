@@ -174,8 +174,8 @@ def test_supply_is_added_after_routing(tmp_path):
     assert "SPECIALNETS" not in text
     assert "vdd" not in text
     assert "PINS 4 ;" in text
-    assert "- n5\n  ( g2 D ) ( g1 Y ) ;" in text
-    assert "- y\n  ( PIN y ) ( g3 Y ) ;" in text
+    assert "- n5\n  ( g2 D )\n  ( g1 Y ) ;" in text
+    assert "- y\n  ( PIN y )\n  ( g3 Y ) ;" in text
     assert text.count("+ PLACED") == len(plan.components) + 4
     for routed in (
         text,
@@ -196,6 +196,16 @@ def test_supply_is_added_after_routing(tmp_path):
     assert (vdd.net, vdd.rails_um) == ("vdd", (bottom, top))
     assert gnd.x_um + gnd.width_um / 2 < left
     assert vdd.x_um - vdd.width_um / 2 > right
+
+
+def test_lines_the_router_can_read(tmp_path):
+    """It loses what straddles 2047 characters: four of 990 clock pins were left open."""
+    design, lef = tiny_design(tmp_path), tiny_lef(tmp_path)
+    plan = make_floorplan(design, lef, tiny_placement(), 0.6)
+    design.nets["clk"] = [(f"g{index}", "CK") for index in range(1000)]
+    text = def_text(design, lef, plan)
+    assert text.count(" CK )") == 1000
+    assert max(map(len, text.splitlines())) < 200
 
 
 def test_routes_by_hand(tmp_path):

@@ -94,9 +94,9 @@ def def_text(design: Design, lef: Lef, plan: Floorplan) -> str:
     nets = []
     for net, pins in design.nets.items():
         ends = [("PIN", net)] if net in design.ports else []
-        nets.append(
-            f"- {net}\n  " + " ".join(f"( {part} {pin} )" for part, pin in [*ends, *pins]) + " ;"
-        )
+        # one in a line: the router cuts what straddles 2047 characters, and loses that pin
+        terminals = "\n  ".join(f"( {part} {pin} )" for part, pin in [*ends, *pins])
+        nets.append(f"- {net}\n  {terminals} ;")
     lines += _section("NETS", nets)
     return "\n".join([*lines, "END DESIGN", ""])
 
