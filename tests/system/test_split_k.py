@@ -1,5 +1,6 @@
 """Small results of a long K: tiles share K, and partial sums go from tile to tile."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 from weft import Device
@@ -56,6 +57,20 @@ def test_bias(open_device):
     planned = _run(device, a, b, bias=bias)
     want = (matmul_int8(a, b).astype(np.int64) + bias).astype(np.int32)
     np.testing.assert_array_equal(planned.out, want)
+
+
+@pytest.mark.parametrize(("m", "k", "n"), [(24, 2048, 64), (8, 1100, 70)])
+def test_epilogue(open_device, m, k, n):
+    """The epilogue takes sums from the accumulators, or the operands of another piece."""
+    rng = np.random.default_rng([m, k, n])
+    device = open_device("quad", debug=True, dram=_DRAM)
+    a, b = random_operands(device.config, "int8", m, k, n, seed=k)
+    bias = rng.standard_normal(n).astype(np.float32)
+    residual = rng.standard_normal((m, n)).astype(ml_dtypes.bfloat16)
+    planned = _run(device, a, b, out_dtype="bfloat16", scale=2.0**-10, bias=bias, residual=residual)
+    want = matmul_int8(a, b).astype(np.float32) * np.float32(2.0**-10) + bias
+    want = (want + residual.astype(np.float32)).astype(ml_dtypes.bfloat16)
+    np.testing.assert_array_equal(planned.out.numpy().view(np.uint16), want.view(np.uint16))
 
 
 def test_one_after_the_other(open_device):

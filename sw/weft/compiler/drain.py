@@ -222,18 +222,23 @@ class Drain:
             clamp_max=task.clamp_max,
         )
 
+    def _sums(self, block: Block, piece: Piece, first: int) -> tuple[Format, int, int, int, int]:
+        """The stream of sums of a piece, whose block's begin with accumulator row ``first``; as the
+        other streams of ``_run``.
+        """
+        code = Format.FP32 if self.task.is_float else Format.INT32
+        return code, first + piece.group * block.m + piece.first, 1, block.m, 1
+
     def _run(self, needs: list[Step], block: Block, piece: Piece, rows: _Rows) -> Step:
         task, epilogue = self.task, self.task.epilogue
         assert epilogue is not None
         bias, scale, residual = self._offsets(block, piece, rows.operands)
-        sums = Format.FP32 if task.is_float else Format.INT32
-        first = rows.accumulators + piece.group * block.m + piece.first
         out, added = self.layout, self.residual
         out_stride = out.unit(self._rows_of(piece))
         added_stride = added.stride_of(block.column_panel[1])
         # format, first unit, strides from row to row and from vector to vector, accumulator
         known: dict[str, tuple[Format, int, int, int, int]] = {
-            "acc": (sums, first, 1, block.m, 1),
+            "acc": self._sums(block, piece, rows.accumulators),
             "out": (task.out_format, out.unit(rows.out), out_stride, out.units_per_vector, 0),
             "bias": (Format.FP32, bias, 0, self.wide_rows, 0),
             "scale": (Format.FP32, scale, 0, self.wide_rows, 0),

@@ -1,8 +1,9 @@
 """Partial sums: tiles that share a block of the result, each with its own operands along K.
 
 Every tile of a group computes its sums of a block and sends them, as they are in the accumulators,
-to one of the group; that one adds them up by a microprogram, in the order of K, and stores the
-result. A block is cut into pieces by rows; the tiles of the group take turns to add one up::
+to one of the group. That one adds them up by a microprogram, in the order of K, does to the sums
+what the task's epilogue says, if it has one, and stores the result. A block is cut into pieces by
+rows; the tiles of the group take turns to add one up::
 
     tile 0   MATMUL ... VECTOR (piece 0 to its slot)                 RUN -> STORE to memory
                         VECTOR (piece 1) -> STORE to tile 1  -.   .->
@@ -26,56 +27,24 @@ from weft_hw.config import ChipConfig
 from weft_hw.formats.table import Format
 from weft_hw.isa import Engine, Opcode, VectorOutput
 
-from .drain import stream
+from .along_k import adding_program
+from .drain import VectorOperands, stream
 from .fetch import Fetch
-from .layout import SCALED_OPERANDS, layout_of
+from .layout import layout_of
 from .program import Step
 from .regions import Region, Regions
 from .share import FREE_SEMAPHORES
+from .sums_drain import SumsDrain
 from .task import Blocking, GemmTask, Infeasible, Part, ceil_div, split
 from .walk import Block
 
-__all__ = ["ADD_UP", "PartialSums", "along_k", "may_split_k"]
+__all__ = ["PartialSums"]
 
-#: Number of the program that adds up partial sums: tasks whose K may be split have no other.
-ADD_UP = 0
-#: Cycles of that program for a vector, and for each further partial sum: a load of two scratchpad
-#: rows and an addition.
-_FIRST_CYCLES, _NEXT_CYCLES = 4, 3
+#: Cycles of the program that adds, for each partial sum of a vector: a load of two scratchpad rows
+#: and an addition.
+_ADD_CYCLES = 3
 #: Cycles that a packet takes to the next tiles, and rows that it carries.
 _HOP_CYCLES, _PACKET_ROWS = 16, 8
-
-
-def may_split_k(config: ChipConfig, task: GemmTask) -> bool:
-    """Whether partial sums of the task can be added up: on chips with a vector processor, 32-bit
-    results as they are or with an int32 bias.
-    """
-    plain = task.epilogue is None and task.wide_results and task.image is None
-    return config.tile.has_float and plain
-
-
-def along_k(config: ChipConfig, task: GemmTask, part: Part) -> GemmTask:
-    """The task with only the operands along K of ``part``, where they lie."""
-    if not part.group:
-        return task
-    of = layout_of(config, task.format).bytes_of
-    a_pitch = task.a_pitch or of(task.k)
-    b_pitch = task.b_pitch or of(task.k if task.b_transposed else task.n)
-    scales = part.k0 // SCALED_OPERANDS
-    return replace(
-        task,
-        k=part.k,
-        a_pitch=a_pitch,
-        b_pitch=b_pitch,
-        a_address=task.a_address + of(part.k0),
-        b_address=task.b_address + (of(part.k0) if task.b_transposed else part.k0 * b_pitch),
-        a_scales_address=_after(task.a_scales_address, scales * task.m),
-        b_scales_address=_after(task.b_scales_address, scales * task.n),
-    )
-
-
-def _after(address: int | None, bytes_: int) -> int | None:
-    return None if address is None else address + bytes_
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +91,12 @@ class PartialSums:
         self.depth, self.position = len(part.group), part.position
         self.last_vector: dict[int, Step] = {}
         self.pieces = self._pieces(blocks, blocking)
+        self.drain: SumsDrain | None = None
+        if task.epilogue is not None:
+            # results have the second half of the region
+            regions.out.rows //= 2
+            own = Region(regions.out.base + regions.out.rows, regions.out.rows)
+            self.drain = SumsDrain(config, task, part, own, add)
         self.fetch = Fetch(config, task, part, add)
         #: place in a region -> the step after which it is free
         self.freed: dict[int, Step] = {}
@@ -185,7 +160,7 @@ class PartialSums:
 
     def _bias(self, block: Block) -> tuple[int, int, Step] | None:
         """Place, scratchpad row and load of the bias, which the first tile of the group adds."""
-        if self.task.bias_address is None or self.position:
+        if self.task.bias_address is None or self.position or self.drain is not None:
             return None
         rows = ceil_div(4 * block.n, self.config.tile.row_bytes)
         place, row, before = self._place(self.regions.vector, rows)
@@ -252,12 +227,8 @@ class PartialSums:
 
     def _add_up(self, piece: _Piece, vector: Step) -> None:
         """Waits for all partial sums of a piece, adds them up and stores the result."""
-        block, layout = piece.block, self.layout
-        others = [
-            self._semaphore(piece, position)
-            for position in range(self.depth)
-            if position != piece.adder
-        ]
+        block, group = piece.block, range(self.depth)
+        others = [self._semaphore(piece, at) for at in group if at != piece.adder]
         count = len(piece.semaphores)
         turns = [sum(others[at : at + count]) for at in range(0, len(others), count)]
         rows = (self.depth - 1) * piece.size
@@ -271,7 +242,10 @@ class PartialSums:
         place, row, before = self._place(self.regions.out, piece.size)
         step = self._run(piece, row, [*needs, *before])
         step.wait, step.delay_cycles = turns[0], delay
-        groups, of = ceil_div(block.n, self.lanes), layout.bytes_of
+        if self.drain is not None:
+            self.freed[place] = self._finish(self.drain, piece, row, step)
+            return
+        groups, of = ceil_div(block.n, self.lanes), self.layout.bytes_of
         pitch = self.task.out_pitch or of(self.task.n)
         self.freed[place] = self.add(
             Opcode.STORE,
@@ -285,6 +259,24 @@ class PartialSums:
             endpoint=self.part.endpoint,
         )
 
+    def _finish(self, drain: SumsDrain, piece: _Piece, row: int, sums: Step) -> Step:
+        """The epilogue of sums from ``row`` on, and stores; the last step that reads the sums."""
+        block = piece.block
+        rows, columns = (block.m0 + piece.first, piece.rows), (block.n0, block.n)
+        own = Block(*rows, *columns, rows, columns)
+        needs, operands, place = [sums], 0, None
+        size = VectorOperands.of(self.config, self.task, own).rows
+        if size:
+            place, operands, before = self._place(self.regions.vector, size)
+            load = self.fetch.vectors(before, own, operands)
+            assert load is not None
+            needs.append(load)
+        drain.emit(0, own, row, operands, needs, 1)
+        last = drain.last_vector[0]
+        if place is not None:
+            self.freed[place] = last
+        return last
+
     def _run(self, piece: _Piece, row: int, needs: list[Step]) -> Step:
         """Every vector of the piece is a row of the program's matrix, every partial sum but the
         first a column block.
@@ -294,8 +286,8 @@ class PartialSums:
         return self.add(
             Opcode.RUN,
             needs,
-            cycles_per_row=_NEXT_CYCLES,
-            start=ADD_UP,
+            cycles_per_row=_ADD_CYCLES,
+            start=adding_program(self.task),
             m=piece.rows * ceil_div(piece.block.n, self.lanes),
             n=(self.depth - 1) * self.lanes,
             **stream(0, code, layout.unit(piece.start), vector, 0),

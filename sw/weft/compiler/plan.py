@@ -14,11 +14,11 @@ from weft_hw.config import ChipConfig
 from weft_hw.formats.table import Format
 from weft_sim.dram import Dram
 
+from .along_k import along_k, may_split_k
 from .cost import Timing, estimate, timed_together
 from .emit import tile_program
 from .grid import Grid, grids, parts_of
 from .order import interleave_by_time, interleave_prologues
-from .partial import along_k, may_split_k
 from .program import Step, encode, link
 from .search import choose_blocking, lookahead
 from .share import Share, may_share

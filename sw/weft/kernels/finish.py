@@ -17,6 +17,7 @@ from .formats import RESULTS, dtype_of, format_of
 from .operands import Operand, check_operand, check_shape, scale_vector, small_integer
 from .scalars import scalar_bits
 from .vector import epilogue
+from .vector.partial import add_partial
 
 if TYPE_CHECKING:
     from ..device import Device
@@ -103,7 +104,9 @@ def _by_program(
         out=out_format,
         saturate=name.startswith("float8"),
     )
-    if sum(len(program) for program in programs) > device.config.tile.microprogram_entries:
+    # a plan may add one that adds up partial sums
+    room = device.config.tile.microprogram_entries - len(add_partial(integer=False))
+    if sum(len(program) for program in programs) > room:
         programs = programs[:1]
     formats: dict[str, Format | None] = {"bias": Format.FP32, "scale": Format.FP32}
     formats["out"] = out_format
