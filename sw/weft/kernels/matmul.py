@@ -121,8 +121,9 @@ def matmul_async(
     ----------
     a : (M, K) array or buffer
         of int8 or ``ml_dtypes``' int4 (int32 sums), bfloat16, float8_e4m3fn or float8_e5m2 (fp32
-        sums, in the order of ``weft_sim.golden.matmul_float``); or an ``MxArray`` with axis 1. The
-        chip must have the format.
+        sums, in the order of ``weft_sim.golden.matmul_float`` or, where several tiles share K,
+        ``matmul_split``: ``plan_matmul(...).plan.k_lengths`` says which; results by program are
+        never split so); or an ``MxArray`` with axis 1. The chip must have the format.
     b : (K, N) array or buffer of the same dtype; or an ``MxArray`` with axis 0
         M, K and N from 1 to 65,535. Arrays are copied to the device, buffers are used where they
         are.
