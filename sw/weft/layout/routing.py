@@ -21,8 +21,8 @@ __all__ = ["Routed", "route"]
 #: below 0.2 µm², 450 violations in the processing element with stacks).
 _VIA_STACK = 1
 
-# The last argument of standard_route leaves out the clean-up, which routes every net once more: more
-# than half of the time, and in the router of nano it left a pin open that is joined without it.
+# The last argument of standard_route leaves out the clean-up, which routes every net once more:
+# more than half of the time, and in the router of nano it left a pin open that is joined without.
 
 _SCRIPT = """\
 verbose 0
