@@ -145,8 +145,8 @@ def _mean_of_rails(
     for kinds in joined.values():
         share = 1 / len(kinds)
         members = [arc for group in kinds.values() for arc in group]
-        energy = tuple(_add([arc.energy[edge] for arc in members], share) for edge in (0, 1))
-        result.append(EnergyArc(members[0].related, members[0].when, energy))  # type: ignore[arg-type]
+        rise, fall = (_add([arc.energy[edge] for arc in members], share) for edge in (0, 1))
+        result.append(EnergyArc(members[0].related, members[0].when, (rise, fall)))
     return result
 
 
@@ -180,7 +180,7 @@ def _pin(
             arc.first("cell_rise") or arc.first("cell_fall")
         ):
             continue
-        delay = tuple(
+        rise_delay, fall_delay = (
             _table(
                 arc.first(f"cell_{edge}") or arc.first(f"cell_{other}"),
                 templates,
@@ -189,7 +189,7 @@ def _pin(
             )
             for edge, other in (("rise", "fall"), ("fall", "rise"))
         )
-        slew = tuple(
+        rise_slew, fall_slew = (
             _table(
                 arc.first(f"{edge}_transition") or arc.first(f"{other}_transition"),
                 templates, units, units.time_ps,
@@ -197,11 +197,11 @@ def _pin(
             for edge, other in (("rise", "fall"), ("fall", "rise"))
         )  # fmt: skip
         for related in arc.attributes["related_pin"].split():
-            pin.timing.append(TimingArc(related, delay, slew))  # type: ignore[arg-type]
+            pin.timing.append(TimingArc(related, (rise_delay, fall_delay), (rise_slew, fall_slew)))
     arcs: list[tuple[str | None, EnergyArc]] = []
     for arc in group.all("internal_power"):
         both = arc.first("power")
-        energy = tuple(
+        rise, fall = (
             _table(arc.first(f"{edge}_power") or both, templates, units, units.energy_fj)
             for edge in ("rise", "fall")
         )
@@ -210,7 +210,7 @@ def _pin(
         relateds: list[str | None] = [*arc.attributes.get("related_pin", "").split()]
         rail = arc.attributes.get("related_pg_pin")
         for cause in relateds or [None]:
-            arcs.append((rail, EnergyArc(cause, condition, energy)))  # type: ignore[arg-type]
+            arcs.append((rail, EnergyArc(cause, condition, (rise, fall))))
     pin.energy = _mean_of_rails(arcs, rails)
     return pin
 

@@ -124,8 +124,8 @@ def _output_internal(
         if arc.related not in instance.nets:
             continue
         slew = delays.slew_ps[instance.nets[arc.related]]
-        pair = tuple(table.at(slew, delays.load_ff[net]) for table in arc.energy)
-        by_pin.setdefault(str(arc.related), []).append(pair)  # type: ignore[arg-type]
+        rise, fall = (table.at(slew, delays.load_ff[net]) for table in arc.energy)
+        by_pin.setdefault(str(arc.related), []).append((rise, fall))
     if not by_pin:
         return 0.0
     share = {name: weights.get(name, 0.0) for name in by_pin}

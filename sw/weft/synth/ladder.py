@@ -136,7 +136,8 @@ class Ladder:
         if quantity == "sram_energy":
             return _SRAM_ENERGY_BELOW_7
         published, here = self._table["published.n5.sram_um2_per_bit"], self.points["sram_area"]
-        return tuple(getattr(published, name) / here[7.0] for name in ("value", "low", "high"))  # type: ignore[return-value]
+        at_7 = here[7.0]
+        return published.value / at_7, published.low / at_7, published.high / at_7
 
     def _claim(self, quantity: str, nm: float) -> Factor:
         """Foundry claims from 7 nm, interpolated between the steps that have one."""
