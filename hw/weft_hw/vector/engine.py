@@ -14,12 +14,11 @@ that one's ``done`` was taken.
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
 from ..isa import CommandHeader, Opcode
-from ..memory.port import ReadPort, WritePort
 from ..streams.link import link
-from ..tile.engine import EnginePort
+from .ports import vector_ports
 from .processor.processor import Processor
 from .requantiser.requantiser import Requantiser
 
@@ -31,27 +30,15 @@ class VectorEngine(wiring.Component):
 
     Members
     -------
-    engine : In(EnginePort)
-    accumulator : Out(ReadPort)
-    read : Out(ReadPort), write : Out(WritePort)
-        Scratchpad.
-    busy : Out(1)
-        A command is inside.
+    engine, accumulator, read, write, busy
+        See ``ports``.
     drained : Out(1)
         Counter: an accumulator row was read.
     """
 
     def __init__(self, config):
         self.config = config
-        tile = config.tile
-        pad = {"rows": tile.scratchpad_rows, "row_bits": 8 * tile.row_bytes}
-        super().__init__({
-            "engine": In(EnginePort(address_bits=config.host.address_bits)),
-            "accumulator": Out(ReadPort(rows=tile.accumulator_rows, row_bits=32 * tile.array_cols)),
-            "read": Out(ReadPort(**pad)),
-            "write": Out(WritePort(**pad, parts=tile.write_parts)),
-            "busy": Out(1), "drained": Out(1),
-        })
+        super().__init__({**vector_ports(config), "drained": Out(1)})
 
     def elaborate(self, platform):
         m = Module()

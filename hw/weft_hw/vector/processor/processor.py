@@ -51,15 +51,14 @@ A command refused by the checks is done in t + 2.
 
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, wiring
-from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ...isa import Opcode, ProgramCommand, RunCommand, Status
-from ...memory.port import ReadPort, WritePort
 from ...streams.link import link
-from ...tile.engine import Done, EnginePort
+from ...tile.engine import Done
 from ...verilog import UNINITIALISED
 from ..microcode import INSTRUCTION_BITS
+from ..ports import vector_ports
 from .issuer import Issuer
 from .lanes import Lanes
 from .loader import Loader
@@ -89,25 +88,13 @@ class Processor(wiring.Component):
 
     Members
     -------
-    engine : In(EnginePort)
-        RUN and PROGRAM only: any other opcode is taken for RUN.
-    accumulator : Out(ReadPort)
-    read : Out(ReadPort), write : Out(WritePort)
-        Scratchpad.
-    busy : Out(1)
-        A command is inside.
+    engine, accumulator, read, write, busy
+        See ``ports``. RUN and PROGRAM only: any other opcode is taken for RUN.
     """
 
     def __init__(self, config):
         self.config = config
-        tile = config.tile
-        pad = {"rows": tile.scratchpad_rows, "row_bits": 8 * tile.row_bytes}
-        super().__init__({
-            "engine": In(EnginePort(address_bits=config.host.address_bits)),
-            "accumulator": Out(ReadPort(rows=tile.accumulator_rows, row_bits=32 * tile.array_cols)),
-            "read": Out(ReadPort(**pad)), "write": Out(WritePort(**pad, parts=tile.write_parts)),
-            "busy": Out(1),
-        })
+        super().__init__(vector_ports(config))
 
     def elaborate(self, platform):
         m = Module()
