@@ -21,8 +21,9 @@ from weft_sim.dram import Dram
 _DEFINITIONS = (
     "Cycles: from the first matmul command's start to the last one's end, or of kernels without "
     "products the same of the vector engine. Ceiling: the array's cycles or those of all bytes at "
-    "the memory's rate, whichever is more. Vector: cycles of the kernel's vector commands, and how "
-    "much of them runs beside the array, which may work for another kernel."
+    "the memory's rate, whichever is more; a share above 100% had operands loaded during the phase "
+    "before. Vector: cycles of the kernel's vector commands, and how much of them runs beside the "
+    "array, which may work for another kernel."
 )
 _SENTENCES = [
     "The cat sits on the warm windowsill.",
@@ -93,7 +94,7 @@ def _report(
         section("All layers", timeline_svg(device.config, spans)),
     )
     title = f"MiniLM-L6 in bf16 on {device.config.name} ({target})"
-    page_text = page(title, f"{sentence} {summary}.", *parts)
+    page_text = page(title, f"\u201c{sentence}\u201d: {summary}.", *parts)
     timeline.write_text(page_text, encoding="utf-8")
 
 
