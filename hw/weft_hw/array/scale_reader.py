@@ -19,7 +19,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..formats.table import Format, units_per_row
-from ..memory.port import READ_LATENCY, ReadPort
+from ..memory.port import READ_LATENCY, ReadPort, as_asked
 
 __all__ = ["SCALE_GROUP", "ScaleParams", "ScaleReader", "scale_groups", "scale_ports"]
 
@@ -171,11 +171,7 @@ class ScaleReader(wiring.Component):
         m.d.sync += arriving.eq(Cat(asked, arriving))
         scales = self.read.response.payload
         if self.unit_shift:
-            part = row[:self.unit_shift]
-            for step in range(READ_LATENCY):
-                later = Signal.like(part, name=f"arriving_part_{step}")
-                m.d.sync += later.eq(part)
-                part = later
+            part = as_asked(m, "part", row[:self.unit_shift])
             scales = scales.word_select(part, self.scale_bits)
         taken = self.scales.valid & self.scales.ready
         m.d.comb += [

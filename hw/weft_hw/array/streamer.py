@@ -14,7 +14,7 @@ from amaranth.utils import ceil_log2
 
 from ..formats.table import Format
 from ..memory.accumulator import Accumulator
-from ..memory.port import READ_LATENCY, ReadPort
+from ..memory.port import READ_LATENCY, ReadPort, as_asked
 from .decode import OperandDecoder, is_float, part_bits, unit_shift
 from .operand import decodes, operand_bits
 from .scale_reader import SCALE_GROUP, scale_groups, scale_ports
@@ -186,26 +186,26 @@ class ActivationStreamer(wiring.Component):
         m.d.sync += [arriving.eq(Cat(go, arriving)), swap.eq(Cat(go & block_start, swap))]
         m.d.comb += [
             decoder.row.eq(self.read.response.payload),
-            decoder.lanes.eq(self._arriving(m, "lanes", lanes)),
+            decoder.lanes.eq(as_asked(m, "lanes", lanes)),
             self.token.eq(arriving[-1]),
             # one cycle before the block's first row reaches the array
             self.swap.eq(swap[-1]), self.swapping.eq(swap.any()),
         ]
         if decodes(tile):
-            arriving_format = self._arriving(m, "format", format)
+            arriving_format = as_asked(m, "format", format)
             operands = Signal.like(self.activations, reset_less=True)
             m.d.sync += operands.eq(decoder.operands)
             m.d.comb += [
                 decoder.format.eq(arriving_format),
-                decoder.part.eq(self._arriving(m, "part", row[:max(1, self.part_bits)])),
+                decoder.part.eq(as_asked(m, "part", row[:max(1, self.part_bits)])),
                 self.activations.eq(operands),
             ]
             if scales:
                 chosen = Cat(port.payload.word_select(at, 8) for port in scales)
-                arriving_scales = self._arriving(m, "scales", chosen)
+                arriving_scales = as_asked(m, "scales", chosen)
                 m.d.sync += at.eq(Mux(go, Mux(block_done, 0, at + 1), at))
                 m.d.comb += [
-                    decoder.scaled.eq(self._arriving(m, "scaled", scaled)),
+                    decoder.scaled.eq(as_asked(m, "scaled", scaled)),
                     decoder.scales.eq(Cat(
                         arriving_scales.word_select(lane // SCALE_GROUP, 8)
                         for lane in range(rows))),
@@ -225,12 +225,3 @@ class ActivationStreamer(wiring.Component):
             if scales:
                 m.d.sync += at.eq(0)
         return m
-
-    @staticmethod
-    def _arriving(m, name, value):
-        """``value`` as it was when the row now arriving was asked for."""
-        for step in range(READ_LATENCY):
-            later = Signal.like(value, name=f"arriving_{name}_{step}")
-            m.d.sync += later.eq(value)
-            value = later
-        return value

@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..formats.table import Format
-from ..memory.port import READ_LATENCY, ReadPort
+from ..memory.port import READ_LATENCY, ReadPort, as_asked
 from .decode import OperandDecoder, part_bits, unit_shift
 from .operand import decodes, operand_bits
 from .scale_reader import SCALE_GROUP, scale_groups, scale_ports
@@ -176,22 +176,22 @@ class WeightLoader(wiring.Component):
         m.d.sync += arriving.eq(Cat(issue, arriving))
         m.d.comb += [
             decoder.row.eq(self.read.response.payload),
-            decoder.lanes.eq(self._arriving(m, "lanes", Mux(padding, 0, lanes))),
+            decoder.lanes.eq(as_asked(m, "lanes", Mux(padding, 0, lanes))),
             buffer.w_en.eq(arriving[-1]),
         ]
         if decodes(tile):
             operands = Signal.like(self.weights, reset_less=True)
             m.d.sync += operands.eq(decoder.operands)
             m.d.comb += [
-                decoder.format.eq(self._arriving(m, "format", format)),
-                decoder.part.eq(self._arriving(m, "part", row[:max(1, self.part_bits)])),
+                decoder.format.eq(as_asked(m, "format", format)),
+                decoder.part.eq(as_asked(m, "part", row[:max(1, self.part_bits)])),
                 buffer.w_data.eq(operands),
             ]
             if "mxfp8" in tile.formats:
                 chosen = Array(port.payload for port in scales)[in_block // SCALE_GROUP]
                 m.d.comb += [
-                    decoder.scaled.eq(self._arriving(m, "scaled", scaled)),
-                    decoder.scales.eq(self._arriving(m, "scales", chosen)),
+                    decoder.scaled.eq(as_asked(m, "scaled", scaled)),
+                    decoder.scales.eq(as_asked(m, "scales", chosen)),
                     # the last of a group that is asked for is its first row
                     *(port.ready.eq(issue & scaled & ~padding & (in_block == SCALE_GROUP * group))
                       for group, port in enumerate(scales)),
@@ -234,12 +234,3 @@ class WeightLoader(wiring.Component):
             m.d.sync += [active.eq(0), arriving.eq(0), loaded.eq(0), full.eq(0),
                          one_short.eq(0), in_block.eq(rows - 1), room.eq(buffer_rows)]
         return m
-
-    @staticmethod
-    def _arriving(m, name, value):
-        """``value`` as it was when the row now arriving was asked for."""
-        for step in range(READ_LATENCY):
-            later = Signal.like(value, name=f"arriving_{name}_{step}")
-            m.d.sync += later.eq(value)
-            value = later
-        return value

@@ -5,12 +5,12 @@ A read is granted when ``request`` is accepted; its data appears on ``response``
 granted in a later cycle.
 """
 
-from amaranth.hdl import unsigned
+from amaranth.hdl import Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-__all__ = ["READ_LATENCY", "ReadPort", "WriteBeat", "WritePort"]
+__all__ = ["READ_LATENCY", "ReadPort", "WriteBeat", "WritePort", "as_asked"]
 
 #: Cycles from an accepted read request to its data: memory, then an output register.
 READ_LATENCY = 2
@@ -42,3 +42,14 @@ class WritePort(wiring.Signature):
         super().__init__({
             "request": Out(stream.Signature(WriteBeat(rows=rows, row_bits=row_bits, parts=parts))),
         })
+
+
+def as_asked(m, name, value):
+    """``value`` as it was when the row that now arrives was asked for, from ``READ_LATENCY``
+    registers called ``arriving_<name>_<n>``.
+    """
+    for step in range(READ_LATENCY):
+        later = Signal.like(value, name=f"arriving_{name}_{step}")
+        m.d.sync += later.eq(value)
+        value = later
+    return value
