@@ -5,6 +5,8 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from weft.cli import main
@@ -14,6 +16,7 @@ from weft.layout.lef import read_lef
 from weft.layout.text import as_dict, layout_text
 from weft.layout.tools import PACKAGES, layout_tools, osu018
 from weft.synth.errors import ToolError
+from weft.synth.estimates import CORNERS
 from weft.synth.tools import OSU018
 from weft_hw.presets import preset
 
@@ -55,6 +58,36 @@ def test_processing_element(layout):
         assert layout.periods_ps[0] < layout.periods_ps[1] < 1.3 * layout.periods_ps[0]
     else:
         assert "apt-get install opensta" in layout.problems[0]
+
+
+def _within(name, value):
+    low, high = (getattr(CORNERS[corner], name) for corner in ("low", "high"))
+    assert low <= value <= high, f"{name} {value} is outside {low} to {high}"
+
+
+@pytest.mark.slow
+def test_the_estimates_hold_this_layout(layout):
+    """Bands of the estimates that what was measured lies outside of."""
+    if layout is None:
+        return
+    _within("capacitance_ff_per_um", layout.wires.ff_per_um)
+    _within("pitches_per_sink", layout.wires.pitches_per_sink)
+    _within("clock_pitches_per_sink", layout.wires.clock_pitches_per_sink)
+
+
+def test_the_estimates_hold_every_layout_on_record():
+    """The router's figures, which take minutes to measure, are those of the table of results."""
+    text = Path(str(files("weft.layout") / "README.md")).read_text()
+    for name, words in (
+        ("capacitance_ff_per_um", "capacitance per length"),
+        ("pitches_per_sink", "length for each driven pin"),
+        ("clock_pitches_per_sink", "length for each clock pin"),
+    ):
+        (row,) = re.findall(rf"^\| {words} \|(.*)$", text, re.MULTILINE)
+        figures = [float(cell.split()[0]) for cell in row.strip("| ").split("|")]
+        assert len(figures) == 2
+        for figure in figures:
+            _within(name, figure)
 
 
 @pytest.mark.slow

@@ -106,6 +106,8 @@ def test_wires_by_hand(tmp_path):
     assert report.length_by_layer_um == {"metal1": 0, "metal2": 20, "metal3": 25}
     assert report.clock is not None
     assert report.clock.length_um == 5
+    # 5 µm to the one clock pin
+    assert report.clock_pitches_per_sink == pytest.approx(0.5)
     shares = report.percentiles()
     assert list(shares) == ["p5", "p25", "p50", "p75", "p95"]
     assert shares["p50"] == pytest.approx(0.5 / each)

@@ -58,6 +58,7 @@ def as_dict(layout: Layout) -> dict[str, Any]:
             "ff_per_um": wires.ff_per_um,
             "pitches_per_sink": wires.pitches_per_sink,
             "clock_extracted_over_estimate": wires.clock.ratio if wires.clock else None,
+            "clock_pitches_per_sink": wires.clock_pitches_per_sink,
         }
     if layout.periods_ps:
         result["period_ps_without_wires"], result["period_ps_with_wires"] = layout.periods_ps
@@ -113,7 +114,9 @@ def layout_text(layout: Layout) -> str:
         if wires.clock:
             lines.append(
                 f"               clock's net: {wires.clock.ratio:.2f}, "
-                f"{wires.clock.length_um / 1e3:.2f} mm to {wires.clock.sinks} pins"
+                f"{wires.clock.length_um / 1e3:.2f} mm to {wires.clock.sinks} pins, "
+                f"{wires.clock_pitches_per_sink:.2f} cell pitches each (estimate "
+                f"{value.clock_pitches_per_sink})"
             )
     if layout.periods_ps:
         before, after = layout.periods_ps

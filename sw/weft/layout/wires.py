@@ -76,6 +76,13 @@ class WireReport:
         """Length per driven pin in cell pitches; the estimate has ``pitches_per_sink``."""
         return self.length_um / sum(n.sinks for n in self.nets) / self.cell_pitch_um
 
+    @property
+    def clock_pitches_per_sink(self) -> float | None:
+        """The same of the clock's net; the estimate has ``clock_pitches_per_sink``. None without
+        clock."""
+        clock = self.clock
+        return clock.length_um / clock.sinks / self.cell_pitch_um if clock else None
+
     def percentiles(self) -> dict[str, float]:
         """Of the nets' ratios."""
         cuts = statistics.quantiles([net.ratio for net in self.nets], n=100, method="inclusive")

@@ -20,7 +20,7 @@ import numpy as np
 
 from .cells import EnergyArc
 from .delays import Delays
-from .estimates import CORNERS, Corner, wire_ff_per_sink
+from .estimates import CORNERS, Corner, clock_wire_ff_per_sink, wire_ff_per_sink
 from .expression import evaluate
 from .netlist import Instance, Netlist
 from .waveforms import Waves
@@ -85,7 +85,7 @@ def block_energy(
         per_sink = wire_ff_per_sink(netlist, corner)
         toggles = sum(sum(edges[net]) * len(netlist.sinks.get(net, ())) for net in driven)
         wires[name] = half * per_sink * toggles / cycles
-        tree[name] = _clock_tree(netlist, corner, per_sink, voltage_v)
+        tree[name] = _clock_tree(netlist, corner, voltage_v)
     leakage = sum(instance.cell.leakage_nw for instance in netlist.instances) * period_ps * 1e-6
     return EnergyReport(
         cycles=cycles,
@@ -100,13 +100,13 @@ def block_energy(
     )
 
 
-def _clock_tree(netlist: Netlist, corner: Corner, per_sink_ff: float, voltage_v: float) -> float:
+def _clock_tree(netlist: Netlist, corner: Corner, voltage_v: float) -> float:
     """Energy per cycle of the clock's wires and buffers, fJ; the leaves' own pins are counted
     elsewhere."""
     pins = sum(
         pin.capacitance_ff for flop in netlist.flops for pin in flop.cell.inputs if pin.is_clock
     )
-    wires = per_sink_ff * len(netlist.flops)
+    wires = clock_wire_ff_per_sink(netlist, corner) * len(netlist.flops)
     return (wires + corner.tree_buffers * (pins + wires)) * voltage_v**2
 
 

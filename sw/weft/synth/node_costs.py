@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .estimates import CORNERS
 from .ladder import ANCHORS, Ladder
 from .unit_costs import UnitCost
 
@@ -98,8 +99,12 @@ class NodeCosts:
         return Cost(row.value * factor.value, row.low * factor.low, row.high * factor.high)
 
     def wire_fj_per_bit_mm(self) -> Cost:
-        """A random bit over a millimetre: C V² / 4 of 0.2 pF/mm (0.15 to 0.3) and repeaters of
-        equal capacitance (low: none). Energy per length falls only with the supply."""
+        """A random bit over a millimetre: C V² / 4 of the wire (``estimates``; 1 fF/um is 1 pF/mm)
+        and repeaters of equal capacitance (low: none). Energy per length falls only with the
+        supply."""
         volt = 1.1 if self.nm >= 40 else 0.9 if self.nm > 20 else 0.8 if self.nm > 10 else 0.7
         quarter = volt**2 / 4 * 1e3
-        return Cost(0.2 * 2 * quarter, 0.15 * quarter, 0.3 * 2 * quarter)
+        value, low, high = (
+            CORNERS[name].capacitance_ff_per_um * quarter for name in ("value", "low", "high")
+        )
+        return Cost(2 * value, low, 2 * high)
