@@ -1,5 +1,6 @@
 """What the driver needs of a device: registers, memory, time. Cycle model and RTL both give it."""
 
+import operator
 from typing import Protocol
 
 import numpy as np
@@ -7,7 +8,18 @@ from weft_hw.config import ChipConfig
 
 from .dram import Dram
 
-__all__ = ["TRACE_DTYPE", "Target", "device_bytes"]
+__all__ = [
+    "LAST_OFFSET",
+    "TRACE_DTYPE",
+    "Target",
+    "check_cycles",
+    "check_offset",
+    "check_word",
+    "device_bytes",
+]
+
+#: Of the last register that an AXI4-Lite port with 32 address bits can have.
+LAST_OFFSET = 2**32 - 4
 
 #: One engine event: ``kind`` 0 the engine took the command, 1 it is done. Arrays of these are
 #: sorted by cycle.
@@ -53,6 +65,48 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Frees the device."""
+
+
+def check_offset(offset: int, last: int = LAST_OFFSET) -> int:
+    """A register's byte offset, as ``int``.
+
+    Raises
+    ------
+    ValueError
+        if it is no multiple of 4, or beyond ``last``.
+    """
+    offset = operator.index(offset)
+    if not 0 <= offset <= last or offset % 4:
+        raise ValueError(f"offset must be a multiple of 4 from 0 to {last:#x}, not {offset}")
+    return offset
+
+
+def check_word(value: int) -> int:
+    """A register's value, as ``int``.
+
+    Raises
+    ------
+    ValueError
+        if it has not 32 bits.
+    """
+    value = operator.index(value)
+    if not 0 <= value < 2**32:
+        raise ValueError(f"value must be between 0 and 2**32 - 1, not {value}")
+    return value
+
+
+def check_cycles(max_cycles: int) -> int:
+    """How long to run, as ``int``.
+
+    Raises
+    ------
+    ValueError
+        if it is negative.
+    """
+    cycles = operator.index(max_cycles)
+    if cycles < 0:
+        raise ValueError(f"max_cycles must be at least 0, not {cycles}")
+    return cycles
 
 
 def device_bytes(dram: Dram, memory: np.ndarray | None) -> np.ndarray:

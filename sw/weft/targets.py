@@ -12,8 +12,7 @@ from weft_sim.dram import Dram
 from weft_sim.target import Target
 
 if TYPE_CHECKING:
-    from .serial import SerialTarget
-    from .uio import UioTarget
+    from .hardware_target import HardwareTarget
 
 __all__ = ["TARGETS", "check_target", "open_target", "resolve_config"]
 
@@ -74,7 +73,7 @@ def check_target(name: str, config: ChipConfig) -> None:
         )
 
 
-def _open_board(name: str, config: ChipConfig | None) -> SerialTarget | UioTarget:
+def _open_board(name: str, config: ChipConfig | None) -> HardwareTarget:
     if name.startswith("uio:"):
         from .uio import open_uio
 

@@ -8,7 +8,7 @@ import numpy as np
 from weft_hw.config import ChipConfig
 
 from ..dram import Dram
-from ..target import TRACE_DTYPE, device_bytes
+from ..target import TRACE_DTYPE, check_cycles, check_word, device_bytes
 from .control import CommandQueue, RegisterFile
 from .endpoint import Endpoint
 from .events import Events
@@ -102,9 +102,7 @@ class ModelTarget:
 
     def write_register(self, offset: int, value: int) -> None:
         """A 32-bit register write; one to a read-only register does nothing."""
-        value = operator.index(value)
-        if not 0 <= value < 2**32:
-            raise ValueError(f"value must be between 0 and 2**32 - 1, not {value}")
+        value = check_word(value)
         start = self.cycle
         self.events.run(start + TIMING.register_write_apply)
         self.registers.write(operator.index(offset), value)
@@ -114,9 +112,7 @@ class ModelTarget:
         """Runs until the interrupt line is high or ``max_cycles`` have passed; says whether it
         is.
         """
-        cycles = operator.index(max_cycles)
-        if cycles < 0:
-            raise ValueError(f"max_cycles must be at least 0, not {cycles}")
+        cycles = check_cycles(max_cycles)
         if not self.registers.interrupt:
             self.events.run(self.cycle + cycles, until_halt=True)
         return self.registers.interrupt

@@ -7,7 +7,6 @@ outputs and takes the handshakes, then gives the clock edge. Cycle 0 is the firs
 of the cycle in which it was sampled. The interrupt line is looked at between cycles.
 """
 
-import operator
 import os
 import threading
 import weakref
@@ -18,7 +17,7 @@ from weft_hw.config import ChipConfig
 from weft_hw.verilog import Verilog
 
 from ..dram import Dram
-from ..target import device_bytes
+from ..target import check_cycles, check_offset, check_word, device_bytes
 from .build import build
 from .cache import build_root
 from .design import chip_design
@@ -95,19 +94,15 @@ class RtlTarget:
 
     def read_register(self, offset: int) -> int:
         with self._lock:
-            return self._open().read_register(_offset(offset))
+            return self._open().read_register(check_offset(offset))
 
     def write_register(self, offset: int, value: int) -> None:
-        value = operator.index(value)
-        if not 0 <= value < 2**32:
-            raise ValueError(f"value must be between 0 and 2**32 - 1, not {value}")
+        value = check_word(value)
         with self._lock:
-            self._open().write_register(_offset(offset), value)
+            self._open().write_register(check_offset(offset), value)
 
     def run(self, max_cycles: int) -> bool:
-        left = operator.index(max_cycles)
-        if left < 0:
-            raise ValueError(f"max_cycles must be at least 0, not {left}")
+        left = check_cycles(max_cycles)
         with self._lock:
             chip = self._open()
             while True:
@@ -147,10 +142,3 @@ class RtlTarget:
         if self._chip is None:
             raise RtlError("the target is closed; make another one")
         return self._chip
-
-
-def _offset(offset: int) -> int:
-    offset = operator.index(offset)
-    if not 0 <= offset < 2**32 or offset % 4:
-        raise ValueError(f"offset must be a multiple of 4 between 0 and 2**32 - 4, not {offset}")
-    return offset

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 
-import numpy as np
 from weft_hw.boards.axi_ram import FIRST_BEAT_CYCLES
 from weft_hw.config import ChipConfig
-from weft_hw.control.registers import WINDOW_PAGE_BYTES, WINDOW_WRITE, register_map
+from weft_hw.control.registers import WINDOW_PAGE_BYTES, WINDOW_WRITE
 from weft_hw.presets import preset
 from weft_sim.dram import Dram
 
+from ..hardware_target import HardwareTarget
 from ..registers import discover
 from ..ring import RECORD_BYTES
 from .link import Link
@@ -24,18 +23,15 @@ DEFAULT_BAUD = 1_000_000
 #: The longest wait in one request: far below a try's time, so that silence means a fault.
 _WAIT_S = 0.05
 _IDLE = 8
-_NOTHING_RECORDED = (
-    "a board records no {what}; run the program with target 'model' or 'rtl', which do"
-)
 
 
-class SerialTarget:
+class SerialTarget(HardwareTarget):
     """A board with ``weft_hw.boards.prototype`` on it; ``weft_sim.target.Target`` says what each
     method means.
 
     Opening resets the board's chip and clears its memory. ``memory`` is a ``SyncedMemory``: views
     of it are brought up to date when they are taken, and what is written to them goes out before
-    the next register write. Engine events and port statistics are not recorded.
+    the next register write.
 
     Parameters
     ----------
@@ -56,6 +52,8 @@ class SerialTarget:
         here and later, if the board does not answer as it should.
     """
 
+    _KIND = "a board"
+
     def __init__(
         self,
         path: str,
@@ -67,12 +65,11 @@ class SerialTarget:
         self._link = Link(Port(path, baud), timeout_s)
         try:
             # identity and capabilities are in the same place in every configuration
-            self.config = preset("nano") if config is None else config
+            self._use(preset("nano") if config is None else config)
             self._link.reset()
             self._running = False
             if config is None:
-                self.config = discover(self)
-            self._offsets = {row.name: row.offset for row in register_map(self.config)}
+                self._use(discover(self))
             self._written: dict[int, int] = {}
             size_bytes = self._link.info.memory_bytes
             self.dram = Dram(size_bytes=size_bytes, latency_cycles=FIRST_BEAT_CYCLES)
@@ -86,19 +83,10 @@ class SerialTarget:
         """The line, for its ``info`` and ``retries``."""
         return self._link
 
-    @property
-    def cycle(self) -> int:
-        low = self.read_register(self._offsets["CYCLE_LO"])
-        return self.read_register(self._offsets["CYCLE_HI"]) << 32 | low
+    def _read(self, offset: int) -> int:
+        return self._link.read_register(offset)
 
-    def read_register(self, offset: int) -> int:
-        return self._link.read_register(_offset(offset))
-
-    def write_register(self, offset: int, value: int) -> None:
-        value = operator.index(value)
-        if not 0 <= value < 2**32:
-            raise ValueError(f"value must be between 0 and 2**32 - 1, not {value}")
-        offset = _offset(offset)
+    def _write(self, offset: int, value: int) -> None:
         self.memory.flush()
         self._written[offset] = value
         if offset == self._offsets["TAIL"]:
@@ -107,29 +95,14 @@ class SerialTarget:
             self.memory.expect_writes(self._writable())
         self._link.write_register(offset, value)
 
-    def run(self, max_cycles: int) -> bool:
-        left = operator.index(max_cycles)
-        if left < 0:
-            raise ValueError(f"max_cycles must be at least 0, not {left}")
+    def _run(self, max_cycles: int) -> bool:
+        left = max_cycles
         slice_cycles = max(1, int(_WAIT_S * self._link.info.clock_hz))
         while True:
             interrupted = self._link.wait(min(left, slice_cycles))
             left -= slice_cycles
             if interrupted or left <= 0:
                 return interrupted
-
-    def set_tracing(self, enabled: bool) -> None:
-        """Raises ``RuntimeError`` if ``enabled``: a board records no engine events."""
-        if enabled:
-            raise RuntimeError(_NOTHING_RECORDED.format(what="engine events"))
-
-    def trace(self) -> np.ndarray:
-        """Raises ``RuntimeError``: a board records no engine events."""
-        raise RuntimeError(_NOTHING_RECORDED.format(what="engine events"))
-
-    def statistics(self) -> dict[str, int]:
-        """Raises ``RuntimeError``: a board records none."""
-        raise RuntimeError(_NOTHING_RECORDED.format(what="port statistics"))
 
     def reset(self) -> None:
         self.memory.flush()
@@ -162,10 +135,3 @@ class SerialTarget:
         base = written("COMPLETION_BASE_HI") << 32 | written("COMPLETION_BASE_LO")
         beyond = base + (RECORD_BYTES << written("COMPLETION_LOG2"))
         yield min(base, size), min(beyond, size)
-
-
-def _offset(offset: int) -> int:
-    offset = operator.index(offset)
-    if not 0 <= offset < 2**32 or offset % 4:
-        raise ValueError(f"offset must be a multiple of 4 between 0 and 2**32 - 4, not {offset}")
-    return offset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import time
 
 import numpy as np
@@ -12,6 +11,7 @@ from weft_hw.control.registers import QueueState, register_map
 from weft_hw.presets import preset
 from weft_sim.dram import Dram
 
+from ..hardware_target import HardwareTarget
 from ..registers import discover
 from .errors import UioError
 from .memory import SharedMemory
@@ -24,17 +24,14 @@ _WAIT_S = 0.01
 _RESET_S = 5.0
 #: STATUS: QueueState, and whether the queue is idle.
 _STATE, _IDLE = 7, 8
-_NOTHING_RECORDED = (
-    "a memory-mapped chip records no {what}; run the program with target 'model' or 'rtl', which do"
-)
 
 
-class UioTarget:
+class UioTarget(HardwareTarget):
     """A chip with ``weft_hw.boards.zynq`` around it; ``weft_sim.target.Target`` says what each
     method means.
 
     Opening tells the chip where memory lies and resets its queue; memory keeps its bytes.
-    ``memory`` is the mapped window itself. Engine events and port statistics are not recorded.
+    ``memory`` is the mapped window itself.
 
     Parameters
     ----------
@@ -52,6 +49,9 @@ class UioTarget:
         here and later, if it does not answer as it should.
     """
 
+    _KIND = "a memory-mapped chip"
+    _LAST_OFFSET = BASE_HI
+
     def __init__(
         self,
         registers: RegisterWindow,
@@ -63,13 +63,11 @@ class UioTarget:
         self.memory: np.ndarray = memory.bytes
         self.dram = Dram(size_bytes=len(self.memory))
         # identity and capabilities are in the same place in every configuration
-        self.config = preset("nano") if config is None else config
-        self._offsets = {row.name: row.offset for row in register_map(self.config)}
+        self._use(preset("nano") if config is None else config)
         try:
             found = discover(self)
             if config is None:
-                self.config = found
-                self._offsets = {row.name: row.offset for row in register_map(found)}
+                self._use(found)
             self._find_memory(memory)
             self.reset()
         except BaseException:
@@ -93,27 +91,16 @@ class UioTarget:
                     "weft verilog --wrapper zynq"
                 )
 
-    @property
-    def cycle(self) -> int:
-        low = self.read_register(self._offsets["CYCLE_LO"])
-        return self.read_register(self._offsets["CYCLE_HI"]) << 32 | low
+    def _read(self, offset: int) -> int:
+        return self._registers.read(offset)
 
-    def read_register(self, offset: int) -> int:
-        return self._registers.read(_offset(offset))
+    def _write(self, offset: int, value: int) -> None:
+        self._registers.write(offset, value)
 
-    def write_register(self, offset: int, value: int) -> None:
-        value = operator.index(value)
-        if not 0 <= value < 2**32:
-            raise ValueError(f"value must be between 0 and 2**32 - 1, not {value}")
-        self._registers.write(_offset(offset), value)
-
-    def run(self, max_cycles: int) -> bool:
-        left = operator.index(max_cycles)
-        if left < 0:
-            raise ValueError(f"max_cycles must be at least 0, not {left}")
+    def _run(self, max_cycles: int) -> bool:
         start = self.cycle
         while not self._interrupted():
-            if self.cycle - start >= left:
+            if self.cycle - start >= max_cycles:
                 return False
             self._registers.wait(_WAIT_S)
         return True
@@ -122,19 +109,6 @@ class UioTarget:
         """Whether the interrupt line is high."""
         pending = self.read_register(self._offsets["INTERRUPT_STATUS"])
         return bool(pending & self.read_register(self._offsets["INTERRUPT_ENABLE"]))
-
-    def set_tracing(self, enabled: bool) -> None:
-        """Raises ``RuntimeError`` if ``enabled``: the chip records no engine events."""
-        if enabled:
-            raise RuntimeError(_NOTHING_RECORDED.format(what="engine events"))
-
-    def trace(self) -> np.ndarray:
-        """Raises ``RuntimeError``: the chip records no engine events."""
-        raise RuntimeError(_NOTHING_RECORDED.format(what="engine events"))
-
-    def statistics(self) -> dict[str, int]:
-        """Raises ``RuntimeError``: the chip records none."""
-        raise RuntimeError(_NOTHING_RECORDED.format(what="port statistics"))
 
     def reset(self) -> None:
         """Stops and clears the queue. The cycle counter goes on: only the bitstream's reset stops
@@ -158,10 +132,3 @@ class UioTarget:
 
     def close(self) -> None:
         self._registers.close()
-
-
-def _offset(offset: int) -> int:
-    offset = operator.index(offset)
-    if not 0 <= offset <= BASE_HI or offset % 4:
-        raise ValueError(f"offset must be a multiple of 4 up to {BASE_HI:#x}, not {offset}")
-    return offset
