@@ -10,8 +10,10 @@ from weft.microcode import Word, encode
 from weft_hw.presets import preset
 from weft_hw.vector.microcode import Op
 from weft_sim.golden.instructions import follow
+from weft_sim.model.engines.load_writes import LoadWrites
 from weft_sim.model.engines.schedule import Place, Schedule
 from weft_sim.model.engines.traffic import ArrayTraffic
+from weft_sim.model.events import Events
 from weft_sim.model.local import local_memories
 
 CONFIGURATIONS = {
@@ -26,7 +28,12 @@ def test_a_schedule_follows_the_rules(name: str, seed: int) -> None:
     config = CONFIGURATIONS[name]
     tile, rng = config.tile, np.random.default_rng(seed)
     rig = SimpleNamespace(rng=rng, tile=tile)
-    traffic = ArrayTraffic(*local_memories(config), tile)
+    scratchpad, accumulator = local_memories(config)
+    traffic = ArrayTraffic(scratchpad, accumulator, tile)
+    # nothing is loaded, ever
+    end_of_time = Events()
+    end_of_time.run(1 << 60)
+    loads = LoadWrites(end_of_time, scratchpad)
     for _ in range(5):
         rows = int(rng.integers(1, 9)) if rng.random() < 0.5 else None
         run = random_run(rig, m=rows)
@@ -36,7 +43,7 @@ def test_a_schedule_follows_the_rules(name: str, seed: int) -> None:
         store = np.zeros(tile.microprogram_entries, np.uint64)
         store[: len(program)] = encode(program)
         places = [Place.of(tile, stream) for stream in run["streams"]]
-        plan = Schedule(tile, places, traffic, 0).run(
+        plan = Schedule(tile, places, traffic, loads, 0).run(
             follow(store, 0, tile.array_cols), run["m"], -(-run["n"] // tile.array_cols)
         )
         try:

@@ -51,6 +51,8 @@ class LoadLine:
         self._left = -1
         self._leaves: deque[int] = deque(maxlen=self._depth)
         self._rooms: deque[tuple[int, int]] = deque()
+        #: when the last flit of each response to the last command leaves the endpoint
+        self.responses: list[int] = []
 
     def copy(self) -> LoadLine:
         """The same state, to go on from it in another way."""
@@ -66,6 +68,7 @@ class LoadLine:
         yield taken, 0, number, 0
         header, answer, out, back = self._header, self._answer, self._out, self._back
         latency, beat, depth = self._latency, self._beat, self._depth
+        responses = self.responses = []
         leaves, rooms, room = self._leaves, self._rooms, self._room
         next_address, bus_free = self._next_address, self._bus_free
         through, header_free, left = self._through, self._header_free, self._left
@@ -103,6 +106,7 @@ class LoadLine:
                 start = through + 1
             header_free = start + answer - 1
             before, through = through, header_free + flits
+            responses.append(through)
             first = offered if offered > before else before
             rooms.append((first, early))
             if beats > early:

@@ -9,7 +9,7 @@ from weft_hw.isa import Engine as EngineId
 from .arbiter import PacketArbiter
 from .completions import Completions
 from .counters import TileCounters
-from .engines import FrontEnd, LoadEngine, MatmulEngine, StoreEngine, VectorEngine
+from .engines import FrontEnd, LoadEngine, LoadWrites, MatmulEngine, StoreEngine, VectorEngine
 from .local import local_memories
 from .network import tile_node
 from .semaphores import Semaphores
@@ -54,7 +54,13 @@ class Tile:
         self.store = StoreEngine(self, fronts[EngineId.STORE], traffic)
         if chip.transfers is not None:
             traffic.listeners.append(chip.transfers.array_reads)
-        self.load = LoadEngine(self, fronts[EngineId.LOAD], traffic)
+        self.load_writes: LoadWrites = LoadWrites(
+            self.events,
+            self.scratchpad,
+            idle=lambda: not fronts[EngineId.LOAD].inside,
+            tell=lambda: self.load.tell_writes(),
+        )
+        self.load: LoadEngine = LoadEngine(self, fronts[EngineId.LOAD], traffic)
         fronts[EngineId.LOAD].engine = self.load
         fronts[EngineId.MATMUL].engine = self.array
         fronts[EngineId.VECTOR].engine = self.vector

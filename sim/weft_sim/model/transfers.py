@@ -19,6 +19,7 @@ from bisect import insort
 from typing import TYPE_CHECKING, Any
 
 from .load_line import LoadLine
+from .timing import TIMING
 
 if TYPE_CHECKING:
     from .engines.dma import DmaEngine
@@ -83,6 +84,9 @@ class Transfers:
         self._edge: tuple[_Node, Any] | None = None
         self._inputs: list[tuple[int, DmaEngine, Job]] = []
         self._given = self._found = 0
+        #: of each load in a line of numbers that line, and how many have told their writes
+        self._lines: list[LoadLine] = []
+        self._told = 0
         self._before: tuple[int, ...] = ()
 
     # --- commands in --------------------------------------------------------------------------
@@ -93,7 +97,8 @@ class Transfers:
         if not self._inside:
             self._start = now
             self._inputs = []
-            self._given = self._found = 0
+            self._given = self._found = self._told = 0
+            self._lines = []
             self._live = False
             self._learns = _nodes < _MOST_NODES
             self._before = self._counts()
@@ -141,6 +146,8 @@ class Transfers:
             child.known = _NEVER
             child.end = child.line.turns
         self._node = child
+        if child.line is not None:
+            self._lines.append(child.line)
         self._expect()
 
     def _grow(self, key: Any) -> _Node:
@@ -216,6 +223,7 @@ class Transfers:
         self._node.outputs = []
         self._node.end = None
         inner.now = self._start
+        self.chip.tiles[0].load_writes.clear()
         for cycle, engine, job in self._inputs:
             if cycle == now:
                 inner.run(now - 1)
@@ -264,6 +272,26 @@ class Transfers:
                 if not self._live:
                     self._go_live()
                 return
+
+    def tell_writes(self) -> bool:
+        """Tells when loads write their rows, unless the machine does so itself; whether it does."""
+        if self._live or not self._inside:
+            return self._live
+        if self._node.line is None:
+            self._go_live()
+            return True
+        writes = self.chip.tiles[0].load_writes
+        for line, (_, _, job) in zip(
+            self._lines[self._told :], self._inputs[self._told :], strict=True
+        ):
+            assert job.walk is not None
+            # the last flit arrives a hop later, and is written in the cycle after
+            after = self._start + TIMING.hop_cycles + 2
+            if line.responses[-1] + after > writes.wanted_from:
+                for request, last in zip(job.walk, line.responses, strict=True):
+                    writes.add(last + after - request.flits, request.row, request.flits)
+        self._told = len(self._inputs)
+        return False
 
     # --- state of the idle machine ------------------------------------------------------------
 

@@ -52,19 +52,31 @@ class WriteRegister:
 
     The flits of a strip's rows pass beside the register; each row but the last needs it for its
     completion. The last makes columns, which count as fills and go before them; it waits if two
-    strips are there. ``room_given`` is called when a further fill may be taken.
+    strips are there. ``room_given`` is called when a further fill may be taken, ``written`` is
+    given rows as they leave: cycle and row of the first, how many, how many rows apart.
     """
 
-    def __init__(self, events: Events, header_flits: int, room_given: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        events: Events,
+        header_flits: int,
+        room_given: Callable[[], None],
+        written: Callable[[int, int, int, int], None],
+    ) -> None:
         self._events = events
         self._header_flits = header_flits
         self._room_given = room_given
+        self._written = written
         self._fills: deque[_Rows] = deque()
         self._columns: deque[_Rows] = deque()
         self._responses: deque[_Rows] = deque()
         self._clock = 0
         self._filled = False
         self._wakes_at = -1
+
+    def advance(self, cycle: int) -> None:
+        """Works through all cycles up to ``cycle``."""
+        self._advance(cycle + 1)
 
     @property
     def full(self) -> bool:
@@ -169,6 +181,14 @@ class WriteRegister:
     def _move(self, queue: deque[_Rows], count: int) -> None:
         """The next ``count`` rows of the oldest."""
         rows = queue[0]
+        request, before = rows.request, rows.left
+        if not isinstance(request, StripRow):
+            row = request.row + request.flits - before
+            self._written(self._clock + 1, row, count, 1)
+        elif queue is self._columns:
+            strip = request.strip
+            row = strip.row + (strip.columns - before) * strip.stride
+            self._written(self._clock + 1, row, count, strip.stride)
         rows.left -= count
         self._clock += count
         if rows.left:

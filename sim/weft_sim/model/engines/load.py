@@ -48,7 +48,8 @@ class LoadEngine(DmaEngine):
         self._fills = tile.chip.transfers is None
         #: cycles in which a read of indices waited for the array
         self.conflicts = 0
-        self._register = WriteRegister(self.events, header, self._room_given)
+        self._writes = tile.load_writes
+        self._register = WriteRegister(self.events, header, self._room_given, self._writes.add)
 
     # --- walks --------------------------------------------------------------------------------
 
@@ -130,8 +131,19 @@ class LoadEngine(DmaEngine):
 
     def enter(self, job: Job, request: Request) -> None:
         super().enter(job, request)
-        if self._fills:
-            request.arrives = partial(self._register.respond, request)
+        respond = self._register.respond if self._fills else self._respond
+        request.arrives = partial(respond, request)
+
+    def _respond(self, request: Request, last: int) -> None:
+        """The last flit of a response arrives in cycle ``last``, and nothing holds it up."""
+        self._writes.add(last - request.flits + 2, request.row, request.flits)
+        self.events.at(last + request.settle, request.answered)
+
+    def tell_writes(self) -> None:
+        """Tells all that is known by now of the rows that are written."""
+        transfers = self.tile.chip.transfers
+        if (transfers is None or transfers.tell_writes()) and self._fills:
+            self._register.advance(self.tile.events.now)
 
     def _verdict(self, request: Request) -> Status:
         return Status.OK if isinstance(request, Fill) else super()._verdict(request)

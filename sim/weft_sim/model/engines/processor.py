@@ -153,7 +153,7 @@ class Processor(Engine):
         read_only = [number for number, stream in enumerate(streams) if stream.accumulator]
         program = follow(self.store, f.start, config.array_cols, read_only)
         places = [Place.of(config, stream) for stream in streams]
-        schedule = Schedule(config, places, self.traffic, cycle)
+        schedule = Schedule(config, places, self.traffic, tile.load_writes, cycle)
         self._go_on(self._epoch, schedule, schedule.run(program, f.m, tile.blocks_n(f.n)))
 
     def _go_on(self, epoch: int, schedule: Schedule, plan: Generator[int, None, int]) -> None:

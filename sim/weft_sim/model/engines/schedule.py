@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
@@ -13,7 +12,9 @@ from weft_hw.vector.microcode import STRIP, Op
 from ...golden.instructions import Decoded, Program
 from ...golden.streams import Stream
 from ..timing import TIMING
+from .load_writes import LoadWrites
 from .traffic import ArrayTraffic
+from .write_queue import WriteQueue
 
 __all__ = ["Place", "Schedule"]
 
@@ -57,13 +58,21 @@ class Place(NamedTuple):
 
 
 class Schedule:
-    """One command, taken in ``cycle``. ``conflicts`` counts cycles that reads of the scratchpad
-    waited for the array, ``drained`` accumulator rows read."""
+    """One command, taken in ``cycle``. ``drained`` counts accumulator rows read.
+
+    All generators yield the cycle in which they want to go on: by then it is known what the array
+    and the load engine do.
+    """
 
     def __init__(
-        self, tile: TileConfig, places: Sequence[Place], traffic: ArrayTraffic, cycle: int
+        self,
+        tile: TileConfig,
+        places: Sequence[Place],
+        traffic: ArrayTraffic,
+        loads: LoadWrites,
+        cycle: int,
     ) -> None:
-        self.conflicts = 0
+        self._conflicts = 0
         self.drained = 0
         self._places = places
         self._traffic = traffic
@@ -73,14 +82,16 @@ class Schedule:
         self._issued = cycle
         self._passed = cycle
         self._loaded = _LONG_AGO
-        self._writes: deque[int] = deque([_LONG_AGO] * _UNDER_WAY, maxlen=_UNDER_WAY)
+        self._writes = WriteQueue(loads, _UNDER_WAY)
         self._low, self._high = 0, 0
 
-    def run(self, program: Program, m: int, blocks: int) -> Generator[int, None, int]:
-        """The cycle in which the end is offered.
+    @property
+    def conflicts(self) -> int:
+        """Cycles in which reads waited for the array, or writes for loads."""
+        return self._conflicts + self._writes.conflicts
 
-        Yields the cycle in which it wants to go on: by then it is known what the array will do.
-        """
+    def run(self, program: Program, m: int, blocks: int) -> Generator[int, None, int]:
+        """The cycle in which the end is offered."""
         for first in range(0, m, STRIP):
             rows = min(STRIP, m - first)
             for number, segment in enumerate(program.segments):
@@ -89,31 +100,32 @@ class Schedule:
                 for block in range(blocks if segment.loop else 1):
                     if block:
                         self._there += 1
-                    yield self._there
                     for step in segment.body:
-                        fault = self._step(step, first, rows, block)
+                        fault = yield from self._step(step, first, rows, block)
                         if fault is not None:
-                            return self._end(fault)
+                            return (yield from self._end(fault))
             if program.fault is not None:
-                return self._end(max(self._there, self._free))
+                return (yield from self._end(max(self._there, self._free)))
             self._there += 1
-        return self._end(self._there - 1)
+        return (yield from self._end(self._there - 1))
 
-    def _end(self, left: int) -> int:
+    def _end(self, left: int) -> Generator[int, None, int]:
         """What is under way ends; the program has ended in cycle ``left``."""
-        last = max(self._issued + 1, self._loaded + 3, self._writes[-1] + 1)
-        return max(left + 1, last) + 1
+        written = yield from self._writes.last()
+        return max(left + 1, self._issued + 1, self._loaded + 3, written + 1) + 1
 
-    def _step(self, step: Decoded, first: int, rows: int, block: int) -> int | None:
+    def _step(
+        self, step: Decoded, first: int, rows: int, block: int
+    ) -> Generator[int, None, int | None]:
         """An instruction; the cycle of its fault, if it has one."""
         leaves = max(self._there, self._free)
         self._there = leaves + 1
         passed = max(leaves + 1, self._issued)
         fault = None
         if step.op is Op.LOAD:
-            fault = self._load(self._places[step.stream], passed, first, rows, block)
+            fault = yield from self._load(self._places[step.stream], passed, first, rows, block)
         elif step.op is Op.STORE:
-            fault = self._store(self._places[step.stream], passed, first, rows, block)
+            fault = yield from self._store(self._places[step.stream], passed, first, rows, block)
         elif step.op is Op.LOOKUP:
             self._pass(passed, rows * self._lookup_cycles)
             self._there = self._issued + 1
@@ -129,14 +141,21 @@ class Schedule:
         self._passed = cycle + steps - 1
         self._issued = cycle + steps
 
-    def _load(self, place: Place, passed: int, first: int, rows: int, block: int) -> int | None:
+    def _load(
+        self, place: Place, passed: int, first: int, rows: int, block: int
+    ) -> Generator[int, None, int | None]:
         top, bottom = place.row(first, block), place.row(first + rows - 1, block)
+        low, high = min(top, bottom), max(top, bottom) + place.rows - 1
         inside = place.holds(top) and place.holds(bottom)
-        if inside and self._is_smooth(place, min(top, bottom), max(top, bottom), passed):
-            self._pass(passed, rows * place.rows)
-            self._loaded = self._issued
-            self.drained += rows * place.is_accumulator
-            return None
+        touches = not place.is_accumulator and low <= self._high and self._low <= high
+        if not touches or not (yield from self._writes.under_way(passed)):
+            touches = False
+            yield passed + rows * place.rows - 1
+            if inside and self._is_smooth(place, low, high, passed):
+                self._pass(passed, rows * place.rows)
+                self._loaded = self._issued
+                self.drained += rows * place.is_accumulator
+                return None
         issued = self._issued
         for i in range(first, first + rows):
             row = place.row(i, block)
@@ -144,45 +163,52 @@ class Schedule:
                 return max(issued, passed) + 1
             for part in range(place.rows):
                 self._passed = max(passed, issued)
-                issued = self._grant(place, row + part, self._passed)
+                asked = self._passed + 1
+                if (
+                    touches
+                    and self._low <= row + part <= self._high
+                    and (yield from self._writes.under_way(self._passed))
+                ):
+                    asked = max(asked, 1 + (yield from self._writes.last()))
+                issued = yield from self._granted(place, row + part, asked)
                 passed = self._passed + 1
         self._issued = self._loaded = issued
         return None
 
     def _is_smooth(self, place: Place, low: int, high: int, passed: int) -> bool:
-        """Whether no read of rows ``low`` to ``high`` and their vectors can have to wait."""
+        """Whether no read of rows ``low`` to ``high`` has to wait for the array."""
         if place.is_accumulator:
             return not self._traffic.adds_among(low, high, passed)
-        high += place.rows - 1
-        if self._writes[-1] >= passed and low <= self._high and self._low <= high:
-            return False
         return not self._traffic.reads_among(low, high, passed)
 
-    def _grant(self, place: Place, row: int, passed: int) -> int:
-        """The cycle in which the read of a row that passed is granted."""
+    def _granted(self, place: Place, row: int, asked: int) -> Generator[int, None, int]:
+        """The cycle in which the read of a row that is asked for is granted."""
+        traffic = self._traffic
+        read_from = traffic.drain_from if place.is_accumulator else traffic.read_from
+        before, granted = -1, asked
+        while granted > before:
+            yield granted - 1
+            before, granted = granted, read_from(row, granted)
         if place.is_accumulator:
             self.drained += 1
-            return self._traffic.drain_from(row, passed + 1)
-        asked = passed + 1
-        if self._writes[-1] >= passed and self._low <= row <= self._high:
-            asked = max(asked, self._writes[-1] + 1)
-        granted = self._traffic.read_from(row, asked)
-        self.conflicts += granted - asked
+        else:
+            self._conflicts += granted - asked
         return granted
 
-    def _store(self, place: Place, passed: int, first: int, rows: int, block: int) -> int | None:
+    def _store(
+        self, place: Place, passed: int, first: int, rows: int, block: int
+    ) -> Generator[int, None, int | None]:
         for i in range(first, first + rows):
             row = place.row(i, block)
-            passed = max(passed, self._writes[0] + 1)
+            passed = yield from self._writes.room(passed)
             if not place.holds(row):
                 return passed + 1
             last = row + place.rows - 1
-            if self._writes[-1] < passed:
-                self._low, self._high = row, last
-            else:
+            if (yield from self._writes.under_way(passed)):
                 self._low, self._high = min(self._low, row), max(self._high, last)
-            begin = max(passed + 1 + TIMING.processor_write, self._writes[-1] + 1)
-            self._writes.append(begin + place.rows - 1)
+            else:
+                self._low, self._high = row, last
+            self._writes.add(row, place.rows, passed + 1 + TIMING.processor_write)
             passed += 1
         self._pass(passed - 1, 1)
         return None
