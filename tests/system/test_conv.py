@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from operands import int8
 from weft import Device
 from weft.kernels import Conv2d
 from weft_hw.presets import preset
@@ -62,8 +63,8 @@ def test_int8(open_device, shape, kernel, columns, stride, padding, dilation, gr
     rng = np.random.default_rng(shape)
     device = open_device(debug=True)
     options = _options(stride, padding, dilation, groups)
-    x = rng.integers(-128, 128, shape, np.int8)
-    weight = rng.integers(-128, 128, (*kernel, shape[3] // groups, columns), np.int8)
+    x = int8(rng, *shape)
+    weight = int8(rng, *kernel, shape[3] // groups, columns)
     want = _sums(x, weight, **options)
     np.testing.assert_array_equal(device.conv2d(x, weight, **options), want)
     sums = _sums(x, weight, **options, outside=-3).astype(np.int32)
@@ -101,9 +102,9 @@ def test_layer_keeps_its_weights(open_device):
     """A layer copies its weights again for every image, or writes elsewhere than asked."""
     rng = np.random.default_rng(1)
     device = open_device()
-    weight = rng.integers(-128, 128, (3, 3, 4, 6), np.int8)
+    weight = int8(rng, 3, 3, 4, 6)
     layer = Conv2d(device, weight, padding=1)
-    x = device.array(rng.integers(-128, 128, (1, 6, 6, 4), np.int8))
+    x = device.array(int8(rng, 1, 6, 6, 4))
     out = device.zeros((1, 6, 6, 6), np.int32)
     used = device.allocator.used_bytes
     assert layer(x, out=out) is out

@@ -4,6 +4,7 @@ that works after it.
 
 import numpy as np
 import pytest
+from operands import int8
 from weft import Device, DeviceError, DeviceHang
 from weft.commands import pack
 from weft_hw.isa import SEMAPHORE_MAX, Engine, Opcode, Status
@@ -16,8 +17,8 @@ _GUARD = 0xA5
 def _works(device: Device) -> None:
     """A small product, to show that a device can be used."""
     rng = np.random.default_rng(5)
-    a = rng.integers(-128, 128, (9, 6), dtype=np.int8)
-    b = rng.integers(-128, 128, (6, 7), dtype=np.int8)
+    a = int8(rng, 9, 6)
+    b = int8(rng, 6, 7)
     np.testing.assert_array_equal(device.matmul(a, b), matmul_int8(a, b))
 
 

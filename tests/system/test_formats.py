@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from operands import around, int8
 from weft import Device
 from weft.packing import pack_int4
 from weft.quantise import MxArray, mx
@@ -14,8 +15,7 @@ BF16, E4M3, E5M2 = ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8
 
 #: Sizes for an array of 8 x 8 (micro) with their reasons.
 _SHAPES = [
-    pytest.param(1, 1, 1, id="one"),
-    pytest.param(7, 8, 9, id="below-at-above"),
+    *around(8),
     pytest.param(9, 33, 16, id="one-beyond-a-group"),
     pytest.param(33, 65, 47, id="ragged"),
     pytest.param(100, 300, 70, id="more-than-the-accumulator"),
@@ -88,8 +88,7 @@ def test_int4(device, m, k, n):
 def test_int8_on_wide_rows(device, m, k, n):
     """Two int8 vectors in a row are taken for one."""
     rng = np.random.default_rng([m, k, n])
-    a, b = (rng.integers(-128, 128, shape, np.int8) for shape in ((m, k), (k, n)))
-    residual = rng.integers(-128, 128, (m, n), np.int8)
+    a, b, residual = int8(rng, m, k), int8(rng, k, n), int8(rng, m, n)
     bias = rng.integers(-1000, 1000, n, np.int32)
     scale = (rng.random(n) * 0.01 + 0.001).astype(np.float32)
     sums = matmul_int8(a, b)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from operands import around, int8
 from weft import Device
 from weft.kernels import plan_matmul
 from weft_sim.dram import Dram
@@ -9,11 +10,7 @@ from weft_sim.golden import matmul_int8, requantise, vector_int32
 
 #: Sizes for an array of 4 x 4 (nano) with their reasons.
 _SHAPES = [
-    pytest.param(1, 1, 1, id="one"),
-    pytest.param(3, 4, 5, id="below-at-above"),
-    pytest.param(4, 5, 3, id="at-above-below"),
-    pytest.param(5, 3, 4, id="above-below-at"),
-    pytest.param(4, 4, 4, id="exact"),
+    *around(4),
     pytest.param(1, 37, 70, id="one-row"),
     pytest.param(70, 37, 1, id="one-column"),
     pytest.param(61, 1, 43, id="no-sum"),
@@ -24,16 +21,12 @@ _SHAPES = [
 ]
 
 
-def _random(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return rng.integers(-128, 128, shape, dtype=np.int8)
-
-
 @pytest.mark.parametrize(("m", "k", "n"), _SHAPES)
 def test_int32(open_device, m, k, n):
     """An edge is not masked, a block is added twice, or rows are stored to the wrong place."""
     rng = np.random.default_rng([m, k, n])
     device = open_device(debug=True)
-    a, b = _random(rng, m, k), _random(rng, k, n)
+    a, b = int8(rng, m, k), int8(rng, k, n)
     np.testing.assert_array_equal(device.matmul(a, b), matmul_int8(a, b))
 
 
@@ -42,10 +35,10 @@ def test_int8_with_everything(open_device, m, k, n):
     """Bias, scale or residual of another column or row is used."""
     rng = np.random.default_rng([m, k, n, 8])
     device = open_device(debug=True)
-    a, b = _random(rng, m, k), _random(rng, k, n)
+    a, b = int8(rng, m, k), int8(rng, k, n)
     bias = rng.integers(-(2**20), 2**20, n, dtype=np.int32)
     scale = (rng.random(n, dtype=np.float32) + np.float32(0.1)) * np.float32(0.01)
-    residual = _random(rng, m, n)
+    residual = int8(rng, m, n)
     got = device.matmul(
         a, b, bias=bias, scale=scale, residual=residual, zero_point=-5, clamp=(-100, 90)
     )
@@ -57,7 +50,7 @@ def test_bias_of_int32_results(open_device):
     """A bias is forgotten, or added once for each block of K."""
     rng = np.random.default_rng(4)
     device = open_device(debug=True)
-    a, b = _random(rng, 23, 600), _random(rng, 600, 50)
+    a, b = int8(rng, 23, 600), int8(rng, 600, 50)
     bias = rng.integers(-(2**31), 2**31, 50, dtype=np.int32)
     np.testing.assert_array_equal(
         device.matmul(a, b, bias=bias), vector_int32(matmul_int8(a, b), bias)
@@ -68,7 +61,7 @@ def test_relu_is_at_the_zero_point(open_device):
     """ReLU cuts at zero where the zero point is elsewhere."""
     rng = np.random.default_rng(6)
     device = open_device()
-    a, b = _random(rng, 9, 9), _random(rng, 9, 9)
+    a, b = int8(rng, 9, 9), int8(rng, 9, 9)
     got = device.matmul(a, b, scale=0.001, zero_point=20, relu=True).numpy()
     np.testing.assert_array_equal(got, requantise(matmul_int8(a, b), 0.001, 20, 20))
     assert got.min() == 20
@@ -92,7 +85,7 @@ def test_any_memory(open_device, stall, latency):
     )
     device = open_device(dram=dram)
     for m, k, n in ((30, 50, 40), (7, 200, 9)):
-        a, b = _random(rng, m, k), _random(rng, k, n)
+        a, b = int8(rng, m, k), int8(rng, k, n)
         np.testing.assert_array_equal(device.matmul(a, b), matmul_int8(a, b))
 
 
@@ -101,9 +94,9 @@ def test_tiles_of_a_mesh(open_device, tiles):
     """A tile computes another's part, or the parts leave a gap."""
     rng = np.random.default_rng(tiles)
     device = open_device("quad", debug=True)
-    a, b = _random(rng, 75, 90), _random(rng, 90, 61)
+    a, b = int8(rng, 75, 90), int8(rng, 90, 61)
     scale = np.full(61, 0.002, np.float32)
-    residual = _random(rng, 75, 61)
+    residual = int8(rng, 75, 61)
     np.testing.assert_array_equal(device.matmul(a, b, tiles=tiles), matmul_int8(a, b))
     np.testing.assert_array_equal(
         device.matmul(a, b, scale=scale, residual=residual, tiles=tiles),
@@ -115,7 +108,7 @@ def test_resident_operands(open_device):
     """A resident product reads operands that were not loaded."""
     rng = np.random.default_rng(2)
     device = open_device("quad", debug=True)
-    a, b = _random(rng, 60, 70), _random(rng, 70, 50)
+    a, b = int8(rng, 60, 70), int8(rng, 70, 50)
     np.testing.assert_array_equal(device.matmul(a, b, resident=True), matmul_int8(a, b))
     scale = np.full(50, 0.002, np.float32)
     np.testing.assert_array_equal(
@@ -127,7 +120,7 @@ def test_buffers_stay_where_they_are(open_device):
     """A product of buffers copies them, or writes elsewhere than asked."""
     rng = np.random.default_rng(9)
     device: Device = open_device()
-    a, b = device.array(_random(rng, 20, 30)), device.array(_random(rng, 30, 10))
+    a, b = device.array(int8(rng, 20, 30)), device.array(int8(rng, 30, 10))
     out = device.zeros((20, 10), np.int32)
     used = device.allocator.used_bytes
     event = device.matmul_async(a, b, out=out)
@@ -140,7 +133,7 @@ def test_nothing_else_is_written(open_device):
     """A store writes beyond the rows or columns of the result."""
     rng = np.random.default_rng(10)
     device = open_device()
-    a, b = device.array(_random(rng, 21, 33)), device.array(_random(rng, 33, 13))
+    a, b = device.array(int8(rng, 21, 33)), device.array(int8(rng, 33, 13))
     before = device.empty((256,), np.uint8)
     out = device.empty((21, 13), np.int32)
     after = device.empty((256,), np.uint8)
@@ -157,7 +150,7 @@ def test_a_sixteen_tile_mesh():
     """More tiles than commands in flight allow starve one another for ever."""
     rng = np.random.default_rng(16)
     with Device("model", "mesh16", dram=Dram(size_bytes=1 << 22), debug=True) as device:
-        a, b = _random(rng, 200, 300), _random(rng, 300, 170)
+        a, b = int8(rng, 200, 300), int8(rng, 300, 170)
         np.testing.assert_array_equal(device.matmul(a, b), matmul_int8(a, b))
 
 
@@ -167,13 +160,13 @@ def test_shared_operands(open_device, m, k, n):
     rng = np.random.default_rng([m, k, n])
     dram = Dram(size_bytes=1 << 21, bytes_per_cycle=2)
     device = open_device("quad", debug=True, dram=dram)
-    a, b = _random(rng, m, k), _random(rng, k, n)
+    a, b = int8(rng, m, k), int8(rng, k, n)
     planned = plan_matmul(device, a, b)
     assert planned.plan.shared
     planned.run(device).wait()
     np.testing.assert_array_equal(planned.out, matmul_int8(a, b))
     scale = np.full(n, 0.002, np.float32)
-    residual = _random(rng, m, n)
+    residual = int8(rng, m, n)
     np.testing.assert_array_equal(
         device.matmul(a, b, scale=scale, residual=residual),
         requantise(matmul_int8(a, b), scale, residual=residual),

@@ -5,6 +5,7 @@ from itertools import pairwise
 import ml_dtypes
 import numpy as np
 import pytest
+from operands import int8
 from weft import Device
 from weft.kernels import Linear, Sequential
 from weft.quantise import quantise, quantise_mlp, reference
@@ -51,8 +52,8 @@ def test_residual_of_a_layer(open_device):
     """The residual is that of another layer, or is added before rounding."""
     rng = np.random.default_rng(3)
     device = open_device()
-    weight = rng.integers(-128, 128, (12, 12), dtype=np.int8)
-    x = rng.integers(-128, 128, (9, 12), dtype=np.int8)
+    weight = int8(rng, 12, 12)
+    x = int8(rng, 9, 12)
     layer = Linear(device, weight, scale=0.01, zero_point=2, relu=True)
     np.testing.assert_array_equal(
         layer(x, residual=x), requantise(matmul_int8(x, weight), 0.01, 2, 2, residual=x)

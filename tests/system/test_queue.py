@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from operands import int8
 from weft import Device, DeviceError
 from weft.commands import pack
 from weft_hw.isa import Engine, Opcode
@@ -71,7 +72,7 @@ def test_asynchronous_products_keep_their_operands(open_device):
     """Operands are freed, and their memory used again, while the device still reads them."""
     device = open_device()
     rng = np.random.default_rng(3)
-    operands = [rng.integers(-128, 128, (2, 12, 12), dtype=np.int8) for _ in range(6)]
+    operands = [int8(rng, 2, 12, 12) for _ in range(6)]
     events = [device.matmul_async(pair[0], pair[1]) for pair in operands]
     for pair, event in zip(operands, events, strict=True):
         np.testing.assert_array_equal(event.wait(), matmul_int8(pair[0], pair[1]))

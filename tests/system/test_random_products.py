@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from operands import int8
 from weft import Device
 from weft_hw.presets import preset
 from weft_sim.dram import Dram
@@ -47,8 +48,8 @@ def test_random_products(target, name):
         with Device(target, name, dram=dram) as device:
             for _ in range(5):
                 m, k, n = (_size(rng, array) for _ in range(3))
-                a = rng.integers(-128, 128, (m, k), dtype=np.int8)
-                b = rng.integers(-128, 128, (k, n), dtype=np.int8)
+                a = int8(rng, m, k)
+                b = int8(rng, k, n)
                 bias = (
                     rng.integers(-(2**20), 2**20, n, dtype=np.int32) if rng.random() < 0.5 else None
                 )
@@ -57,11 +58,7 @@ def test_random_products(target, name):
                 if rng.random() < 0.5:
                     scale = (2.0 ** rng.uniform(-14, -4, n)).astype(np.float32)
                     zero = int(rng.integers(-20, 20))
-                    residual = (
-                        rng.integers(-128, 128, (m, n), dtype=np.int8)
-                        if rng.random() < 0.3
-                        else None
-                    )
+                    residual = int8(rng, m, n) if rng.random() < 0.3 else None
                     relu = bool(rng.random() < 0.5)
                     options |= {
                         "scale": scale,

@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from operands import int8
 from weft import Device
 from weft.compiler.check import check_program
 from weft.gemm_operands import expected, random_operands
@@ -51,8 +52,8 @@ def test_bias(open_device):
     """The bias is added by each tile, or to some blocks only."""
     rng = np.random.default_rng(3)
     device = open_device("quad", debug=True, dram=_DRAM)
-    a = rng.integers(-128, 128, (40, 2000), np.int8)
-    b = rng.integers(-128, 128, (2000, 30), np.int8)
+    a = int8(rng, 40, 2000)
+    b = int8(rng, 2000, 30)
     bias = rng.integers(-(2**31), 2**31, 30, np.int32)
     planned = _run(device, a, b, bias=bias)
     want = (matmul_int8(a, b).astype(np.int64) + bias).astype(np.int32)
@@ -82,7 +83,7 @@ def test_one_after_the_other(open_device):
         planned = _run(device, a, b)
         want = expected(device.config, a, b, planned.plan.k_lengths)
         np.testing.assert_array_equal(planned.out.numpy().view(np.uint32), want.view(np.uint32))
-        plain = rng.integers(-128, 128, (40, 40), np.int8)
+        plain = int8(rng, 40, 40)
         np.testing.assert_array_equal(device.matmul(plain, plain), matmul_int8(plain, plain))
 
 
@@ -90,8 +91,8 @@ def test_turned_operand(open_device):
     """A tile takes rows of a turned operand where it should take columns."""
     rng = np.random.default_rng(5)
     device = open_device("quad", debug=True, dram=_DRAM)
-    a = rng.integers(-128, 128, (16, 2048), np.int8)
-    b = rng.integers(-128, 128, (16, 2048), np.int8)
+    a = int8(rng, 16, 2048)
+    b = int8(rng, 16, 2048)
     planned = _run(device, a, b, transpose_b=True)
     np.testing.assert_array_equal(planned.out, matmul_int8(a, np.ascontiguousarray(b.T)))
 
@@ -111,8 +112,8 @@ def test_only_where_sums_can_be_added():
     with Device("model", "quad", dram=_DRAM) as device:
         integers = device.config.replace_tile(formats=("int8",), transpose=False)
     rng = np.random.default_rng(6)
-    a = rng.integers(-128, 128, (16, 2048), np.int8)
-    b = rng.integers(-128, 128, (2048, 16), np.int8)
+    a = int8(rng, 16, 2048)
+    b = int8(rng, 2048, 16)
     with Device("model", integers, dram=_DRAM) as device:
         planned = plan_matmul(device, a, b)
         assert planned.plan.k_lengths == (2048,)
