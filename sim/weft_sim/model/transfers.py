@@ -221,6 +221,7 @@ class Transfers:
         self._restore(self._before)
         self._found = 0
         self._node.outputs = []
+        self._node.known = 0
         self._node.end = None
         inner.now = self._start
         self.chip.tiles[0].load_writes.clear()
