@@ -1,5 +1,7 @@
 """The matmul golden against Python integers and hand-computed corners."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from weft_sim.golden import matmul_int8
@@ -76,8 +78,9 @@ def test_wrong_arguments_are_named() -> None:
     good = np.zeros((2, 2), np.int8)
     with pytest.raises(TypeError, match="a must have dtype int8, not int16"):
         matmul_int8(good.astype(np.int16), good)
+    nested: Any = [[1]]
     with pytest.raises(TypeError, match="w must be a numpy array, not list"):
-        matmul_int8(good, [[1]])  # type: ignore[arg-type]
+        matmul_int8(good, nested)
     with pytest.raises(ValueError, match=r"w must have shape \(2, any\), not \(3, 2\)"):
         matmul_int8(good, np.zeros((3, 2), np.int8))
     with pytest.raises(ValueError, match=r"initial must have shape \(2, 2\)"):

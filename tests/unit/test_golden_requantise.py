@@ -3,6 +3,7 @@
 import doctest
 import sys
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,12 +169,14 @@ def test_wrong_arguments_are_named() -> None:
         requantise(acc, np.ones(3))
     with pytest.raises(ValueError, match=r"scale must have shape \(3\), not \(2,\)"):
         requantise(acc, np.ones(2, np.float32))
+    text: Any = "x"
     with pytest.raises(TypeError, match="scale must be a float32 array or a number, not 'x'"):
-        requantise(acc, "x")  # type: ignore[arg-type]
+        requantise(acc, text)
     with pytest.raises(ValueError, match="zero_point must be between -128 and 127, not 128"):
         requantise(acc, 1.0, 128)
+    half: Any = 0.5
     with pytest.raises(TypeError, match=r"clamp_min must be an integer, not 0\.5"):
-        requantise(acc, 1.0, 0, 0.5)  # type: ignore[arg-type]
+        requantise(acc, 1.0, 0, half)
     with pytest.raises(ValueError, match=r"bias must have shape \(3\)"):
         requantise(acc, 1.0, bias=np.zeros(4, np.int32))
     with pytest.raises(ValueError, match=r"residual must have shape \(2, 3\), not \(3, 2\)"):

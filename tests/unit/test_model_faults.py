@@ -1,5 +1,7 @@
 """Errors, windows, semaphores, hangs and the ring on the bare model."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from model_rig import MEMORY_BYTES, RING, ModelRig
@@ -215,10 +217,12 @@ def test_capabilities_are_the_configuration() -> None:
 
 
 def test_bad_arguments() -> None:
+    name: Any = "nano"
     with pytest.raises(TypeError, match="config must be a ChipConfig, not 'nano'"):
-        ModelTarget("nano")  # type: ignore[arg-type]
+        ModelTarget(name)
+    number: Any = 3
     with pytest.raises(TypeError, match="dram must be a Dram, not 3"):
-        ModelTarget(NANO, 3)  # type: ignore[arg-type]
+        ModelTarget(NANO, number)
     target = ModelTarget(NANO, Dram(size_bytes=4096))
     with pytest.raises(ValueError, match="offset must be one of the register map, not 0x7fc"):
         target.read_register(0x7FC)
