@@ -73,9 +73,7 @@ class CommandQueue:
         #: How often the queue was reset.
         self.resets = 0
         self._configure()
-        self.ring = CommandRing(
-            target, registers, config, base=0, entries=min(ring_entries, largest)
-        )
+        self.ring = CommandRing(target, registers, base=0, entries=min(ring_entries, largest))
 
     def _configure(self) -> None:
         """Registers that do not belong to the ring."""

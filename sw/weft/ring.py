@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-from weft_hw.config import ChipConfig
 from weft_hw.isa import COMMAND_BYTES, CompletionRecord, Opcode
 from weft_sim.target import Target
 
@@ -34,9 +33,7 @@ class CommandRing:
         Commands the ring holds, a power of two.
     """
 
-    def __init__(
-        self, target: Target, registers: Registers, config: ChipConfig, *, base: int, entries: int
-    ) -> None:
+    def __init__(self, target: Target, registers: Registers, *, base: int, entries: int) -> None:
         self._memory = target.memory
         self._registers = registers
         self.base = base

@@ -81,7 +81,7 @@ def _random_program(rng: np.random.Generator, lanes: int) -> list[Word]:
     return words
 
 
-def _random_stream(rng: np.random.Generator, tile: TileConfig, rows: int) -> Stream:
+def _random_stream(rng: np.random.Generator, tile: TileConfig) -> Stream:
     """Mostly near the others, so that they overlap; sometimes out of range."""
     formats = [Format.INT8, Format.INT32, Format.FP32, Format.BF16]
     formats += [Format.INT4, Format.FP8E4M3, Format.FP8E5M2] if "int4" in tile.formats else []
@@ -121,7 +121,7 @@ def test_random_programs(tile: TileConfig, seed: int) -> None:
         start = int(rng.integers(len(store) - len(words)))
         store[start : start + len(words)] = words
         m, n = int(rng.integers(1, 20)), int(rng.integers(1, 3 * tile.array_cols))
-        streams = [_random_stream(rng, tile, m) for _ in range(4)]
+        streams = [_random_stream(rng, tile) for _ in range(4)]
         scalars = [int(rng.choice(_CORNERS)) for _ in range(4)]
         want = engine.run(store, m, n, start, streams, scalars)
         got = run_microprogram(

@@ -97,10 +97,6 @@ class Bench:
             raise ValueError(f"port must be one of {', '.join(self.ports)}, not {name!r}")
         return self.dut[name]
 
-    def has_port(self, name: str) -> bool:
-        """Says whether the design has the port (a stream that is always ready has no ``ready``)."""
-        return name in self.ports
-
     def add(self, agent: Agent) -> None:
         """Steps ``agent`` from now on."""
         self._agents.append(agent)

@@ -57,11 +57,6 @@ class MemoryPort:
         """Whether the port stalls at random."""
         return self.clock.stalls
 
-    def read_until(self, free: int) -> None:
-        """Reads have had the bus until ``free``; a write that waits comes next."""
-        self.bus_free = max(self.bus_free, free)
-        self.turn = WRITE
-
     def accept(self, cycle: int) -> int:
         """The first cycle from ``cycle`` on in which the memory takes an address."""
         return self.clock.next_open(cycle)

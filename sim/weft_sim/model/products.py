@@ -8,7 +8,7 @@ from threadpoolctl import ThreadpoolController
 
 from .operands import flushed
 
-__all__ = ["add_fp32", "multiply", "multiply_float"]
+__all__ = ["multiply", "multiply_float"]
 
 #: Largest K of one exact float32 product: ``K * 2**14 <= 2**24``.
 _EXACT_K = 1024
@@ -60,12 +60,6 @@ def _canonical(values: np.ndarray) -> np.ndarray:
     if nan.any():
         values.view(np.uint32)[nan] = _NAN
     return values
-
-
-def add_fp32(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """``left + right`` in float32: subnormal inputs and results are zeros, one NaN."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return _canonical(flushed(flushed(left) + flushed(right)))
 
 
 def multiply_float(

@@ -45,7 +45,7 @@ class Timing:
     matmul_queue: int = 1
     """array/matmul.py: hand-over to the agents' command."""
     matmul_weights_ready: int = 2
-    """array/weight_loader.py: beside R cycles, first weight row asked for to ``ready_next``."""
+    """array/weight_loader.py: beside R cycles, first weight row asked for to ``ready_soon``."""
     matmul_load_latency: int = 3
     """array/weight_loader.py: a weight row asked for to its shift."""
     scale_first: int = 1
@@ -113,8 +113,6 @@ class Timing:
     """dma/gather.py: a row of indices granted to the first of them being taken."""
     gather_product: int = 4
     """dma/gather.py: an index taken to the end of its multiplication."""
-    store_header: int = 3
-    """dma/row_reader.py, store.py: an access taken to its header, its first row being granted."""
     store_empty_header: int = 1
     """dma/store.py: an access without rows taken to its header."""
     tile_walk: int = 3

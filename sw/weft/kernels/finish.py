@@ -55,9 +55,7 @@ class Finish:
     programs: tuple[Program, ...] = ()
 
 
-def _by_program(
-    device: Device, options: Options, name: str, m: int, n: int, is_float: bool
-) -> Finish:
+def _by_program(device: Device, options: Options, name: str, m: int, n: int) -> Finish:
     """Any sums to floating point, or fp32 sums to int8, by an epilogue."""
     refuse(
         f"out_dtype {name} by a program; scale, bias, activation and residual are what it knows",
@@ -189,7 +187,7 @@ def finish(device: Device, options: Options, m: int, n: int, *, is_float: bool) 
         return _by_command(device, options, name, m, n)
     if name == "float32" and is_float and _is_plain(options):
         return Finish(out_format=Format.FP32)
-    return _by_program(device, options, name, m, n, is_float)
+    return _by_program(device, options, name, m, n)
 
 
 def _is_plain(options: Options) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-__all__ = ["definition_table", "page", "section", "table", "tiles"]
+__all__ = ["page", "section", "table", "tiles"]
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --line: #d9dee3;
@@ -58,11 +58,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         f'<div class="scroll"><table><thead>{_row(head, "th", numeric)}</thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
-
-
-def definition_table(pairs: Iterable[tuple[str, object]]) -> str:
-    """Two columns: name and value."""
-    return table(("", ""), pairs)
 
 
 def tiles(items: Iterable[tuple[str, str]]) -> str:

@@ -69,12 +69,12 @@ def build_board(prototype: Prototype, root: Path) -> Path:
             shutil.rmtree(partial, ignore_errors=True)
             shutil.rmtree(home, ignore_errors=True)
             (partial / "obj").mkdir(parents=True)
-            _make(design, prototype, partial, root)
+            _make(design, prototype, partial)
             partial.rename(home)
     return home / _LIBRARY
 
 
-def _make(design: Verilog, prototype: Prototype, home: Path, root: Path) -> None:
+def _make(design: Verilog, prototype: Prototype, home: Path) -> None:
     objects = home / "obj"
     include = verilator().include
     own = (*_FLAGS, f"-I{include}", f"-I{_OUTPUT.parent}", f"-I{objects}")

@@ -68,7 +68,7 @@ def layers_per_stage(model: ModelShape, layout: Layout) -> int:
     return -(-model.layers // layout.pipeline)
 
 
-def _divides(what: str, value: int, by_name: str, by: int, key: str) -> None:
+def _divides(what: str, value: int, by: int, key: str) -> None:
     if by < 1 or value % by:
         good = [d for d in range(1, value + 1) if value % d == 0]
         nearest = min(good, key=lambda d: (abs(d - by), d))
@@ -96,10 +96,10 @@ def check_layout(model: ModelShape, layout: Layout, chips: int | None = None) ->
         )
     if layout.zero not in (0, 1, 2, 3):
         raise FleetError(f"zero must be 0, 1, 2 or 3, not {layout.zero}")
-    _divides("heads", model.heads, "tensor", layout.tensor, "tensor")
+    _divides("heads", model.heads, layout.tensor, "tensor")
     if model.dense_layers:
-        _divides("MLP width", model.d_ff, "tensor", layout.tensor, "tensor")
-    _divides("sequence", layout.seq, "context", layout.context, "context")
+        _divides("MLP width", model.d_ff, layout.tensor, "tensor")
+    _divides("sequence", layout.seq, layout.context, "context")
     if layout.pipeline > model.layers:
         raise InfeasibleError(
             f"pipeline = {layout.pipeline} exceeds the {model.layers} layers",
@@ -131,8 +131,8 @@ def check_layout(model: ModelShape, layout: Layout, chips: int | None = None) ->
     if layout.expert > 1:
         if not model.experts:
             raise InfeasibleError("expert > 1 needs a mixture-of-experts model", "expert = 1")
-        _divides("experts", model.experts, "expert", layout.expert, "expert")
-        _divides("data-parallel chips", layout.data, "expert", layout.expert, "expert")
+        _divides("experts", model.experts, layout.expert, "expert")
+        _divides("data-parallel chips", layout.data, layout.expert, "expert")
     per_round = layout.data * layout.microbatch
     if layout.global_batch < per_round or layout.global_batch % per_round:
         nearest = max(per_round, round(layout.global_batch / per_round) * per_round)

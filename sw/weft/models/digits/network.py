@@ -44,7 +44,3 @@ class DigitsCnn:
             x = convolution.submit(x, relu=True, **parameters).result
         flat = x.reshape(x.shape[0], -1)
         return self.device.matmul_async(flat, self._weight, bias=self._bias).result
-
-    def classify(self, images: np.ndarray | DeviceBuffer) -> np.ndarray:
-        """(B,) of int: the digit in each image."""
-        return self.submit(images).numpy().argmax(axis=1)
