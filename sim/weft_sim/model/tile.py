@@ -50,16 +50,16 @@ class Tile:
         fronts = self.fronts
         self.array = MatmulEngine(self, fronts[EngineId.MATMUL])
         traffic = self.array.pipeline.traffic
+        self.load_writes: LoadWrites = LoadWrites(
+            self.events,
+            self.scratchpad,
+            banks=lambda: self.load.banks_written,
+            tell=lambda: self.load.tell_writes(),
+        )
         self.vector = VectorEngine(self, fronts[EngineId.VECTOR], traffic)
         self.store = StoreEngine(self, fronts[EngineId.STORE], traffic)
         if chip.transfers is not None:
             traffic.listeners.append(chip.transfers.array_reads)
-        self.load_writes: LoadWrites = LoadWrites(
-            self.events,
-            self.scratchpad,
-            idle=lambda: not fronts[EngineId.LOAD].inside,
-            tell=lambda: self.load.tell_writes(),
-        )
         self.load: LoadEngine = LoadEngine(self, fronts[EngineId.LOAD], traffic)
         fronts[EngineId.LOAD].engine = self.load
         fronts[EngineId.MATMUL].engine = self.array

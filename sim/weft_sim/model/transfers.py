@@ -268,7 +268,7 @@ class Transfers:
         if not self._inside or (self._live and not self._learns):
             return
         for _, engine, job in self._inputs:
-            if not engine.is_load and engine.banks(job) & run.pad_banks:
+            if not engine.is_load and job.banks(engine.tile.scratchpad) & run.pad_banks:
                 self._forget()
                 if not self._live:
                     self._go_live()

@@ -72,6 +72,8 @@ class BankRace:
         self._a_rows = deque(scales.a(k, chunk) for _, k in self._order for chunk in range(chunks))
         self._w_rows = deque(scales.w(n, k) for n, k in self._order)
         self.streams: list[tuple[int, int, int, int]] = []
+        #: banks and cycles of its weights and scales
+        self.reads: list[tuple[int, int]] = []
         self.conflicts = 0
         self.stalls = 0
         self.last_start = 0
@@ -154,6 +156,8 @@ class BankRace:
                         waited = True
                     else:
                         weights = bank
+                        if not padding:
+                            self.reads.append((bank, cycle))
                         pending.append((cycle + TIMING.matmul_load_latency + late, at))
                         asked += 1
                         if asked % size == 0:
@@ -167,6 +171,7 @@ class BankRace:
                         waited = True
                     else:
                         kind.grant(cycle)
+                        self.reads.append((bank, cycle))
                     break
             self.conflicts += waited
             cycle += 1

@@ -73,10 +73,14 @@ class DmaEngine(Engine):
         clean = walk is not None and self.is_clean(command, walk)
         job = Job(command, walk, clean, now + TIMING.dma_decode, ways)
         self._accepts = False
+        self.begun(job)
         if transfers is None:
             self.go(job)
         else:
             transfers.begin(self, job)
+
+    def begun(self, job: Job) -> None:
+        """A command has been taken."""
 
     def go(self, job: Job) -> None:
         """The machine takes a command now."""
@@ -93,10 +97,6 @@ class DmaEngine(Engine):
         if not job.clean or self.tile.aborting or type(job.walk) is not Walk:
             return None
         return self.is_load, job.walk.shape
-
-    def banks(self, job: Job) -> int:
-        """The scratchpad banks that a command reads, a bit each."""
-        return 0
 
     @abstractmethod
     def count_all(self, job: Job) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from weft_hw.isa import Status
 
 from ..decode import Command
+from ..local import LocalMemory
 from ..requests import Request, Walk
 from ..route import Route
 from ..strips import StripWalk
@@ -49,6 +50,24 @@ class Job:
         self.address = 0
         #: its place among those begun since the engines were idle
         self.number = 0
+
+    def banks(self, pad: LocalMemory) -> int:
+        """The scratchpad banks whose rows it reads or writes, a bit each."""
+        f, walk = self.command.fields, self.walk
+        if walk is None:
+            return 0
+        if not self.clean:
+            return -1
+        flit = pad.data.shape[1]
+        if isinstance(walk, Walk):
+            last = f.local_row + (f.rows - 1) * f.local_stride + -(-f.row_bytes // flit) - 1
+            return pad.banks_of(f.local_row, last)
+        if isinstance(walk, StripWalk):
+            last = f.local_row + (walk.columns - 1) * f.local_stride + walk.local_rows - 1
+            return pad.banks_of(f.local_row, last)
+        assert walk.known is not None
+        first, last = int(walk.known.locals.min()), int(walk.known.locals.max())
+        return pad.banks_of(first, last + -(-walk.row_bytes // flit) - 1)
 
 
 class Entry:

@@ -12,13 +12,18 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from ..timing import TIMING
+from .load_writes import LoadWrites
 from .traffic import ArrayTraffic
+from .write_queue import WriteQueue
 
 __all__ = ["LanePipeline", "VectorShape"]
 
 _LONG_AGO = -(10**9)
 #: vector/requantiser/residuals.py DEPTH: residual rows asked for and not used.
 _RESIDUALS_AHEAD = 20
+#: vector/requantiser/requantiser.py _DEPTH: output rows from their accumulator rows' reads to their
+#: writes.
+_OUTPUT_ROWS = 24
 #: Rows planned in one go: what the array takes on meanwhile is not seen by them.
 _ROWS_AT_ONCE = 32
 #: The same of rows with residuals, in cycles: a command that the array takes on reads no activation
@@ -49,6 +54,10 @@ class VectorShape:
     scale_row: int
     residual_row: int
     residual_stride: int
+    out_row: int
+    out_stride: int
+    out_banks: int
+    """Banks of the rows written, a bit each; ``out_row`` counts as residuals do if not int32."""
 
     @property
     def fetches(self) -> bool:
@@ -60,18 +69,28 @@ class VectorShape:
         """Cycles from one accumulator row to the next."""
         return self.parts if self.int32 else 1
 
+    def output(self, block: int, row: int) -> int:
+        """The first scratchpad row written of a row of a block."""
+        first = self.out_row + row * self.out_stride + block * self.pace
+        return first if self.int32 else first // self.units
+
 
 class LanePipeline:
     """State between commands; all cycles count from chip reset.
 
-    The array's reads go first in every bank; ``conflicts`` counts cycles lost to them in the
-    scratchpad.
+    The array's reads and the load engine's writes go first in every bank; ``conflicts`` counts
+    cycles lost to reads in the scratchpad. ``writes`` holds rows that may meet loads.
     """
 
     def __init__(
-        self, traffic: ArrayTraffic, upcoming: Callable[[], tuple[int, VectorShape] | None]
+        self,
+        traffic: ArrayTraffic,
+        loads: LoadWrites,
+        upcoming: Callable[[], tuple[int, VectorShape] | None],
     ) -> None:
         self.traffic = traffic
+        self.writes = WriteQueue(loads, _OUTPUT_ROWS)
+        self._loads = loads
         #: the command behind the one that is planned, checked, and when it is offered
         self._upcoming = upcoming
         self.accepts_from = 0
@@ -81,6 +100,7 @@ class LanePipeline:
     def flush(self, cycle: int) -> None:
         """Nothing is inside at ``cycle``."""
         self.last_read = cycle
+        self.writes.clear()
         self._next_read = 0
         self._fetch_free = 0
         self._consumed = _LONG_AGO
@@ -104,7 +124,8 @@ class LanePipeline:
         """
         drain_taken = max(offer, self.last_read)
         self._next_read = max(self._next_read, drain_taken + 1)
-        if shape.int32 and self._after_int8:
+        alone = shape.int32 and self._after_int8
+        if alone:
             self._next_read = max(self._next_read, self._drained)
         self._after_int8 = not shape.int32
         fetch_taken = residual_taken = offer
@@ -117,6 +138,9 @@ class LanePipeline:
             residual_taken = max(offer, self._residual_next)
             self._residual_next = residual_taken + 1
         self.accepts_from = max(drain_taken, fetch_taken, residual_taken) + 1
+        if alone:
+            yield self._look(shape)
+            self._next_read = max(self._next_read, 1 + (yield from self.writes.last()))
         for block in range(shape.blocks):
             yield self._look(shape)
             if fetches:
@@ -136,12 +160,18 @@ class LanePipeline:
                         self._fetch_upcoming()
                     while self._next_residual > self._horizon:
                         yield self._look(shape)
+                    if self._meets_loads(shape):
+                        self._next_read = yield from self.writes.room(self._next_read)
                     self._read_with_residual(shape, block, row)
                 continue
             for begin in range(0, shape.rows, _ROWS_AT_ONCE):
                 if begin:
                     yield self._look(shape)
-                self._read_rows(shape, block, begin, min(shape.rows, begin + _ROWS_AT_ONCE))
+                end = min(shape.rows, begin + _ROWS_AT_ONCE)
+                if self._meets_loads(shape):
+                    yield from self._read_with_loads(shape, block, begin, end)
+                else:
+                    self._read_rows(shape, block, begin, end)
         self.last_read = self._next_read - shape.pace
         after = TIMING.vector_write_int32 if shape.int32 else TIMING.vector_write
         self._drained = self.last_read + after + shape.pace
@@ -222,6 +252,28 @@ class LanePipeline:
         else:
             self._next_read += (end - begin) * shape.pace
 
+    def _meets_loads(self, shape: VectorShape) -> bool:
+        """Whether rows may have to wait until loads have written theirs."""
+        return bool(self.writes.waits or self._loads.banks() & shape.out_banks)
+
+    def _read_with_loads(
+        self, shape: VectorShape, block: int, begin: int, end: int
+    ) -> Generator[int, None, None]:
+        """Rows ``begin..end - 1`` of a block, each when there is room for what becomes of it."""
+        first = shape.acc_row + block * shape.acc_stride
+        for row in range(begin, end):
+            read = yield from self.writes.room(self._next_read, shape.pace)
+            read = self.traffic.drain_from(first + row, read)
+            self._write(shape, block, row, read)
+            self._next_read = read + shape.pace
+
+    def _write(self, shape: VectorShape, block: int, row: int, read: int) -> None:
+        """What becomes of a row read in cycle ``read`` will be written."""
+        after = TIMING.vector_write_int32 if shape.int32 else TIMING.vector_write
+        output = shape.output(block, row)
+        for part in range(shape.pace):
+            self.writes.add(output + part, 1, read + after + part)
+
     def _read_with_residual(self, shape: VectorShape, block: int, row: int) -> None:
         unit = shape.residual_row + block + row * shape.residual_stride
         take = self._residual(unit // shape.units)
@@ -231,5 +283,7 @@ class LanePipeline:
             self._pops.popleft()
         read = max(self._next_read, take + TIMING.vector_residual)
         read = self.traffic.drain_from(shape.acc_row + block * shape.acc_stride + row, read)
+        if self._meets_loads(shape):
+            self._write(shape, block, row, read)
         self._pops.append(read + TIMING.vector_residual_use)
         self._next_read = read + 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,9 @@ class LoadEngine(DmaEngine):
         #: cycles in which a read of indices waited for the array
         self.conflicts = 0
         self._writes = tile.load_writes
+        #: banks that each command inside writes, and those of all
+        self._banks: dict[int, int] = {}
+        self.banks_written = 0
         self._register = WriteRegister(self.events, header, self._room_given, self._writes.add)
 
     # --- walks --------------------------------------------------------------------------------
@@ -76,6 +80,10 @@ class LoadEngine(DmaEngine):
             or any(getattr(command.fields, name, 0) for name in ("padded", "transpose"))
         )
         super().start(command)
+
+    def begun(self, job: Job) -> None:
+        self._banks[job.command.index] = job.banks(self.tile.scratchpad)
+        self.banks_written |= self._banks[job.command.index]
 
     def is_clean(self, command: Command, walk: Walk | TensorWalk | StripWalk) -> bool:
         if isinstance(walk, StripWalk):
@@ -198,6 +206,8 @@ class LoadEngine(DmaEngine):
     def end(self, job: Job) -> None:
         if isinstance(job.walk, GatherWalk):
             self.conflicts += job.walk.conflicts
+        del self._banks[job.command.index]
+        self.banks_written = reduce(or_, self._banks.values(), 0)
         super().end(job)
 
     def _load_columns(self, job: Job, walk: StripWalk) -> None:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from ..events import Events
 from ..local import LocalMemory
 
-__all__ = ["LoadWrites"]
+__all__ = ["NEVER", "LoadWrites"]
 
-_NEVER = 1 << 62
+NEVER = 1 << 62
 #: A command handed to the load engine writes its first row so many cycles later at the earliest
 #: (a FILL: dma/decode.py, pattern.py, fill.py).
 _FIRST_WRITE = 6
@@ -29,23 +29,24 @@ class _Span(NamedTuple):
 class LoadWrites:
     """Rows that the load engine of a tile writes, in order, as far as they are known.
 
-    ``tell`` brings those known by now; ``idle`` says whether the engine is empty.
+    ``banks`` says in which banks commands that are inside write, a bit each; ``tell`` brings the
+    rows known by now.
     """
 
     def __init__(
         self,
         events: Events,
         pad: LocalMemory,
-        idle: Callable[[], bool] = lambda: True,
+        banks: Callable[[], int] = lambda: 0,
         tell: Callable[[], None] = lambda: None,
     ) -> None:
         self._events = events
         self._pad = pad
-        self._idle = idle
+        self.banks = banks
         self._tell = tell
         self._spans: deque[_Span] = deque()
         #: nobody asks for cycles before this one
-        self.wanted_from = _NEVER
+        self.wanted_from = NEVER
 
     def add(self, first: int, row: int, count: int, stride: int = 1) -> None:
         """``count`` rows from cycle ``first`` on."""
@@ -62,7 +63,7 @@ class LoadWrites:
     @property
     def known_until(self) -> int:
         """The last cycle of which it is known what is written."""
-        return self._events.now + (_FIRST_WRITE - 1 if self._idle() else 1)
+        return self._events.now + (_FIRST_WRITE - 1 if not self.banks() else 1)
 
     def write_from(self, row: int, cycle: int) -> int:
         """The first cycle from ``cycle`` on in which nothing that is known is written in the bank

@@ -137,7 +137,9 @@ class ArrayPipeline:
         shifts: deque[int] = deque(maxlen=self._buffer_rows)
         shifted = self._last_ready + late
         free = active
-        scaled_from = 0 if scales is None else self._read_scales(self._w_scales, scales.w(0, 0))
+        scaled_from = (
+            0 if scales is None else self._read_scales(self._w_scales, scales.w(0, 0), now)
+        )
         column_gap = self._column_gap(shape)
         for block in range(shape.blocks):
             n, k = divmod(block, shape.k_blocks)
@@ -154,6 +156,7 @@ class ArrayPipeline:
                     ask = self._free_from(bank, asked)
                     self.conflicts += ask - asked
                     self._weight_reads.append((ask, bank))
+                    traffic.add_read(bank, ask, now)
                 load = ask + 1
                 before = shifted
                 shifted = max(shifted + 1, ask + TIMING.matmul_load_latency + late, swap)
@@ -168,7 +171,7 @@ class ArrayPipeline:
                 self._w_scales.free(ask)
                 if block + 1 < shape.blocks:
                     after = scales.w(*divmod(block + 1, shape.k_blocks))
-                    scaled_from = self._read_scales(self._w_scales, after)
+                    scaled_from = self._read_scales(self._w_scales, after, now)
                 start, paused = self._scaled_rows(shape, block, start, banks, now)
             else:
                 traffic.add(shape.run(start, max(shape.m, rows), 1, banks, block), now)
@@ -205,6 +208,8 @@ class ArrayPipeline:
         for start, block, first, count in race.streams:
             part = shape.rows(first, count)
             traffic.add(part.run(start, count, 1, banks, block), now)
+        for bank, cycle in race.reads:
+            traffic.add_read(bank, cycle, now)
         self.conflicts += race.conflicts
         self.stalls += race.stalls
         self._last_start, self._last_ready = race.last_start, race.last_ready
@@ -214,7 +219,7 @@ class ArrayPipeline:
         """Cycles in which a column of blocks waits for rows of the one before it."""
         return self._distance - 1 if shape.columns_are_close(self.rows, self._distance) else 0
 
-    def _read_scales(self, reader: ScaleReader, row: int) -> int:
+    def _read_scales(self, reader: ScaleReader, row: int, now: int) -> int:
         """Asks for the next row of scales; the first cycle in which it can be used."""
         traffic, bank = self.traffic, self.traffic.scratchpad.bank(row)
         cycle = reader.ask
@@ -230,6 +235,7 @@ class ArrayPipeline:
                 # both readers share a port, weights first
                 until = self._w_scales.busy_until(cycle)
             if until is None:
+                traffic.add_read(bank, cycle, now)
                 return reader.grant(cycle)
             cycle = until
 
@@ -244,7 +250,8 @@ class ArrayPipeline:
         k, here = block % shape.k_blocks, start
         for first in range(0, shape.m, scales.per_row):
             count = min(scales.per_row, shape.m - first)
-            ready = self._read_scales(self._a_scales, scales.a(k, first // scales.per_row))
+            row = scales.a(k, first // scales.per_row)
+            ready = self._read_scales(self._a_scales, row, now)
             here = max(here, ready)
             if not first:
                 start = here

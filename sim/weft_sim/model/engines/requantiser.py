@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,13 +35,15 @@ class Requantiser(PlannedEngine):
     def __init__(self, tile: Tile, front: FrontEnd, traffic: ArrayTraffic) -> None:
         super().__init__(tile, front)
         config = tile.config.tile
-        self.pipeline = LanePipeline(traffic, self._upcoming)
+        self.pipeline = LanePipeline(traffic, tile.load_writes, self._upcoming)
         self._parts = config.accumulator_row_bytes // config.row_bytes
         self._units = units_per_row(config, Format.INT8)
         self._intake: tuple[Command, VectorShape | None, Status, int, int] | None = None
         self._plan: Generator[int, None, int] | None = None
         self._planned: Command | None = None
         self._last_done = 0
+        #: of each command that is planned, by its index: rows up to its last that may meet loads
+        self._rows: dict[int, int] = {}
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -70,6 +73,7 @@ class Requantiser(PlannedEngine):
     def _shape(self, command: Command) -> VectorShape:
         f = command.fields
         int32 = f.output == VectorOutput.INT32.value
+        memory = self.tile.scratchpad.in_units(1 if int32 else self._units)
         return VectorShape(
             rows=f.m,
             blocks=self.tile.blocks_n(f.n),
@@ -85,7 +89,15 @@ class Requantiser(PlannedEngine):
             scale_row=f.scale_row,
             residual_row=f.residual_row,
             residual_stride=f.residual_stride,
+            out_row=f.out_row,
+            out_stride=f.out_stride,
+            out_banks=memory.banks_of(f.out_row, memory.last_row(f.out_row, *self._outputs(f))),
         )
+
+    def _outputs(self, f: SimpleNamespace) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The walks of what a command writes."""
+        int32 = f.output == VectorOutput.INT32.value
+        return (f.m, f.out_stride), (self.tile.blocks_n(f.n) * self._rows_out(int32), 1)
 
     def _upcoming(self) -> tuple[int, VectorShape] | None:
         """The command that is checked or waits for the agents, and when it is offered."""
@@ -117,6 +129,7 @@ class Requantiser(PlannedEngine):
             look = next(self._plan)
         except StopIteration as end:
             self._plan = None
+            self._rows[command.index] = self.pipeline.writes.added
             self._enqueue(command, Status.OK, 0, end.value)
             self._take()
         else:
@@ -128,6 +141,16 @@ class Requantiser(PlannedEngine):
     ) -> None:
         self._last_done = max(done, self._last_done + 1)
         super()._enqueue(command, status, address, self._last_done, steps_before)
+
+    def _finish(self, epoch: int) -> None:
+        if epoch == self._epoch:
+            index = self._running[0].command.index
+            written = self.pipeline.writes.done(self._rows.get(index, 0))
+            if written > self.events.now:
+                self.events.at(written, self._finish, epoch)
+                return
+            self._rows.pop(index, None)
+        super()._finish(epoch)
 
     def _finished(self, command: Command, status: Status) -> None:
         if status is Status.OK:
@@ -161,7 +184,7 @@ class Requantiser(PlannedEngine):
         out = pad if int32 else units
         walks = [
             (1, tile.accumulator, f.acc_row, ((nb, f.acc_stride), (f.m, 1))),
-            (1, out, f.out_row, ((f.m, f.out_stride), (nb * self._rows_out(int32), 1))),
+            (1, out, f.out_row, self._outputs(f)),
             (f.use_bias, pad, f.bias_row, ((constants, 1),)),
             (not int32, pad, f.scale_row, ((constants, 1),)),
             (

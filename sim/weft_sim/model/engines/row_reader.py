@@ -59,27 +59,31 @@ class RowReader:
         self._flits_read += flits
         self._granted = granted[-1] + flits - enough
         ready, whole = granted[0] + _READ_CYCLES, granted[-1] + _READ_CYCLES
-        for refused in (self._refused, *refusals):
-            if refused < ready:
-                ready = max(ready, refused + _CALM_CYCLES)
-        self._refused = max((self._refused, *refusals))
+        for first, last in ((self._refused, self._refused), *refusals):
+            if first < ready:
+                ready = max(ready, last + _CALM_CYCLES)
+        self._note(refusals)
         return min(ready, whole)
 
     def _grants(
         self, row: int, flits: int, cycle: int, granted: list[int]
-    ) -> tuple[list[int], list[int]]:
+    ) -> tuple[list[int], list[tuple[int, int]]]:
         """Adds the cycles of the next reads of a packet to ``granted``, the first asked for after
-        ``cycle``; also the last cycles in which reads were refused."""
+        ``cycle``; also the first and last cycles in which reads were refused."""
         refusals = []
         asked = cycle + 1
         for number in range(len(granted), len(granted) + flits):
             cycle = self.traffic.read_from(row + number, asked)
             if cycle > asked:
                 self.conflicts += cycle - asked
-                refusals.append(cycle - 1)
+                refusals.append((asked, cycle - 1))
             granted.append(cycle)
             asked = cycle + 1
         return granted, refusals
+
+    def _note(self, refusals: list[tuple[int, int]]) -> None:
+        if refusals:
+            self._refused = max(self._refused, refusals[-1][1])
 
     def sends(self, cycle: int, flits: int) -> list[tuple[int, int]]:
         """The next packet's data flits could leave from ``cycle`` on: (flit, cycle) of those that
@@ -93,7 +97,7 @@ class RowReader:
             if number >= len(granted):
                 begin = max(granted[-1], leaves[number - _FIFO_FLITS])
                 _, refusals = self._grants(row, 1, begin, granted)
-                self._refused = max((self._refused, *refusals))
+                self._note(refusals)
             leave = granted[number] + _READ_CYCLES + 1
             if leave > cycle:
                 waits.append((number, leave))

@@ -219,15 +219,9 @@ class StoreEngine(DmaEngine):
                 tile.memory.write(start, rows[offset : offset + length].tobytes())
 
     def signature(self, job: Job) -> tuple[bool, Shape] | None:
-        if self.reader.meets_array(self.banks(job), self.tile.events.now):
+        if self.reader.meets_array(job.banks(self.tile.scratchpad), self.tile.events.now):
             return None
         return super().signature(job)
-
-    def banks(self, job: Job) -> int:
-        """The scratchpad banks that a command reads, a bit each."""
-        f = job.command.fields
-        last = f.local_row + (f.rows - 1) * f.local_stride + -(-f.row_bytes // self._flit) - 1
-        return self.tile.scratchpad.banks_of(f.local_row, last) if job.clean else -1
 
     def count_all(self, job: Job) -> None:
         assert isinstance(job.walk, Walk)

@@ -19,6 +19,9 @@ from ..local import LocalMemory
 
 __all__ = ["ArrayTraffic", "BlockRun"]
 
+#: Cycles for which a single read is remembered.
+_REMEMBERED = 1024
+
 
 def _busy_until(
     memory: LocalMemory, first: int, stride: int, steps: int, bank: int, step: int
@@ -102,6 +105,11 @@ class ArrayTraffic:
         self.steps_planned = 0
         self._steps_over = 0
         self.listeners: list[Callable[[BlockRun], None]] = []
+        #: single reads of the scratchpad by the array: their banks in each cycle, a bit each, their
+        #: cycles, and the last of them in each bank
+        self._reads: dict[int, int] = {}
+        self._cycles: deque[int] = deque()
+        self._last_reads = [-1] * scratchpad.banks
 
     def add(self, run: BlockRun, now: int) -> None:
         """Plans a run of blocks; runs that are over are forgotten."""
@@ -112,6 +120,15 @@ class ArrayTraffic:
         for listener in self.listeners:
             listener(run)
 
+    def add_read(self, bank: int, cycle: int, now: int) -> None:
+        """Plans a single read; those long over are forgotten."""
+        cycles, reads = self._cycles, self._reads
+        while cycles and cycles[0] < now - _REMEMBERED:
+            reads.pop(cycles.popleft(), None)
+        cycles.append(cycle)
+        reads[cycle] = reads.get(cycle, 0) | 1 << bank
+        self._last_reads[bank] = max(self._last_reads[bank], cycle)
+
     def steps_before(self, cycle: int) -> int:
         """Activation reads before ``cycle`` since reset, if there are any after it."""
         return self._steps_over + sum(run.steps_before(cycle) for run in self.runs)
@@ -120,11 +137,15 @@ class ArrayTraffic:
         """Nothing is read from ``cycle`` on."""
         self.runs = deque(run for run in self.runs if run.start < cycle)
         self.steps_planned = self._steps_over + sum(run.steps for run in self.runs)
+        self._reads = {at: banks for at, banks in self._reads.items() if at < cycle}
+        self._last_reads = [min(last, cycle) for last in self._last_reads]
 
     def reads_among(self, first: int, last: int, cycle: int) -> bool:
         """Whether a bank of scratchpad rows ``first..last`` is read after ``cycle``."""
         banks = self.scratchpad.banks_of(first, last)
-        return any(run.pad_banks & banks and run.end > cycle for run in self.runs)
+        if any(run.pad_banks & banks and run.end > cycle for run in self.runs):
+            return True
+        return any(banks >> bank & 1 and last > cycle for bank, last in enumerate(self._last_reads))
 
     def adds_among(self, first: int, last: int, cycle: int) -> bool:
         """Whether a bank of accumulator rows ``first..last`` is updated after ``cycle``."""
@@ -179,6 +200,8 @@ class ArrayTraffic:
             until = self.activations_until(bank, cycle)
             if until is None:
                 until = self.weights_until(bank, cycle)
+            if until is None and self._reads.get(cycle, 0) >> bank & 1:
+                until = cycle + 1
             if until is None:
                 break
             cycle = until

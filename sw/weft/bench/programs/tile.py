@@ -18,6 +18,8 @@ __all__ = ["tile_program"]
 
 #: Rows at the end of every scratchpad that are given, and as many that are got.
 _SHARED_ROWS = 40
+#: Scratchpad rows, and blocks of accumulator rows, that are enough for any round.
+_ROUND_ROWS, _ROUND_BLOCKS = 768, 6
 #: Semaphores that no half uses: rows are there to be given; they have been got.
 _GIVE, _GOT = 1 << 7, 1 << 15
 
@@ -53,7 +55,8 @@ def _share(program: Program, rng: np.random.Generator, first: int, heap: int) ->
 
 def tile_program(config: ChipConfig, rng: np.random.Generator, rounds: int = 3) -> Program:
     """So many rounds of any kind on every tile, two in flight a tile; before them, on a mesh, rows
-    that one tile gives to a rectangle of them.
+    that one tile gives to a rectangle of them. Every second program has both rounds of a tile in
+    the same banks.
     """
     program = Program(config)
     program.memory[:] = rng.integers(0, 256, DATA_BYTES, np.uint8)
@@ -69,10 +72,14 @@ def tile_program(config: ChipConfig, rng: np.random.Generator, rounds: int = 3) 
     if len(tiles) > 1:
         rows -= _SHARED_ROWS
         heap = _share(program, rng, 2 * rows, heap)
+    first = 0
+    if rng.random() < 0.5:
+        rows, sums = min(rows, _ROUND_ROWS), min(sums, _ROUND_BLOCKS * t.array_rows)
+        first = int(rng.integers(0, t.scratchpad_rows - 2 * _SHARED_ROWS - 2 * rows + 1))
     for tile in tiles:
-        halves[tile] = [Half(tile, i, i * rows, rows, i * sums, sums) for i in (0, 1)]
+        halves[tile] = [Half(tile, i, first + i * rows, rows, i * sums, sums) for i in (0, 1)]
         signal = halves[tile][0].bit(FREE) | halves[tile][1].bit(FREE)
-        program.add(Opcode.FILL, tile=tile, rows=1, columns=2 * rows, signal=signal)
+        program.add(Opcode.FILL, tile=tile, row=first, rows=1, columns=2 * rows, signal=signal)
     kinds = kinds_of(config)
     for number in range(rounds):
         for tile in tiles:
