@@ -16,7 +16,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..isa import CommandHeader, CommandWord, FillCommand, GatherCommand, LoadCommand, Opcode
-from .walk import COUNT_BITS, LOCAL_BITS, LOCAL_STRIDE_BITS, STRIDE_BITS, TENSOR_FIELDS, Walk
+from .walk import COUNT_BITS, TENSOR_FIELDS, Walk
 
 __all__ = ["Decode"]
 
@@ -24,25 +24,12 @@ _TENSOR_FIELDS = (*TENSOR_FIELDS, "fill", "gather", "value")
 
 
 class _Fields(data.StructLayout):
-    """What s0 keeps of a command. ``illegal``: whatever its endpoint. ``alone``: rows do not merge.
+    """What s0 keeps of a command: the walk without merging rows, ``illegal`` whatever its endpoint.
     Of a fill ``row_bytes_less_one`` counts scratchpad rows.
     """
 
-    def __init__(self, walk, *, tensor):
-        fields = {
-            "address": walk["address"].shape,
-            "stride": unsigned(STRIDE_BITS),
-            "row_bytes_less_one": unsigned(COUNT_BITS),
-            "rows_less_one": unsigned(COUNT_BITS),
-            "local_row": unsigned(LOCAL_BITS),
-            "local_stride": unsigned(LOCAL_STRIDE_BITS),
-            "endpoint": unsigned(4),
-            "illegal": unsigned(1),
-        }
-        if tensor:
-            names = _TENSOR_FIELDS + (("transpose",) if "transpose" in walk.members else ())
-            fields |= {name: walk[name].shape for name in names}
-        super().__init__(fields)
+    def __init__(self, walk):
+        super().__init__({**walk.members, "row_bytes_less_one": unsigned(COUNT_BITS)})
 
 
 class Decode(wiring.Component):
@@ -72,7 +59,7 @@ class Decode(wiring.Component):
         m = Module()
         walk = self.walk.payload
         flit_bits = ceil_log2(self.config.flit_bytes)
-        layout = _Fields(walk.shape(), tensor=self.tensor)
+        layout = _Fields(walk.shape())
 
         # s0: the fields; s1: the product's halves
         fields, s0 = Signal(layout), Signal(layout)
