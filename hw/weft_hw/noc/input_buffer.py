@@ -36,6 +36,10 @@ class InputBuffer(wiring.Component):
         the outputs there are, in the order of the bits of ``wants``
     routing : function
         see ``routing``
+    routed : layout
+        of ``o``, for a buffer that routes otherwise
+    more : dict
+        further members, of a buffer that can more
 
     Members
     -------
@@ -47,7 +51,7 @@ class InputBuffer(wiring.Component):
         a place became free in the cycle before
     """
 
-    def __init__(self, *, flit_bytes, depth, targets, routing):
+    def __init__(self, *, flit_bytes, depth, targets, routing, routed=RoutedFlit, more=None):
         self.depth = depth
         self.targets = targets
         self.routing = routing
@@ -55,55 +59,59 @@ class InputBuffer(wiring.Component):
             "x": In(4),
             "y": In(4),
             "i": In(stream.Signature(Flit(flit_bytes=flit_bytes))),
-            "o": Out(stream.Signature(RoutedFlit(flit_bytes=flit_bytes, outputs=len(targets)))),
+            "o": Out(stream.Signature(routed(flit_bytes=flit_bytes, outputs=len(targets)))),
             "credit": Out(1),
+            **(more or {}),
         })
 
     def elaborate(self, platform):
         m = Module()
-        shape = self.o.payload.shape()
-        m.submodules.memory = memory = Memory(shape=shape, depth=self.depth, init=[])
+        m.submodules.memory = memory = Memory(
+            shape=self.o.payload.shape(), depth=self.depth, init=[])
         write = memory.write_port()
         read = memory.read_port(domain="comb")
         level = Signal(range(self.depth + 1))
         push, pop = Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(level != self.depth),
-            self.o.valid.eq(level != 0),
-            self.o.payload.eq(read.data),
             push.eq(self.i.valid & self.i.ready),
-            pop.eq(self.o.valid & self.o.ready),
-        ]
-
-        # the route: of the first flit from its destination, of the others as kept
-        destination = NodeAddress(self.i.payload.data[:Shape.cast(NodeAddress).width])
-        port = Signal(RouterPort)
-        first = Signal(init=1)
-        wants = Signal(len(self.targets))
-        wants_kept = Signal.like(wants, reset_less=True)  # counts only after a first flit
-        for condition, choice in reversed(self.routing(self.x, self.y, destination)):
-            with m.If(condition):
-                m.d.comb += port.eq(choice)
-        with m.If(first):
-            m.d.comb += wants.eq(Cat(port == target for target in self.targets))
-        with m.Else():
-            m.d.comb += wants.eq(wants_kept)
-        with m.If(push):
-            m.d.sync += [first.eq(self.i.payload.last), wants_kept.eq(wants)]
-
-        # the memory
-        m.d.comb += [
             write.en.eq(push),
             write.data.flit.eq(self.i.payload),
-            write.data.wants.eq(wants),
+            self.o.payload.eq(read.data),
         ]
+
+        # the route: of the first flit as worked out, of the others as kept
+        first = Signal(init=1)
         with m.If(push):
-            m.d.sync += write.addr.eq(write.addr + 1)
-        with m.If(pop):
-            m.d.sync += read.addr.eq(read.addr + 1)
+            m.d.sync += [write.addr.eq(write.addr + 1), first.eq(self.i.payload.last)]
+        for name, route in self._routes(m, push & first).items():
+            chosen = Signal(len(route), name=name)
+            kept = Signal.like(chosen, name=f"{name}_kept", reset_less=True)  # after a first flit
+            m.d.comb += [chosen.eq(kept), write.data[name].eq(chosen)]
+            with m.If(first):
+                m.d.comb += chosen.eq(route)
+            with m.If(push):
+                m.d.sync += kept.eq(chosen)
+
+        self._show(m, level, push, pop, read.addr)
         with m.If(push & ~pop):
             m.d.sync += level.eq(level + 1)
         with m.Elif(~push & pop):
             m.d.sync += level.eq(level - 1)
         m.d.sync += self.credit.eq(pop)
         return m
+
+    def _routes(self, m, taken):
+        """Fields of ``o.payload`` beside the flit, for a first flit in ``i``; ``taken``: it is."""
+        destination = NodeAddress(self.i.payload.data[:Shape.cast(NodeAddress).width])
+        port = Signal(RouterPort)
+        for condition, choice in reversed(self.routing(self.x, self.y, destination)):
+            with m.If(condition):
+                m.d.comb += port.eq(choice)
+        return {"wants": Cat(port == target for target in self.targets)}
+
+    def _show(self, m, level, push, pop, address):
+        """Shows the flit at ``address``; ``pop``: a place becomes free."""
+        m.d.comb += [self.o.valid.eq(level != 0), pop.eq(self.o.valid & self.o.ready)]
+        with m.If(pop):
+            m.d.sync += address.eq(address + 1)
