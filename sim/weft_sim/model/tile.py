@@ -60,6 +60,7 @@ class Tile:
         self.store = StoreEngine(self, fronts[EngineId.STORE], traffic)
         if chip.transfers is not None:
             traffic.listeners.append(chip.transfers.array_reads)
+            traffic.vector.listeners.append(chip.transfers.others_read)
         self.load: LoadEngine = LoadEngine(self, fronts[EngineId.LOAD], traffic)
         fronts[EngineId.LOAD].engine = self.load
         fronts[EngineId.MATMUL].engine = self.array

@@ -264,11 +264,15 @@ class Transfers:
             self.inner.now = self.chip.events.now
 
     def array_reads(self, run: BlockRun) -> None:
-        """The array will read the scratchpad: stores that meet it there are on their own."""
+        """The array will read the scratchpad."""
+        self.others_read(run.pad_banks)
+
+    def others_read(self, banks: int) -> None:
+        """The scratchpad will be read in ``banks``: stores that meet that are on their own."""
         if not self._inside or (self._live and not self._learns):
             return
         for _, engine, job in self._inputs:
-            if not engine.is_load and job.banks(engine.tile.scratchpad) & run.pad_banks:
+            if not engine.is_load and job.banks(engine.tile.scratchpad) & banks:
                 self._forget()
                 if not self._live:
                     self._go_live()

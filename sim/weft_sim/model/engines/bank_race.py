@@ -58,7 +58,7 @@ class BankRace:
         late: int,
         buffer_rows: int,
         scratchpad: LocalMemory,
-        busy: Callable[[int, int], bool],
+        busy: Callable[[int, int, bool], bool],
         column_gap: int,
     ) -> None:
         scales = shape.scales
@@ -152,7 +152,7 @@ class BankRace:
                 padding = step >= shape.k
                 bank = pad.bank(shape.w_row + n + step * shape.w_stride) if not padding else -2
                 if padding or w.there(cycle):
-                    if not padding and (bank == used or self._busy(bank, cycle)):
+                    if not padding and (bank == used or self._busy(bank, cycle, False)):
                         waited = True
                     else:
                         weights = bank
@@ -167,7 +167,7 @@ class BankRace:
             for kind in (w, a):
                 if kind.asks(cycle):
                     bank = self._scratchpad.bank(kind.rows[0])
-                    if bank in (used, weights) or self._busy(bank, cycle):
+                    if bank in (used, weights) or self._busy(bank, cycle, True):
                         waited = True
                     else:
                         kind.grant(cycle)

@@ -228,6 +228,8 @@ class LanePipeline:
         else:
             cycle += count
         self._fetches.append((begin, cycle))
+        banks = self.traffic.scratchpad.banks_of(row, row + count - 1)
+        self.traffic.vector.add(begin + 1, cycle - begin, banks)
         return cycle
 
     def _granted(self, row: int, take: int) -> int:
@@ -241,7 +243,10 @@ class LanePipeline:
     def _residual(self, row: int) -> int:
         """The cycle in which the read port takes the next residual row."""
         take = self._asked = self._next_residual
-        return self.traffic.read_from(row, take + 1) - 1
+        granted = self.traffic.read_from(row, take + 1) - 1
+        bank = self.traffic.scratchpad.bank(row)
+        self.traffic.vector.add(take + 1, granted + 1 - take, 1 << bank)
+        return granted
 
     def _read_rows(self, shape: VectorShape, block: int, begin: int, end: int) -> None:
         """Rows ``begin..end - 1`` of a block, from ``_next_read`` on."""

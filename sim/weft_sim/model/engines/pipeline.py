@@ -122,9 +122,30 @@ class ArrayPipeline:
         start = max(ready, active, not_before)
         period = max(m, rows)
         self.traffic.add(shape.run(start, period, blocks, banks), now)
+        self._read_first_weights(shape, load, now)
         self._last_start, self._paused = start + (blocks - 1) * period, 0
         self._last_ready = ready if blocks == 1 else self._last_start - period + rows
         self.stalls += max(0, ready - active) + (blocks - 1) * (period - m)
+
+    def _read_first_weights(self, shape: MatmulShape, load: int, now: int) -> None:
+        """Weights read before the first block of a command that runs smoothly."""
+        rows, late = self.rows, self._decodes
+        shifts: deque[int] = deque(maxlen=self._buffer_rows)
+        shifted, swap = self._last_ready + late, self._last_start + 1 + late
+        number = min(shape.blocks * rows, rows + self.traffic.weights_ahead)
+        for depth in range(number):
+            if len(shifts) == self._buffer_rows:
+                load = max(load, shifts[0] + 1)
+            shifted = max(shifted + 1, load + TIMING.matmul_load_latency + late, swap)
+            shifts.append(shifted)
+            block, step = divmod(depth, rows)
+            n, k = divmod(block, shape.k_blocks)
+            step = k * rows + rows - 1 - step
+            if step < shape.k:
+                bank = shape.pad.bank(shape.w_row + n + step * shape.w_stride)
+                self._weight_reads.append((load, bank))
+                self.traffic.add_read(bank, load, now)
+            load += 1
 
     def _run_with_conflicts(self, offer: _Offer) -> None:
         """Row by row: a weight row waits while activations are read from its bank, and rows of
@@ -185,7 +206,9 @@ class ArrayPipeline:
         now, load, active, not_before, shape, banks = offer
         traffic = self.traffic
 
-        def busy(bank: int, cycle: int) -> bool:
+        def busy(bank: int, cycle: int, weights: bool = False) -> bool:
+            if weights and (cycle, bank) in self._weight_reads:
+                return True
             return traffic.activations_until(bank, cycle) is not None
 
         race = BankRace(

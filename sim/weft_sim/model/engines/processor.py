@@ -103,7 +103,8 @@ class Processor(Engine):
         """The cycle in which a PROGRAM taken in ``cycle`` is done."""
         if self._program_fault(command) is not None:
             return cycle + TIMING.processor_refuse
-        f = command.fields
+        f, pad = command.fields, self.tile.scratchpad
+        self.traffic.vector.begin(pad.banks_of(f.row, f.row + self._rows(command) - 1))
         each = self._per_row
         ask = cycle + TIMING.processor_program
         self._asked = []
@@ -111,6 +112,10 @@ class Processor(Engine):
             granted = self.traffic.read_from(f.row + number, ask)
             self.conflicts += granted - ask
             self._asked.append((ask, granted))
+            row = f.row + number
+            self.traffic.vector.add(
+                ask, granted + 1 - ask, self.traffic.scratchpad.banks_of(row, row)
+            )
             ask = granted + each
         return granted + (f.count - 1) % each + TIMING.processor_programmed
 
@@ -153,8 +158,19 @@ class Processor(Engine):
         read_only = [number for number, stream in enumerate(streams) if stream.accumulator]
         program = follow(self.store, f.start, config.array_cols, read_only)
         places = [Place.of(config, stream) for stream in streams]
+        self.traffic.vector.begin(self._banks(places, f.m, tile.blocks_n(f.n)))
         schedule = Schedule(config, places, self.traffic, tile.load_writes, cycle)
         self._go_on(self._epoch, schedule, schedule.run(program, f.m, tile.blocks_n(f.n)))
+
+    def _banks(self, places: list[Place], m: int, blocks: int) -> int:
+        """Scratchpad banks in which streams lie, a bit each."""
+        banks = 0
+        for place in places:
+            if not place.is_accumulator:
+                corners = [place.row(i, j) for i in (0, m - 1) for j in (0, blocks - 1)]
+                low, high = max(0, min(corners)), min(max(corners) + place.rows, place.limit) - 1
+                banks |= self.tile.scratchpad.banks_of(min(low, high), high) if high >= 0 else 0
+        return banks
 
     def _go_on(self, epoch: int, schedule: Schedule, plan: Generator[int, None, int]) -> None:
         """Plans the program as far as it is known what the array will do."""

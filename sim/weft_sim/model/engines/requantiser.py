@@ -68,6 +68,8 @@ class Requantiser(PlannedEngine):
             else:
                 status, address = Status.LOCAL_RANGE, fault
         self._intake = command, shape, status, address, offer
+        if shape is not None:
+            self.pipeline.traffic.vector.begin(self._banks_read(shape))
         self.events.at(offer, self._take)
 
     def _shape(self, command: Command) -> VectorShape:
@@ -93,6 +95,17 @@ class Requantiser(PlannedEngine):
             out_stride=f.out_stride,
             out_banks=memory.banks_of(f.out_row, memory.last_row(f.out_row, *self._outputs(f))),
         )
+
+    def _banks_read(self, shape: VectorShape) -> int:
+        """Scratchpad banks of parameters and residuals, a bit each."""
+        pad, banks = self.tile.scratchpad, 0
+        for used, row in ((shape.bias, shape.bias_row), (not shape.int32, shape.scale_row)):
+            if used:
+                banks |= pad.banks_of(row, row + shape.parameter_rows - 1)
+        if shape.residual:
+            last = shape.residual_row + (shape.rows - 1) * shape.residual_stride + shape.blocks - 1
+            banks |= pad.in_units(self._units).banks_of(shape.residual_row, last)
+        return banks
 
     def _outputs(self, f: SimpleNamespace) -> tuple[tuple[int, int], tuple[int, int]]:
         """The walks of what a command writes."""

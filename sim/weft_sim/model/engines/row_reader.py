@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
 from .traffic import ArrayTraffic
 
@@ -17,46 +18,77 @@ _READ_CYCLES = 2
 _LONG_AGO = -(10**9)
 
 
-class RowReader:
-    """A flit a cycle, as far as its queue has room and the array leaves the bank alone.
+@dataclass
+class _Packet:
+    """A packet that is read: its first row, its flits, the cycle after which its reads begin, the
+    last refusal before it, and whether its data leaves.
+    """
 
-    ``conflicts`` counts cycles lost to the array.
+    row: int
+    flits: int
+    cycle: int
+    refused: int
+    leaves: bool = False
+
+
+class RowReader:
+    """A flit a cycle, as far as its queue has room and array and vector engine leave the bank
+    alone. When the reads of the youngest packet are done is found out again until its data leaves.
+
+    ``conflicts`` counts cycles lost to the others.
     """
 
     def __init__(self, traffic: ArrayTraffic) -> None:
         self.traffic = traffic
-        self.conflicts = 0
+        self._packet: _Packet | None = None
+        self._conflicts = [0, 0]
         self._granted = -1
         self._flits_read = 0
         self._flits_sent = 0
         self._refused = _LONG_AGO
-        #: cycles of the reads of packets that meet the array: by the number of their first flit
+        #: cycles of the reads of packets that meet others: by the number of their first flit
         self._reads: dict[int, tuple[int, list[int]]] = {}
         self._sent: deque[tuple[int, int]] = deque()
 
-    def meets_array(self, banks: int, cycle: int) -> bool:
-        """Whether the array reads one of ``banks`` after ``cycle``, or reads were refused not long
-        ago.
+    @property
+    def conflicts(self) -> int:
+        """Cycles in which reads waited."""
+        return sum(self._conflicts)
+
+    def meets_others(self, banks: int, cycle: int) -> bool:
+        """Whether the array or the vector engine reads one of ``banks`` after ``cycle``, or reads
+        were refused not long ago.
         """
-        if self._refused + _CALM_CYCLES >= cycle:
+        if self._refused + _CALM_CYCLES >= cycle or self.traffic.vector.banks & banks:
             return True
         return any(run.pad_banks & banks and run.end > cycle for run in self.traffic.runs)
 
-    def read(self, cycle: int, row: int, flits: int) -> int:
-        """A packet's reads begin after ``cycle``: the cycle in which its header can go.
+    def read(self, cycle: int, row: int, flits: int) -> None:
+        """A packet's reads begin after ``cycle``."""
+        self._conflicts = [self.conflicts, 0]
+        self._packet = _Packet(row, flits, cycle, self._refused)
+        self._flits_read += flits
+
+    def ready(self) -> int:
+        """The cycle in which the header of the youngest packet can go, as far as is known.
 
         That is when its first flit waits and reads are smooth, or all of it that fits waits.
         """
+        packet = self._packet
+        assert packet is not None
+        row, flits, cycle = packet.row, packet.flits, packet.cycle
+        self._conflicts[1] = 0
+        self._refused = packet.refused
         enough = min(flits, _FIFO_FLITS)
         first = cycle + 1 + _READ_CYCLES
-        if not self.traffic.reads_among(row, row + flits - 1, cycle):
-            self._flits_read += flits
+        number = self._flits_read - flits
+        if not self.traffic.meets_store(row, row + flits - 1, cycle):
+            self._reads.pop(number, None)
             self._granted = cycle + flits
             whole = first + enough - 1
             return max(first, min(whole, self._refused + _CALM_CYCLES))
         granted, refusals = self._grants(row, enough, cycle, [])
-        self._reads[self._flits_read] = row, granted
-        self._flits_read += flits
+        self._reads[number] = row, granted
         self._granted = granted[-1] + flits - enough
         ready, whole = granted[0] + _READ_CYCLES, granted[-1] + _READ_CYCLES
         for first, last in ((self._refused, self._refused), *refusals):
@@ -73,9 +105,9 @@ class RowReader:
         refusals = []
         asked = cycle + 1
         for number in range(len(granted), len(granted) + flits):
-            cycle = self.traffic.read_from(row + number, asked)
+            cycle = self.traffic.stored_from(row + number, asked)
             if cycle > asked:
-                self.conflicts += cycle - asked
+                self._conflicts[1] += cycle - asked
                 refusals.append((asked, cycle - 1))
             granted.append(cycle)
             asked = cycle + 1
@@ -120,6 +152,8 @@ class RowReader:
 
         None if that is not known before another header has been sent.
         """
+        if self._packet is not None and not self._packet.leaves:
+            self.ready()
         waits_for = self._flits_read - _FIFO_FLITS - 1
         if waits_for < 0:
             return self._granted

@@ -150,12 +150,18 @@ class Schedule:
         touches = not place.is_accumulator and low <= self._high and self._low <= high
         if not touches or not (yield from self._writes.under_way(passed)):
             touches = False
+            if inside and not place.is_accumulator:
+                # unless the array comes in the way
+                yield passed
+                banks = self._traffic.scratchpad.banks_of(low, high)
+                self._traffic.vector.add(passed + 1, rows * place.rows, banks)
             yield passed + rows * place.rows - 1
             if inside and self._is_smooth(place, low, high, passed):
                 self._pass(passed, rows * place.rows)
                 self._loaded = self._issued
                 self.drained += rows * place.is_accumulator
                 return None
+        self._traffic.vector.cut(passed + 1)
         issued = self._issued
         for i in range(first, first + rows):
             row = place.row(i, block)
@@ -193,6 +199,7 @@ class Schedule:
             self.drained += 1
         else:
             self._conflicts += granted - asked
+            traffic.vector.add(asked, granted + 1 - asked, 1 << traffic.scratchpad.bank(row))
         return granted
 
     def _store(

@@ -35,7 +35,9 @@ _HEADERS = 4
 
 
 class _Header(NamedTuple):
-    """A packet whose data is read: how it is sent, its data flits, when its header is ready."""
+    """A packet whose data is read: how it is sent, its data flits, when its header is ready at the
+    earliest.
+    """
 
     send: Callable[[], None]
     flits: int
@@ -108,9 +110,9 @@ class StoreEngine(DmaEngine):
             return
         self.enter(job, request)
         endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
-        ready = self.reader.read(now, request.row, request.flits)
+        self.reader.read(now, request.row, request.flits)
         send = partial(self._send, job, request, endpoint)
-        self._queue(_Header(send, request.flits, ready, endpoint, job.out))
+        self._queue(_Header(send, request.flits, self.reader.ready(), endpoint, job.out))
         self.taken_at(now)
 
     def _free_from(self) -> int | None:
@@ -125,6 +127,12 @@ class StoreEngine(DmaEngine):
     def _offer_header(self) -> None:
         """The oldest packet's header is ready."""
         header = self._headers[0]
+        if len(self._headers) == 1 and header.flits:
+            # it may have been held up since
+            ready = self.reader.ready()
+            if ready > self.events.now:
+                self.events.at(ready, self._offer_header)
+                return
         client = self.front.id.value
         self.tile.requests.offer(client, self._send_header, header.endpoint, header.way)
 
@@ -190,7 +198,8 @@ class StoreEngine(DmaEngine):
         assert packet is not None
         ready = now + TIMING.store_empty_header
         if packet.rows:
-            ready = self.reader.read(now, packet.row, packet.rows)
+            self.reader.read(now, packet.row, packet.rows)
+            ready = self.reader.ready()
         send = partial(self.tiles.send, request)
         self._queue(_Header(send, packet.rows, ready, self.tile.chip.endpoints[0], way))
 
@@ -219,7 +228,7 @@ class StoreEngine(DmaEngine):
                 tile.memory.write(start, rows[offset : offset + length].tobytes())
 
     def signature(self, job: Job) -> tuple[bool, Shape] | None:
-        if self.reader.meets_array(job.banks(self.tile.scratchpad), self.tile.events.now):
+        if self.reader.meets_others(job.banks(self.tile.scratchpad), self.tile.events.now):
             return None
         return super().signature(job)
 

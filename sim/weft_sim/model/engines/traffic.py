@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from weft_hw.array.operand import decodes
 from weft_hw.array.systolic import array_latency
 from weft_hw.config import TileConfig
+from weft_hw.memory.port import READ_LATENCY
 
 from ..local import LocalMemory
+from .vector_reads import VectorReads
 
 __all__ = ["ArrayTraffic", "BlockRun"]
 
@@ -100,11 +102,16 @@ class ArrayTraffic:
         self.rows = tile.array_rows
         #: from an activation read to that of the accumulator row it is added to
         self.update_delay = array_latency(tile) + decodes(tile)
+        #: weight rows read before there is room for them in the array, and when the others of a
+        #: block are, from the start of the one before it on
+        self.weights_ahead = min(tile.array_rows, READ_LATENCY + decodes(tile) + 2)
+        self.weights_after = 2 + decodes(tile)
         self.runs: deque[BlockRun] = deque()
         #: activation reads planned since reset, and those of runs that are forgotten
         self.steps_planned = 0
         self._steps_over = 0
         self.listeners: list[Callable[[BlockRun], None]] = []
+        self.vector = VectorReads()
         #: single reads of the scratchpad by the array: their banks in each cycle, a bit each, their
         #: cycles, and the last of them in each bank
         self._reads: dict[int, int] = {}
@@ -122,6 +129,8 @@ class ArrayTraffic:
 
     def add_read(self, bank: int, cycle: int, now: int) -> None:
         """Plans a single read; those long over are forgotten."""
+        if bank >= self.scratchpad.banks:
+            return
         cycles, reads = self._cycles, self._reads
         while cycles and cycles[0] < now - _REMEMBERED:
             reads.pop(cycles.popleft(), None)
@@ -167,15 +176,24 @@ class ArrayTraffic:
         return None
 
     def weights_until(self, bank: int, cycle: int) -> int | None:
-        """The same for weight reads: those of the next block, R cycles from a block's start on."""
+        """The same for weight reads, but for those before a run: R cycles from a block's start on
+        the rest of the next block, then those of the block after it for which there is room.
+        """
+        rest = self.rows - self.weights_ahead
         for run in self.runs:
-            since = cycle - run.start
-            number, step = divmod(since - 1, run.period)
-            if number < 0 or number + 1 >= run.blocks or step >= self.rows:
+            number, step = divmod(cycle - run.start - self.weights_after, run.period)
+            if number < 0 or step >= self.rows:
                 continue
-            n, k = divmod(number + 1 + run.first_block, run.k_blocks)
+            number, step, steps = (
+                (number + 2, step - rest, self.weights_ahead)
+                if step >= rest
+                else (number + 1, step + self.weights_ahead, self.rows)
+            )
+            if number >= run.blocks:
+                continue
+            n, k = divmod(number + run.first_block, run.k_blocks)
             top = run.w_row + n + (k * self.rows + self.rows - 1) * run.w_stride
-            until = _busy_until(run.pad, top, -run.w_stride, self.rows, bank, step)
+            until = _busy_until(run.pad, top, -run.w_stride, steps, bank, step)
             if until is not None:
                 return cycle - step + until
         return None
@@ -206,6 +224,21 @@ class ArrayTraffic:
                 break
             cycle = until
         return cycle
+
+    def stored_from(self, row: int, cycle: int) -> int:
+        """First cycle from ``cycle`` on in which a store can read a row, as far as is known."""
+        bank = self.scratchpad.bank(row)
+        while True:
+            cycle = self.read_from(row, cycle)
+            until = self.vector.read_until(bank, cycle)
+            if until is None:
+                return cycle
+            cycle = until
+
+    def meets_store(self, first: int, last: int, cycle: int) -> bool:
+        """Whether a store of rows ``first..last`` may have to wait after ``cycle``."""
+        banks = self.scratchpad.banks_of(first, last)
+        return self.reads_among(first, last, cycle) or self.vector.among(banks, cycle)
 
     def drain_from(self, row: int, cycle: int) -> int:
         """First cycle from ``cycle`` on in which the array leaves an accumulator row's bank

@@ -26,6 +26,7 @@ class VectorEngine(Engine):
         super().__init__(tile, front)
         self.requantiser = Requantiser(tile, front, traffic)
         self.processor = Processor(tile, front, traffic)
+        self._reads = traffic.vector
 
     @property
     def conflicts(self) -> int:
@@ -48,6 +49,8 @@ class VectorEngine(Engine):
 
     def left(self, command: Command) -> None:
         self._unit(command).left(command)
+        if not self.front.inside:
+            self._reads.end()
         if self.front.command is not None:
             unit = self._unit(self.front.command)
             if self._unit(command) is not unit:
