@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 from weft.fleet import Scenario, default_constants, gpu, model, scenario_names
+from weft.fleet.bands import Band
 from weft.fleet.errors import FleetError, InfeasibleError
-from weft.fleet.scenarios.bands import Band
 from weft.fleet.scenarios.result import HEADLINES
 from weft.fleet.training import Layout, goodput, train_step
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from weft.fleet.bands import Band
 from weft.fleet.constants import Constants, default_constants
 from weft.fleet.energy import weft_energy
 from weft.fleet.errors import FleetError
@@ -19,7 +20,7 @@ from weft.fleet.quantity import Num
 from weft.fleet.weft_chip import weft_chip
 from weft.fleet.workload import inference_pass
 
-__all__ = ["Band", "FirstAnswer", "PhaseAnswer", "first_answer", "render"]
+__all__ = ["FirstAnswer", "PhaseAnswer", "first_answer", "render"]
 
 LABEL = "first modelled estimate"
 CAVEAT = (
@@ -27,20 +28,6 @@ CAVEAT = (
     "this repository's compiler plans them, the band reaching to the closed form of its array; "
     "unit costs of own synthesis before layout"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A number with its 5th and 95th percentile."""
-
-    p5: float
-    p50: float
-    p95: float
-
-    @classmethod
-    def of(cls, draws: Num) -> "Band":
-        low, mid, high = (float(x) for x in np.percentile(np.asarray(draws, float), (5, 50, 95)))
-        return cls(low, mid, high)
 
 
 @dataclass(frozen=True, slots=True)

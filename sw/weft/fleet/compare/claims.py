@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from weft.fleet.bands import Band
 from weft.fleet.compare.views import View
 from weft.fleet.csv_rows import read_rows
-from weft.fleet.scenarios.bands import Band
 
 __all__ = ["Claim", "ClaimCheck", "check_claims", "claims"]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from weft.fleet.bands import Band
 from weft.fleet.compare.claims import ClaimCheck, check_claims
 from weft.fleet.compare.losses import Loss, losses
 from weft.fleet.compare.tornado import Swing, tornado
@@ -10,7 +11,6 @@ from weft.fleet.constants import Constants
 from weft.fleet.errors import InfeasibleError
 from weft.fleet.money import breakeven_volume
 from weft.fleet.quantity import Num
-from weft.fleet.scenarios.bands import Band
 from weft.fleet.scenarios.scenario import Scenario
 from weft.fleet.scenarios.side import Side
 

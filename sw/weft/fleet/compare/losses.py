@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+from weft.fleet.bands import Band, median
 from weft.fleet.compare.views import View
 from weft.fleet.constants import Constants
 from weft.fleet.errors import FleetError
 from weft.fleet.money import supply_limit
 from weft.fleet.quantity import Num
-from weft.fleet.scenarios.bands import Band, median
 from weft.fleet.scenarios.chips import design
 from weft.fleet.scenarios.scenario import Scenario
 from weft.fleet.scenarios.side import Side

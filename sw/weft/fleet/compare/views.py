@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from weft.fleet.bands import Band, median
 from weft.fleet.constants import Constants
 from weft.fleet.quantity import Num
-from weft.fleet.scenarios.bands import Band, median
 from weft.fleet.scenarios.scenario import Scenario
 from weft.fleet.scenarios.side import Side
 

@@ -6,11 +6,11 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from weft.fleet.bands import Band
 from weft.fleet.report import svg
 from weft.fleet.report.comparison import comparison_parts
 from weft.fleet.report.evidence import facts_part, key, pareto_part, provenance_part
 from weft.fleet.report.style import script, style
-from weft.fleet.scenarios.bands import Band
 from weft.fleet.scenarios.result import HEADLINES, AnswerBands, ScenarioResult
 from weft.fleet.scenarios.text import amount, band_text
 from weft.report.page import page, section, table, tiles

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
+from weft.fleet.bands import Band
 from weft.fleet.constants import Constants
 from weft.fleet.csv_rows import read_rows
 from weft.fleet.errors import FleetError
@@ -18,7 +19,6 @@ from weft.fleet.machines import Machine, gpu
 from weft.fleet.money import CostBreakdown, tco
 from weft.fleet.power import PowerBreakdown, site_power
 from weft.fleet.quantity import Num
-from weft.fleet.scenarios.bands import Band
 from weft.fleet.scenarios.side import scaled
 from weft.fleet.validate.llama3_run import chip_hours
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from weft.fleet.bands import Band, median
 from weft.fleet.constants import Constants
 from weft.fleet.quantity import Num
-from weft.fleet.scenarios.bands import Band, median
 from weft.fleet.scenarios.side import Answer, Side
 
 if TYPE_CHECKING:

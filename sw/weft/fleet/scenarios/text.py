@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from weft.fleet.scenarios.bands import Band
+from weft.fleet.bands import Band
 from weft.fleet.scenarios.facts import FactCheck
 from weft.fleet.scenarios.result import AnswerBands, ScenarioResult, SideBands
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from weft.fleet.bands import Band
 from weft.fleet.errors import FleetError
-from weft.fleet.scenarios.bands import Band
 from weft.fleet.scenarios.bill import die_area_mm2
 from weft.fleet.scenarios.scenario import Scenario
 from weft.fleet.scenarios.specs import ScenarioSpec
