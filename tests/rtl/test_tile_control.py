@@ -43,7 +43,12 @@ async def semaphores_count(dut):
             request = 0
         dut.request.value = request
         dut.mask.value = sum(mask << (16 * e) for e, mask in enumerate(masks))
-        dut.signal.value, dut.signal_mask.value = signal, signal_mask
+        # one engine's counts, and what the others would give
+        giver = int(bench.rng.integers(0, 4))
+        masks_given = [int(bench.rng.integers(0, 65536)) for _ in range(4)]
+        masks_given[giver] = signal_mask
+        dut.signal.value = signal << giver
+        dut.signal_mask.value = sum(mask << (16 * e) for e, mask in enumerate(masks_given))
         remote = int(bench.rng.random() < 0.5)
         remote_mask = int(bench.rng.integers(0, 65536)) & int(bench.rng.integers(0, 65536))
         if bench.parameters["remote"]:
@@ -57,6 +62,10 @@ async def semaphores_count(dut):
         ]
         want = 1 << able[0] if able else 0
         full = any(values[i] == SEMAPHORE_MAX for i in range(16) if signal_mask >> i & 1)
+        told = int(dut.overflow.value)
+        for e, mask in enumerate(masks_given):
+            over = any(values[i] == SEMAPHORE_MAX for i in range(16) if mask >> i & 1)
+            assert told >> e & 1 == over
         dut.request.value, dut.signal.value = 0, 0
         if bench.parameters["remote"]:
             # a signal from outside waits for one of the tile's own
@@ -117,7 +126,7 @@ async def every_end_is_told_once(dut):
     assert int(dut.fault_status.value) == Status.BUS.value
     assert int(dut.fault_address.value) == 1000 + (first["tag"] & 0xFF)
     # an overflow turns OK into an error
-    dut.overflow.value = 1
+    dut.overflow.value = 1 << Engine.LOAD.value
     sink.clear()
     sources[0].send({"index": 7, "signal": 1, "status": Status.OK})
     assert (

@@ -104,7 +104,7 @@ class StoringTile(wiring.Component):
             ingress.signal_taken.eq(semaphores.remote_taken),
             ingress.signal_overflow.eq(semaphores.remote_overflow),
             semaphores.signal.eq(self.signal),
-            semaphores.signal_mask.eq(self.signal_mask),
+            semaphores.signal_mask[0].eq(self.signal_mask),
             self.values.eq(semaphores.values),
             self.bytes.eq(store.bytes),
         ]

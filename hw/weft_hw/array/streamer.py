@@ -96,6 +96,8 @@ class ActivationStreamer(wiring.Component):
         index = Signal(self.row_bits)       # scratchpad row
         m_total, m_left = Signal(16), Signal(16)
         k_total, k_left, n_left = Signal(16), Signal(16), Signal(16)
+        # whether they are the last row's or block's: off the way of a request's grant
+        last_m, last_k, last_n = Signal(), Signal(), Signal()
         block_start = Signal()
         gap, column_gap = Signal(), Signal()
         recent = Signal(Accumulator.update_distance(tile) - 1)
@@ -137,21 +139,28 @@ class ActivationStreamer(wiring.Component):
             go.eq(self.read.request.valid & self.read.request.ready),
         ]
         m.d.comb += [
-            block_done.eq(go & (m_left == 1)),
-            nb_done.eq(block_done & (k_left <= rows)),
-            command_done.eq(nb_done & (n_left <= cols)),
+            block_done.eq(go & last_m),
+            nb_done.eq(block_done & last_k),
+            command_done.eq(nb_done & last_n),
         ]
         m.d.sync += recent.eq(Cat(go, recent))
         with m.If(go):
-            m.d.sync += [row.eq(row + stride), m_left.eq(m_left - 1), block_start.eq(0), gap.eq(0)]
-        with m.If(block_done):
-            next_block = Mux(nb_done, command_row, block_row + 1)
             m.d.sync += [
-                row.eq(next_block), block_row.eq(next_block), m_left.eq(m_total), block_start.eq(1),
-                k_left.eq(Mux(nb_done, k_total, k_left - rows)),
+                row.eq(row + stride), m_left.eq(m_left - 1), last_m.eq(m_left == 2),
+                block_start.eq(0), gap.eq(0),
+            ]
+        with m.If(block_done):
+            next_block = Mux(last_k, command_row, block_row + 1)
+            m.d.sync += [
+                row.eq(next_block), block_row.eq(next_block), block_start.eq(1),
+                m_left.eq(m_total), last_m.eq(m_total == 1),
+                k_left.eq(Mux(last_k, k_total, k_left - rows)),
+                last_k.eq(Mux(last_k, k_total <= rows, k_left <= 2 * rows)),
             ]
         with m.If(nb_done):
-            m.d.sync += [n_left.eq(n_left - cols), gap.eq(column_gap)]
+            m.d.sync += [
+                n_left.eq(n_left - cols), last_n.eq(n_left <= 2 * cols), gap.eq(column_gap),
+            ]
         with m.If(command_done):
             m.d.sync += active.eq(0)
 
@@ -176,6 +185,7 @@ class ActivationStreamer(wiring.Component):
                 command_row.eq(start), block_row.eq(start), row.eq(start),
                 m_total.eq(params.m), m_left.eq(params.m),
                 k_total.eq(params.k), k_left.eq(params.k), n_left.eq(params.n),
+                last_m.eq(params.m == 1), last_k.eq(params.k <= rows), last_n.eq(params.n <= cols),
             ]
 
         # --- arriving rows: zero lanes beyond K

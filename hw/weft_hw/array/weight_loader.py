@@ -93,12 +93,13 @@ class WeightLoader(wiring.Component):
         k_total = Signal(16)
         k_left = Signal(16)                 # weight rows of this block and of the later ones of nb
         n_left = Signal(16)
+        # whether they are the last block's: kept beside them, off the way of a request's grant
+        last_k, last_n = Signal(), Signal()
         beyond_command = Signal()           # command.row itself is out of range
 
         padding = Signal()                  # this row lies beyond K: zeros, nothing read
         out_of_range = Signal()
         m.d.comb += [
-            padding.eq(in_block >= k_left),
             index.eq(row >> shift),
             out_of_range.eq(~padding & (beyond_command | (index >= tile.scratchpad_rows))),
             self.fault_row.eq(index),
@@ -132,19 +133,27 @@ class WeightLoader(wiring.Component):
         block_done, nb_done, command_done = Signal(), Signal(), Signal()
         m.d.comb += [
             block_done.eq(issue & (in_block == 0)),
-            nb_done.eq(block_done & (k_left <= rows)),
-            command_done.eq(nb_done & (n_left <= cols)),
+            nb_done.eq(block_done & last_k),
+            command_done.eq(nb_done & last_n),
         ]
         with m.If(issue):
-            m.d.sync += [row.eq(row - stride), in_block.eq(in_block - 1)]
+            m.d.sync += [
+                row.eq(row - stride), in_block.eq(in_block - 1),
+                padding.eq(last_k & (in_block > k_left[:log2_rows + 1])),
+            ]
         with m.If(block_done):
-            next_block = Mux(nb_done, first_row + 1, block_row + (stride << log2_rows))
+            next_block = Mux(last_k, first_row + 1, block_row + (stride << log2_rows))
             m.d.sync += [
                 row.eq(next_block), block_row.eq(next_block),
-                k_left.eq(Mux(nb_done, k_total, k_left - rows)),
+                k_left.eq(Mux(last_k, k_total, k_left - rows)),
+                last_k.eq(Mux(last_k, k_total <= rows, k_left <= 2 * rows)),
+                padding.eq(Mux(last_k, k_total < rows, k_left < 2 * rows)),
             ]
         with m.If(nb_done):
-            m.d.sync += [first_row.eq(first_row + 1), n_left.eq(n_left - cols)]
+            m.d.sync += [
+                first_row.eq(first_row + 1), n_left.eq(n_left - cols),
+                last_n.eq(n_left <= 2 * cols),
+            ]
         with m.If(command_done):
             m.d.sync += active.eq(0)
 
@@ -165,6 +174,8 @@ class WeightLoader(wiring.Component):
                 first_row.eq(last_of_block), block_row.eq(last_of_block), row.eq(last_of_block),
                 in_block.eq(rows - 1),
                 k_total.eq(params.k), k_left.eq(params.k), n_left.eq(params.n),
+                last_k.eq(params.k <= rows), last_n.eq(params.n <= cols),
+                padding.eq(params.k < rows),
                 beyond_command.eq((params.row >> first_shift) >= tile.scratchpad_rows),
             ]
 

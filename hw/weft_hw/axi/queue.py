@@ -34,14 +34,13 @@ class Queue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = Shape.cast(self.shape).width
-        # what is read has been written: no contents at power-on
-        m.submodules.rows = rows = memory.Memory(shape=unsigned(width), depth=self.depth, init=[],
-                                                 attrs=UNINITIALISED)
+        # what is read has been written: no contents at power-on; and not in the same cycle
+        rows = memory.Memory(shape=unsigned(width), depth=self.depth, init=[],
+                             attrs=UNINITIALISED | ({"no_rw_check": 1} if self.block_ram else {}))
+        m.submodules.rows = rows
         write = rows.write_port()
-        if self.block_ram:
-            read = rows.read_port(domain="sync", transparent_for=[write])
-        else:
-            read = rows.read_port(domain="comb")
+        read = rows.read_port(domain="sync" if self.block_ram else "comb")
+        front_item = Signal(width)
         produce = Signal(range(self.depth))
         consume = Signal(range(self.depth))
         level = Signal(range(self.depth + 1))
@@ -59,7 +58,15 @@ class Queue(wiring.Component):
             write.data.eq(payload.as_value() if hasattr(payload, "as_value") else payload),
             write.en.eq(push),
             read.addr.eq(Mux(pop, following(consume), consume) if self.block_ram else consume),
+            front_item.eq(read.data),
         ]
+        if self.block_ram:
+            # what comes while its place is read goes past the memory. Not by a transparent port:
+            # Yosys would take ``front`` for that port's register
+            passes, passed = Signal(), Signal(width, reset_less=True)
+            m.d.sync += [passes.eq(push & (write.addr == read.addr)), passed.eq(write.data)]
+            with m.If(passes):
+                m.d.comb += front_item.eq(passed)
         if self.register:
             front = Signal(width, reset_less=True)
             m.d.comb += [
@@ -67,13 +74,13 @@ class Queue(wiring.Component):
                 self.o.payload.eq(front),
             ]
             with m.If(pop):
-                m.d.sync += front.eq(read.data)
+                m.d.sync += front.eq(front_item)
             with m.If(pop | self.o.ready):
                 m.d.sync += self.o.valid.eq(pop)
         else:
             m.d.comb += [
                 self.o.valid.eq(level != 0),
-                self.o.payload.eq(read.data),
+                self.o.payload.eq(front_item),
                 pop.eq(self.o.valid & self.o.ready),
             ]
         with m.If(push):

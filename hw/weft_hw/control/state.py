@@ -70,6 +70,7 @@ class QueueLife(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         failure = Signal(Failure)
+        # ``abort`` has a register of its own, because it goes to all engines
         with m.If(self.expired):
             m.d.comb += [
                 failure.valid.eq(1),
@@ -90,38 +91,43 @@ class QueueLife(wiring.Component):
                     self.state.eq(Mux(self.enable, QueueState.RUNNING, QueueState.DISABLED)),
                 ]
                 with m.If(self.reset):
+                    m.d.sync += self.abort.eq(1)
                     m.next = "RESET"
                 with m.Elif(failure.valid):
-                    m.d.sync += self.error.eq(failure)
+                    # a hang stays as it is, so that the host can probe who waits for whom, until
+                    # the host resets
+                    m.d.sync += [
+                        self.error.eq(failure),
+                        self.abort.eq(failure.status != Status.WATCHDOG),
+                    ]
                     m.d.comb += self.interrupt.eq(self.expired)
                     m.next = "FAIL"
             # waits until what is in flight has ended
             with m.State("FAIL"):
                 m.d.comb += [
-                    # a hang stays as it is, so that the host can probe who waits for whom, until
-                    # the host resets
-                    self.abort.eq(self.error.status != Status.WATCHDOG),
                     self.state.eq(QueueState.FAILED),
                     self.interrupt.eq(self.expired),
                 ]
                 with m.If(self.reset):
+                    m.d.sync += self.abort.eq(1)
                     m.next = "RESET"
                 with m.Elif(self.quiet):
                     m.d.comb += self.interrupt.eq(1)
+                    m.d.sync += self.abort.eq(0)
                     m.next = "HALT"
             # waits for the host
             with m.State("HALT"):
                 m.d.comb += self.state.eq(QueueState.HALTED)
                 with m.If(self.reset):
+                    m.d.sync += self.abort.eq(1)
                     m.next = "RESET"
             # waits until what is in flight has ended
             with m.State("RESET"):
                 m.d.comb += [
-                    self.abort.eq(1),
                     self.state.eq(QueueState.RESETTING),
                     self.clear.eq(self.quiet),
                 ]
                 with m.If(self.quiet):
-                    m.d.sync += self.error.eq(0)
+                    m.d.sync += [self.error.eq(0), self.abort.eq(0)]
                     m.next = "GO"
         return m

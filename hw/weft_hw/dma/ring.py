@@ -112,12 +112,16 @@ class RequestRing(wiring.Component):
             clears.eq(self.complete.valid << answer.tag),
             sets.eq((self.allocate & (self.entry.status == Status.OK)) << self.tag),
         ]
-        # whether the oldest entry has been answered: worked out a cycle ahead, from its bit and the
-        # next one's, which one counts being known last
+        # whether the oldest entry has been answered, and whether it ends its command: worked out a
+        # cycle ahead, from its bits and the next one's, which one counts being known last
         leaves, later = Signal(), Signal(depth)
-        next_head, next_tail, answered = Signal.like(head), Signal.like(tail), Signal()
+        lasts, later_lasts = Signal(depth), Signal(depth)
+        next_head, next_tail = Signal.like(head), Signal.like(tail)
+        passes, ends = Signal(), Signal()   # answered, and not its command's last, or the last
+        newest = self.allocate << self.tag
         m.d.comb += [
             later.eq((waiting & ~clears) | sets),
+            later_lasts.eq((lasts & ~newest) | Mux(self.entry.last, newest, 0)),
             next_tail.eq(tail + self.allocate),
             next_head.eq(head + 1),
         ]
@@ -125,9 +129,17 @@ class RequestRing(wiring.Component):
         def is_answered(entry):
             return (next_tail != entry) & ~later.bit_select(entry[:tag_bits], 1)
 
-        m.d.sync += [
-            waiting.eq(later), tail.eq(next_tail),
+        def is_last(entry):
+            return later_lasts.bit_select(entry[:tag_bits], 1)
+
+        answered, last = Signal(), Signal()
+        m.d.comb += [
             answered.eq(Mux(leaves, is_answered(next_head), is_answered(head))),
+            last.eq(Mux(leaves, is_last(next_head), is_last(head))),
+        ]
+        m.d.sync += [
+            waiting.eq(later), lasts.eq(later_lasts), tail.eq(next_tail),
+            passes.eq(answered & ~last), ends.eq(answered & last),
         ]
 
         # the oldest entry leaves: alone, or as the end of its command
@@ -136,12 +148,12 @@ class RequestRing(wiring.Component):
         error_status, error_address = Signal(Status), Signal(oldest.address.shape())
         m.d.comb += [
             was_sent.eq(oldest.status == Status.OK),
-            leaves.eq(answered & (~oldest.last | self.done.ready)),
+            leaves.eq(passes | (ends & self.done.ready)),
             status.eq(Mux(was_sent, answer_read.data, oldest.status)),
             failed.eq(status != Status.OK),
             self.failed.eq(error_status != Status.OK),
             self.bytes.eq(Mux(leaves & ~failed, oldest.length, 0)),
-            self.done.valid.eq(answered & oldest.last),
+            self.done.valid.eq(ends),
             self.done.payload.index.eq(self.ticket.payload.index),
             self.done.payload.signal.eq(self.ticket.payload.signal),
             self.done.payload.status.eq(Mux(self.failed, error_status, status)),
@@ -150,7 +162,7 @@ class RequestRing(wiring.Component):
         ]
         with m.If(leaves):
             m.d.sync += head.eq(next_head)
-            with m.If(oldest.last):
+            with m.If(ends):
                 m.d.sync += error_status.eq(Status.OK)
             with m.Elif(~self.failed & failed):
                 m.d.sync += [error_status.eq(status), error_address.eq(oldest.address)]

@@ -112,9 +112,14 @@ class RowReader(wiring.Component):
             self.data.valid.eq(flits.r_rdy),
             self.data.payload.eq(flits.r_data),
             flits.r_en.eq(self.data.ready),
-            # an answer has room, so this fits
-            self.waiting.eq(flits.level + answer.valid),
         ]
+        # level of the FIFO and the answer that comes, which has room: counted a cycle ahead
+        comes = granted
+        for stage in range(1, READ_LATENCY):
+            later = Signal(name=f"s{stage}_comes")
+            m.d.sync += later.eq(comes)
+            comes = later
+        m.d.sync += self.waiting.eq(self.waiting + comes - pops)
 
         # as many cycles without a refusal as the FIFO could hide
         calm = Signal(range(FIFO_FLITS), init=FIFO_FLITS - 1)

@@ -125,11 +125,14 @@ class StoreEngine(wiring.Component):
         link(m, reader.read, wiring.flipped(self.read))
         memory_shape = _Header(address_bits=config.host.address_bits)
         has_tiles = config.mesh.tiles > 1
+        # ``enough``: flits that have to wait for the header to go while reads are refused
+        enough = {"enough": range(FIFO_FLITS + 1)}
         if has_tiles:
-            header_shape = data.StructLayout({"to_tiles": 1, "of": data.UnionLayout({
+            header_shape = data.StructLayout({**enough, "to_tiles": 1, "of": data.UnionLayout({
                 "memory": memory_shape, "tiles": _TileHeader(config)})})
         else:
-            header_shape = data.StructLayout({"of": data.StructLayout({"memory": memory_shape})})
+            header_shape = data.StructLayout(
+                {**enough, "of": data.StructLayout({"memory": memory_shape})})
         m.submodules.headers = headers = fifo.SyncFIFO(width=header_shape.size, depth=_HEADERS)
 
         # an access goes to the reader and, as a header, to the FIFO
@@ -141,6 +144,7 @@ class StoreEngine(wiring.Component):
             reader.job.payload.flits_less_one.eq(access.flits_less_one),
             reader.job.payload.tail_less_one.eq(access.length[:flit_bits] - 1),
             transfer.access.ready.eq(reader.job.ready & headers.w_rdy),
+            header_in.enough.eq(_enough(access.flits_less_one + 1)),
             header_in.of.memory.endpoint.eq(access.endpoint),
             header_in.of.memory.tag.eq(tag),
             header_in.of.memory.length.eq(access.length),
@@ -153,11 +157,9 @@ class StoreEngine(wiring.Component):
         request = self.request.payload
         memory_header = header_out.of.memory
         in_data, offered, flows, data_moves = Signal(), Signal(), Signal(), Signal()
-        flits = Signal(range((1 << len(access.length)) >> flit_bits))
-        enough = Mux(flits > FIFO_FLITS, FIFO_FLITS, flits)
         m.d.comb += [
-            flits.eq((memory_header.length + (config.flit_bytes - 1)) >> flit_bits),
-            flows.eq(((reader.waiting != 0) & reader.smooth) | (reader.waiting >= enough)),
+            flows.eq(((reader.waiting != 0) & reader.smooth)
+                     | (reader.waiting >= header_out.enough)),
             self.request.valid.eq(headers.r_rdy & ~in_data & (flows | offered)),
             request.has_data.eq(1),
             request.header.destination.y.eq(memory_header.endpoint),
@@ -198,7 +200,7 @@ class StoreEngine(wiring.Component):
                          self.bytes.eq(transfer.bytes + tiles.bytes)]
             self._send_to_tiles(m, transfer, tiles, reader, headers, header_in)
             with m.If(header_out.to_tiles):
-                self._address_tiles(m, header_out.of.tiles, flits)
+                self._address_tiles(m, header_out.of.tiles)
             from_tile = answer.source.port == RouterPort.LOCAL
             m.d.comb += [
                 tiles.ack.payload.eq(answer),
@@ -226,6 +228,7 @@ class StoreEngine(wiring.Component):
                 job.flits_less_one.eq(access.rows - 1),
                 job.tail_less_one.eq(access.tail_less_one),
                 tiles.access.ready.eq(headers.w_rdy & (reader.job.ready | (access.rows == 0))),
+                header_in.enough.eq(_enough(access.rows)),
                 header_in.to_tiles.eq(1),
                 header.rectangle.eq(access.rectangle),
                 header.tag.eq(tiles.access.payload.tag),
@@ -235,7 +238,7 @@ class StoreEngine(wiring.Component):
                 headers.w_en.eq(tiles.access.valid & tiles.access.ready),
             ]
 
-    def _address_tiles(self, m, kept, flits):
+    def _address_tiles(self, m, kept):
         """The header of a packet to tiles."""
         header = Signal(TileWriteHeader)
         m.d.comb += [
@@ -247,5 +250,9 @@ class StoreEngine(wiring.Component):
             header.row.eq(kept.row),
             self.request.payload.header.eq(header.as_value()),
             self.request.payload.has_data.eq(kept.rows != 0),
-            flits.eq(kept.rows),
         ]
+
+
+def _enough(flits):
+    """Of a packet of ``flits``: all, or what the FIFO of data holds."""
+    return Mux(flits > FIFO_FLITS, FIFO_FLITS, flits)

@@ -6,8 +6,8 @@ status page.
 Latency: end to signal 0 cycles, to the packet's header 1 cycle.
 """
 
-from amaranth.hdl import Array, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
@@ -27,7 +27,7 @@ class Completions(wiring.Component):
     Members
     -------
     done_<engine> : In(stream of Done)
-    signal, signal_mask, overflow
+    signal, signal_mask, overflow : one for each engine
         To ``Semaphores``.
     header : Out(stream of Headed(ResponseHeader))
         COMPLETION packets.
@@ -46,7 +46,8 @@ class Completions(wiring.Component):
         self.address_bits = max(32, config.host.address_bits)
         super().__init__({
             **{f"done_{engine.name.lower()}": In(stream.Signature(done)) for engine in Engine},
-            "signal": Out(1), "signal_mask": Out(16), "overflow": In(1),
+            "signal": Out(len(Engine)), "signal_mask": Out(data.ArrayLayout(16, len(Engine))),
+            "overflow": In(len(Engine)),
             "header": Out(stream.Signature(Headed(ResponseHeader))),
             "node": In(NodeAddress),
             "fault_status": Out(Status), "fault_address": Out(self.address_bits),
@@ -67,16 +68,22 @@ class Completions(wiring.Component):
         first_after(m, chosen, last, ends)
         nobody_before(m, free, last, ends)
         done = Signal(Done(address_bits=self.config.host.address_bits))
-        taken = Signal()
+        taken, statuses = Signal(), []
         m.d.comb += [
             done.eq(Array(port.payload for port in dones)[chosen]),
-            taken.eq(Array(port.valid for port in dones)[chosen] & queue.w_rdy),
+            taken.eq(Cat(ends).any() & queue.w_rdy),
             self.finish_index.eq(done.index),
         ]
+        # each as if it were chosen, which is known last
         for n, port in enumerate(dones):
+            good = port.payload.status == Status.OK
+            statuses.append(
+                Mux(good & self.overflow[n], Status.SEMAPHORE_OVERFLOW, port.payload.status))
             m.d.comb += [
                 port.ready.eq(queue.w_rdy & free[n]),
-                self.finish[n].eq(taken & (chosen == n)),
+                self.finish[n].eq(port.valid & port.ready),
+                self.signal[n].eq(self.finish[n] & good),
+                self.signal_mask[n].eq(port.payload.signal),
             ]
         with m.If(taken):
             m.d.sync += last.eq(chosen)
@@ -84,10 +91,7 @@ class Completions(wiring.Component):
         status = Signal(Status)
         packet = Headed(ResponseHeader)(queue.w_data)
         m.d.comb += [
-            self.signal_mask.eq(done.signal),
-            self.signal.eq(taken & (done.status == Status.OK)),
-            status.eq(Mux((done.status == Status.OK) & self.overflow, Status.SEMAPHORE_OVERFLOW,
-                          done.status)),
+            status.eq(Array(statuses)[chosen]),
             queue.w_en.eq(taken),
             packet.header.destination.x.eq(0), packet.header.destination.y.eq(0),
             packet.header.destination.port.eq(RouterPort.NORTH),
@@ -99,9 +103,10 @@ class Completions(wiring.Component):
             self.header.payload.as_value().eq(queue.r_data),
             self.header.valid.eq(queue.r_rdy), queue.r_en.eq(self.header.ready),
         ]
-        failed = (status != Status.OK) & (status != Status.ABORTED)
+        failed = Cat(finish & (status != Status.OK) & (status != Status.ABORTED)
+                     for finish, status in zip(self.finish, statuses, strict=True)).any()
         with m.If(self.clear):
             m.d.sync += [self.fault_status.eq(Status.OK), self.fault_address.eq(0)]
-        with m.Elif(taken & failed & (self.fault_status == Status.OK)):
+        with m.Elif(failed & (self.fault_status == Status.OK)):
             m.d.sync += [self.fault_status.eq(status), self.fault_address.eq(done.address)]
         return m

@@ -7,7 +7,7 @@ find free cycles because a tile's commands take many cycles each.
 Latency: a signal in one cycle satisfies a wait in the next.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,12 +23,12 @@ class Semaphores(wiring.Component):
     -------
     request, mask, grant : one for each engine
         All counters in ``mask`` are at least one when ``grant``; they are then decremented.
-    signal, signal_mask : In
-        Increments.
-    overflow : Out(1)
+    signal, signal_mask : In, one for each engine
+        Increments of one of them.
+    overflow : Out, one for each engine
         A counter in ``signal_mask`` is at its maximum: nothing is changed.
     remote, remote_mask : In
-        As ``signal``, held until ``remote_taken``. Only with ``remote``.
+        The same of other tiles, held until ``remote_taken``. Only with ``remote``.
     remote_taken, remote_overflow : Out(1)
         The increments are made in this cycle; or would be, but as in ``overflow``.
     values : Out
@@ -45,7 +45,8 @@ class Semaphores(wiring.Component):
             "request": In(engines),
             "mask": In(data.ArrayLayout(count, engines)),
             "grant": Out(engines),
-            "signal": In(1), "signal_mask": In(count), "overflow": Out(1),
+            "signal": In(engines), "signal_mask": In(data.ArrayLayout(count, engines)),
+            "overflow": Out(engines),
             "values": Out(data.ArrayLayout(8, count)),
             "clear": In(1),
             **({"remote": In(1), "remote_mask": In(count), "remote_taken": Out(1),
@@ -58,13 +59,17 @@ class Semaphores(wiring.Component):
         m.d.comb += [
             nonzero.eq(Cat(self.values[i] != 0 for i in range(self.count))),
             full.eq(Cat(self.values[i] == SEMAPHORE_MAX for i in range(self.count))),
-            self.overflow.eq((self.signal_mask & full).any()),
-            given.eq(Mux(self.signal & ~self.overflow, self.signal_mask, 0)),
+            self.overflow.eq(Cat((self.signal_mask[e] & full).any() for e in range(len(Engine)))),
         ]
+        gives = Const(0)
+        for engine in range(len(Engine)):
+            signal = self.signal[engine] & ~self.overflow[engine]
+            gives = gives | Mux(signal, self.signal_mask[engine], 0)
+        m.d.comb += given.eq(gives)
         if self.has_remote:
             m.d.comb += [
                 self.remote_overflow.eq((self.remote_mask & full).any()),
-                self.remote_taken.eq(self.remote & ~self.signal),
+                self.remote_taken.eq(self.remote & ~self.signal.any()),
             ]
             with m.If(self.remote_taken & ~self.remote_overflow):
                 m.d.comb += given.eq(self.remote_mask)

@@ -47,7 +47,7 @@ class RowDrain(wiring.Component):
     written : In(1)
         An output row was written.
     idle : Out(1)
-        No row is under way and no request shows.
+        Under ``stop``: no row is under way and no request shows.
     active : Out(1)
         A task is in progress.
     """
@@ -85,6 +85,7 @@ class RowDrain(wiring.Component):
 
         block_ends, ends = Signal(), Signal()
         may, held, valid, granted = Signal(), Signal(), Signal(), Signal()
+        hands_over = Signal()                       # the last row is granted, unless stopped
         room = Mux(task.int32, under_way <= self.depth - beats, under_way != self.depth)
         m.d.comb += [
             may.eq(active & room & (pace == 0) & ~(alone & (under_way != 0))
@@ -96,7 +97,8 @@ class RowDrain(wiring.Component):
             self.request.valid.eq(valid), self.request.payload.eq(acc_row),
             block_ends.eq(m_left == 0), ends.eq(block_ends & (blocks_left == 0)),
             self.granted.eq(granted),
-            self.idle.eq(~valid & (under_way == 0)), self.active.eq(active),
+            hands_over.eq((held | may) & self.request.ready & ends),
+            self.idle.eq(~held & (under_way == 0)), self.active.eq(active),
             self.row.first.eq(first), self.row.int32.eq(task.int32),
             self.row.use_bias.eq(task.use_bias), self.row.use_residual.eq(task.use_residual),
             self.row.columns_less_one.eq(Mux(blocks_left == 0, task.tail_less_one,
@@ -133,8 +135,9 @@ class RowDrain(wiring.Component):
         m.d.comb += [
             good.eq((offered.status == Status.OK) & ~self.stop),
             # one without rows needs the cycle's tag for itself
-            self.task.ready.eq(Mux(self.stop, ~active & self.quiet,
-                                   ~active | (granted & ends & good))),
+            self.task.ready.eq(Mux(
+                self.stop, ~active & self.quiet,
+                ~active | (hands_over & (offered.status == Status.OK)))),
             taken.eq(self.task.valid & self.task.ready),
             self.begin.eq(taken),
             cut.eq(active & self.stop & self.quiet),
