@@ -6,13 +6,15 @@ import shutil
 
 import pytest
 from weft.cli import main
-from weft.fpga import check_fit, read_report
+from weft.fpga import FpgaRun, TimingReport, check_fit, read_report
 from weft.fpga.fit import CAPACITY, check_cells
+from weft.fpga.flow import map_design
 from weft.fpga.steps import Steps
 from weft.fpga.tools import find_tool, run_tool
+from weft_hw.boards.bare_array import BareArray
 from weft_hw.boards.prototype import Prototype
 from weft_hw.boards.table import BOARDS, board
-from weft_hw.boards.top import pll_divisors
+from weft_hw.boards.top import fastest_clock, pll_divisors
 from weft_hw.presets import preset
 
 ULX3S = BOARDS["ulx3s"]
@@ -28,8 +30,11 @@ def test_small_presets_fit(name):
     [
         (["--preset", "base"], "base needs at least 256 MULT18X18D|base needs at least 224 DP16KD"),
         (["--preset", "ecp5", "--memory-kib", "512"], "needs at least 296 DP16KD, and the 85k of"),
+        (["--block", "tile"], "block must be one of array, not 'tile'"),
         (["--board", "arty"], "board must be one of ulx3s, not 'arty'"),
-        (["--clock-mhz", "90"], "clock must be a multiple of the board's 25000000 Hz"),
+        (["--clock-mhz", "91"], "multiple of the board's 25000000 Hz over a whole number up to 8,"),
+        (["--clock-mhz", "425"], "from 3125000 to 400000000 Hz, not 425000000 Hz"),
+        (["--clock-mhz", "3"], "from 3125000 to 400000000 Hz, not 3000000 Hz"),
         (["--memory-kib", "3"], "memory_kib must be a positive multiple of 4, not 3"),
         (["--baud", "90000000"], "baud must be at most a quarter of the clock"),
         (["--baud", "7000000", "--clock-mhz", "25"], "baud must be at most a quarter|within 2 %"),
@@ -77,12 +82,31 @@ def test_constraints_name_every_pin():
 
 
 @pytest.mark.parametrize(
-    ("clock_mhz", "want"), [(25, (1, 16)), (50, (2, 8)), (75, (3, 6)), (100, (4, 4)), (125, (5, 4))]
+    ("clock_mhz", "want"),
+    [
+        (25, (1, 1, 16)),
+        (50, (1, 2, 8)),
+        (75, (1, 3, 6)),
+        (100, (1, 4, 4)),
+        (125, (1, 5, 4)),
+        (37.5, (2, 3, 11)),
+        (45, (5, 9, 9)),
+        (34.375, (8, 11, 12)),
+    ],
 )
 def test_pll_keeps_its_oscillator_in_range(clock_mhz, want):
-    feedback, output = pll_divisors(25_000_000, clock_mhz * 1_000_000)
-    assert (feedback, output) == want
+    divisor, feedback, output = pll_divisors(25_000_000, round(clock_mhz * 1e6))
+    assert (divisor, feedback, output) == want
     assert 400 <= clock_mhz * output <= 800
+    assert 25 / divisor * feedback == clock_mhz
+    assert 25 / divisor >= 3.125
+
+
+@pytest.mark.parametrize(
+    ("limit_mhz", "want"), [(100.0, 100.0), (44.99, 43.75), (39.9, 37.5), (34.4, 34.375), (2, 0)]
+)
+def test_fastest_clock_of_the_pll(limit_mhz, want):
+    assert fastest_clock(25_000_000, limit_mhz * 1e6) == want * 1e6
 
 
 def test_divisor_is_the_nearest():
@@ -179,3 +203,50 @@ def test_long_step_tells_where_it_is(tmp_path, monkeypatch):
     lines = "Info: begins\\nInfo:     at iteration #3, type ALL: wirelen\\n    iter=7 wires=12\\n"
     Steps(tmp_path, told.append).run("place", ["printf", lines], [], [])
     assert told == ["place", "place: at iteration #3, type ALL: wirelen", "place: iter=7 wires=12"]
+
+
+@pytest.mark.parametrize(("fmax_mhz", "code"), [(44.9, 1), (100.0, 0)])
+def test_result_says_what_to_do(fmax_mhz, code, monkeypatch, capsys, tmp_path):
+    """A bitstream too fast for its clock, handed over as if it were good."""
+    timing = TimingReport(
+        fmax_mhz=fmax_mhz,
+        clock="clk",
+        critical=None,
+        used={"DP16KD": 52},
+        available={"DP16KD": 208},
+    )
+    made = FpgaRun(
+        folder=tmp_path,
+        bitstream=tmp_path / "weft.bit",
+        clock_mhz=100.0,
+        reachable_mhz=43.75,
+        cells={},
+        timing=timing,
+        seconds={},
+    )
+    monkeypatch.setattr("weft.fpga.build_bitstream", lambda *args, **options: made)
+    assert main(["fpga", "-o", str(tmp_path)]) == code
+    text = capsys.readouterr().out
+    assert re.search(r"DP16KD +52 +208 +25\.0 %", text)
+    assert f"openFPGALoader -b ulx3s {made.bitstream}" in text
+    assert ("do not load it; build with --clock-mhz 43.75" in text) == bool(code)
+    assert ("NOT met" in text) == bool(code)
+
+
+def test_bare_array_keeps_its_multipliers(tmp_path):
+    """Operands or sums that go nowhere, and are left out; a product without its register."""
+    config = preset("nano")
+    cells = map_design(BareArray(config), "bare", Steps(tmp_path, lambda step: None), "nano")
+    assert cells["MULT18X18D"] == 16
+    netlist = json.loads((tmp_path / "bare.json").read_text())["modules"]["bare"]["cells"]
+    blocks = [cell for cell in netlist.values() if cell["type"] == "MULT18X18D"]
+    assert len(blocks) == 16
+    assert all(cell["parameters"]["REG_OUTPUT_CLK"] == "CLK0" for cell in blocks)
+    # weights, shadows, activations and sums of 18 bits: nothing of the array is left out
+    assert cells["TRELLIS_FF"] > 16 * (3 * 8 + 18)
+
+
+def test_bare_array_has_its_pins():
+    text = board("ulx3s").constraints_of(("clk", "tx"))
+    assert re.findall(r'LOCATE COMP "(\S+)"', text) == ["clk", "tx"]
+    assert "FREQUENCY" not in text

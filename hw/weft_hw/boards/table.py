@@ -1,5 +1,6 @@
 """Boards that the prototype is known to fit, as data: FPGA and pins."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = ["BOARDS", "Board", "board"]
@@ -26,18 +27,24 @@ class Board:
     @property
     def constraints(self) -> str:
         """The LPF file for the ports of ``BoardTop``."""
-        lines = [
-            f"# {self.name}: {self.source}",
-            f'FREQUENCY PORT "clk" {self.clock_hz / 1e6:g} MHZ;',
-        ]
-        ports = {
+        frequency = f'FREQUENCY PORT "clk" {self.clock_hz / 1e6:g} MHZ;\n'
+        return frequency + self.constraints_of(self._pins)
+
+    @property
+    def _pins(self) -> dict[str, tuple[str, str]]:
+        return {
             "clk": (self.clock_pin, "PULLMODE=NONE"),
             "rst": (self.reset_pin, "PULLMODE=DOWN"),
             "rx": (self.rx_pin, "PULLMODE=UP"),
             "tx": (self.tx_pin, "PULLMODE=UP"),
             **{f"leds[{n}]": (pin, "DRIVE=4") for n, pin in enumerate(self.led_pins)},
         }
-        for port, (pin, mode) in ports.items():
+
+    def constraints_of(self, ports: Iterable[str]) -> str:
+        """The LPF lines of some of these ports: where they are, and no clock."""
+        lines = [f"# {self.name}: {self.source}"]
+        for port in ports:
+            pin, mode = self._pins[port]
             lines += [
                 f'LOCATE COMP "{port}" SITE "{pin}";',
                 f'IOBUF PORT "{port}" IO_TYPE=LVCMOS33 {mode};',

@@ -6,29 +6,48 @@ from amaranth.lib.wiring import In, Out
 
 from .prototype import LEDS, Prototype
 
-__all__ = ["BoardTop", "pll_divisors"]
+__all__ = ["BoardTop", "fastest_clock", "pll_divisors"]
 
-#: Source: Lattice ECP5 and ECP5-5G family data sheet, FPGA-DS-02012, PLL: range of the oscillator.
+#: Source: Lattice ECP5 and ECP5-5G family data sheet, FPGA-DS-02012, PLL: the oscillator's range,
+#: the slowest comparison, the fastest output; prjtrellis' ecppll has the same.
 _OSCILLATOR_HZ = (400_000_000, 800_000_000)
+_COMPARED_HZ = 3_125_000
+_OUTPUT_HZ = 400_000_000
 
 
 def pll_divisors(board_hz, clock_hz):
-    """(feedback, output) divisors of the PLL that makes ``clock_hz`` of ``board_hz``.
+    """(input, feedback, output) divisors of the PLL that makes ``clock_hz`` of ``board_hz``.
 
     Raises
     ------
     ValueError
-        if the clock is no multiple of the board's, or too fast or slow.
+        if the PLL cannot make it.
     """
-    feedback, rest = divmod(clock_hz, board_hz)
     low, high = _OSCILLATOR_HZ
+    inputs = board_hz // _COMPARED_HZ
     output = next((n for n in range(1, 129) if low <= clock_hz * n <= high), None)
-    if rest or not 1 <= feedback <= 80 or output is None:
-        raise ValueError(
-            f"clock must be a multiple of the board's {board_hz} Hz, up to {high} Hz, "
-            f"not {clock_hz} Hz"
-        )
-    return feedback, output
+    for divisor in range(1, inputs + 1):
+        feedback, rest = divmod(clock_hz * divisor, board_hz)
+        if not rest and 1 <= feedback <= 80 and clock_hz <= _OUTPUT_HZ and output is not None:
+            return divisor, feedback, output
+    raise ValueError(
+        f"clock must be a multiple of the board's {board_hz} Hz over a whole number up to "
+        f"{inputs}, from {low // 128} to {_OUTPUT_HZ} Hz, not {clock_hz} Hz"
+    )
+
+
+def fastest_clock(board_hz, limit_hz):
+    """The fastest clock of whole hertz, up to ``limit_hz``, that the PLL can make; 0 if none."""
+    clocks = [0]
+    for divisor in range(1, board_hz // _COMPARED_HZ + 1):
+        if board_hz % divisor == 0:
+            clock = limit_hz // (board_hz // divisor) * (board_hz // divisor)
+            try:
+                pll_divisors(board_hz, int(clock))
+            except ValueError:
+                continue
+            clocks.append(int(clock))
+    return max(clocks)
 
 
 class BoardTop(wiring.Component):
@@ -46,7 +65,7 @@ class BoardTop(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        feedback, output = self.divisors
+        divisor, feedback, output = self.divisors
         m.domains.sync = ClockDomain("sync")
         locked = Signal()
         wait = Signal()
@@ -55,6 +74,8 @@ class BoardTop(wiring.Component):
             "EHXPLLL",
             a_ICP_CURRENT="12",
             a_LPF_RESISTOR="8",
+            a_MFG_ENABLE_FILTEROPAMP="1",
+            a_MFG_GMCREF_SEL="2",
             p_PLLRST_ENA="DISABLED",
             p_INTFB_WAKE="DISABLED",
             p_STDBY_ENABLE="DISABLED",
@@ -63,10 +84,10 @@ class BoardTop(wiring.Component):
             p_OUTDIVIDER_MUXB="DIVB",
             p_OUTDIVIDER_MUXC="DIVC",
             p_OUTDIVIDER_MUXD="DIVD",
-            p_CLKI_DIV=1,
+            p_CLKI_DIV=divisor,
             p_CLKOP_ENABLE="ENABLED",
             p_CLKOP_DIV=output,
-            p_CLKOP_CPHASE=output // 2 - 1,
+            p_CLKOP_CPHASE=output // 2,
             p_CLKOP_FPHASE=0,
             p_FEEDBK_PATH="CLKOP",
             p_CLKFB_DIV=feedback,

@@ -36,6 +36,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--baud", type=int, default=1_000_000, help="serial line (default: 1000000)"
     )
+    parser.add_argument(
+        "--block", help="place and route a block by itself, for its clock; no bitstream (array)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the placement (default: 1)")
     parser.add_argument(
         "--simulate",
@@ -55,25 +58,39 @@ def run(options: argparse.Namespace) -> int:
     config, chosen = resolve_config(options.preset), board(options.board)
     if options.simulate:
         return _simulate(config, options)
-    from weft.fpga import build_bitstream
+    from weft.fpga import build_bitstream, time_block
 
     def tell(step: str) -> None:
         print(f"weft: {step}" + _PATIENCE.get(step, ""), file=sys.stderr, flush=True)
 
-    result = build_bitstream(
-        config,
-        chosen,
-        options.output or Path("build") / "fpga" / f"{config.name}_{chosen.name}",
-        memory_kib=options.memory_kib,
-        clock_hz=round(options.clock_mhz * 1e6),
-        baud=options.baud,
-        seed=options.seed,
-        on_step=tell,
-    )
+    clock_hz = round(options.clock_mhz * 1e6)
+    name = f"{config.name}_{options.block or chosen.name}"
+    folder = options.output or Path("build") / "fpga" / name
+    if options.block:
+        result = time_block(
+            config,
+            chosen,
+            folder,
+            block=options.block,
+            clock_hz=clock_hz,
+            seed=options.seed,
+            on_step=tell,
+        )
+    else:
+        result = build_bitstream(
+            config,
+            chosen,
+            folder,
+            memory_kib=options.memory_kib,
+            clock_hz=clock_hz,
+            baud=options.baud,
+            seed=options.seed,
+            on_step=tell,
+        )
     if options.json:
         print(json.dumps(asdict(result) | {"meets_timing": result.meets_timing}, default=str))
     else:
-        _print(result)
+        _print(result, chosen.name)
     return 0 if result.meets_timing else 1
 
 
@@ -84,7 +101,7 @@ _PATIENCE = {
 }
 
 
-def _print(result: FpgaRun) -> None:
+def _print(result: FpgaRun, board: str) -> None:
     timing = result.timing
     print(f"{'cell':<14}{'used':>8}{'have':>8}")
     for name, used in timing.used.items():
@@ -98,7 +115,11 @@ def _print(result: FpgaRun) -> None:
             f"critical path: {path.logic_ns:.2f} ns logic in {path.steps} steps, "
             f"{path.routing_ns:.2f} ns routing\n  from {path.source}\n  to   {path.sink}"
         )
-    print(f"bitstream: {result.bitstream} (openFPGALoader -b ulx3s {result.bitstream})")
+    if result.bitstream is not None:
+        print(f"bitstream: {result.bitstream} (openFPGALoader -b {board} {result.bitstream})")
+        if not result.meets_timing:
+            print(f"do not load it; build with --clock-mhz {result.reachable_mhz:g} (or less)")
+    print(f"netlists, reports and logs: {result.folder}")
 
 
 def _simulate(config: ChipConfig, options: argparse.Namespace) -> int:

@@ -2,7 +2,16 @@
 speed."""
 
 from .fit import check_fit
-from .flow import FpgaRun, build_bitstream
+from .flow import BLOCKS, FpgaRun, build_bitstream, time_block
 from .report import Path, TimingReport, read_report
 
-__all__ = ["FpgaRun", "Path", "TimingReport", "build_bitstream", "check_fit", "read_report"]
+__all__ = [
+    "BLOCKS",
+    "FpgaRun",
+    "Path",
+    "TimingReport",
+    "build_bitstream",
+    "check_fit",
+    "read_report",
+    "time_block",
+]

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import weft_hw
+from amaranth.lib.wiring import Component
+from weft_hw.boards.bare_array import BareArray
 from weft_hw.boards.table import Board
-from weft_hw.boards.top import BoardTop
+from weft_hw.boards.top import BoardTop, fastest_clock
 from weft_hw.config import ChipConfig
 from weft_hw.verilog import to_verilog
 
@@ -26,9 +28,13 @@ from .report import TimingReport, read_report
 from .steps import Steps
 from .tools import find_tool
 
-__all__ = ["FpgaRun", "build_bitstream"]
+__all__ = ["BLOCKS", "FpgaRun", "build_bitstream", "map_design", "time_block"]
+
+#: What can be placed and routed by itself.
+BLOCKS = {"array": BareArray}
 
 _PACKER = Path(dsp_registers.__file__)
+_REPORT = "nextpnr_report.json"
 
 _YOSYS = """
 import sys
@@ -48,9 +54,13 @@ for command in (
 class FpgaRun:
     """What came out. ``cells`` are Yosys' counts; ``seconds`` of each step."""
 
-    bitstream: Path
+    folder: Path
+    bitstream: Path | None
+    """None of a block."""
     clock_mhz: float
-    """The clock that the bitstream has."""
+    """The clock that the bitstream has, or that was asked for."""
+    reachable_mhz: float
+    """The fastest clock of the board's PLL that this placement and routing allow."""
     cells: dict[str, int]
     timing: TimingReport
     seconds: dict[str, float]
@@ -87,55 +97,114 @@ def build_bitstream(
     check_fit(config, board, memory_kib)
     # mistakes are told before missing programs
     top = BoardTop(config, board, memory_kib=memory_kib, clock_hz=clock_hz, baud=baud)
-    try:
-        place, pack = find_tool("nextpnr-ecp5"), find_tool("ecppack")
-    except FileNotFoundError:
-        # nothing will elaborate it, and that is no mistake
-        top._MustUse__used = True
-        raise
+    pack = _tools(top, "nextpnr-ecp5", "ecppack")[1]
     name = f"weft_{config.name}_{board.name}"
-    source, mapped, netlist = (folder / f"{name}{end}" for end in (".v", ".yosys.json", ".json"))
-    stat, report = folder / "yosys_stat.json", folder / "nextpnr_report.json"
-    pins, placed = folder / f"{name}.lpf", folder / f"{name}.config"
     bitstream = folder / f"{name}.bit"
     steps = Steps(folder, on_step)
-    settings = f"{config} {board} {memory_kib} {clock_hz} {baud} {_hardware_digest()}"
+    settings = f"{config} {board} {memory_kib} {clock_hz} {baud}"
+    cells = map_design(top, name, steps, settings)
+    check_cells(cells, config, board)
+    placed = _place(name, board, board.constraints, clock_hz, seed, steps)
+    packing = [pack, "--compress", "--input", placed.name, "--bit", bitstream.name]
+    steps.run("ecppack", packing, [placed], [bitstream])
+    return _result(steps, board, clock_hz, cells, bitstream)
+
+
+def time_block(
+    config: ChipConfig,
+    board: Board,
+    folder: Path,
+    *,
+    block: str,
+    clock_hz: int,
+    seed: int,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> FpgaRun:
+    """Places and routes a block of ``BLOCKS`` by itself, without PLL: the clock it reaches.
+
+    Raises as ``build_bitstream``.
+    """
+    if block not in BLOCKS:
+        raise ValueError(f"block must be one of {', '.join(BLOCKS)}, not {block!r}")
+    top = BLOCKS[block](config)
+    _tools(top, "nextpnr-ecp5")
+    name = f"weft_{config.name}_{block}"
+    steps = Steps(folder, on_step)
+    cells = map_design(top, name, steps, f"{config} {block}")
+    check_cells(cells, config, board)
+    constraints = board.constraints_of(("clk", "rst", "rx", "tx"))
+    _place(name, board, constraints, clock_hz, seed, steps)
+    return _result(steps, board, clock_hz, cells, None)
+
+
+def map_design(top: Component, name: str, steps: Steps, settings: str) -> dict[str, int]:
+    """``top`` as Verilog and as a netlist of ECP5 cells, with registers in its DSP blocks; their
+    counts. ``settings`` say what ``top`` was made from, beside the hardware's source.
+    """
+    folder = steps.folder
+    source, mapped, netlist = (folder / f"{name}{end}" for end in (".v", ".yosys.json", ".json"))
+    stat = folder / "yosys_stat.json"
 
     def generate() -> None:
         source.write_text(to_verilog(top, name, assertions=False).text)
-        pins.write_text(board.constraints)
 
     def pack_registers() -> None:
         design = json.loads(mapped.read_text())
         pack_dsp_registers(design, name)
         netlist.write_text(json.dumps(design))
 
-    steps.make("Verilog", [settings], [source, pins], generate)
+    steps.make("Verilog", [settings, _hardware_digest()], [source], generate)
     top._MustUse__used = True
     yosys = [sys.executable, "-c", _YOSYS, source.name, name, mapped.name, stat.name]
     steps.run("Yosys", yosys, [source], [mapped, stat])
+    steps.make("registers", [mapped, _PACKER.read_text()], [netlist], pack_registers)
     text = stat.read_text()
     counts = json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]
-    cells = dict(sorted(Counter(counts).items()))
-    check_cells(cells, config, board)
-    steps.make("registers", [mapped, _PACKER.read_text()], [netlist], pack_registers)
+    return dict(sorted(Counter(counts).items()))
+
+
+def _place(
+    name: str, board: Board, constraints: str, clock_hz: int, seed: int, steps: Steps
+) -> Path:
+    """The netlist, placed and routed; its timing in the folder's report."""
+    folder = steps.folder
+    netlist, pins, placed = (folder / f"{name}{end}" for end in (".json", ".lpf", ".config"))
+    report = folder / _REPORT
+    pins.write_text(constraints)
     route = [
-        *(place, f"--{board.fpga}", "--package", board.package, "--speed", board.speed),
+        *(find_tool("nextpnr-ecp5"), f"--{board.fpga}"),
+        *("--package", board.package, "--speed", board.speed),
         *("--json", netlist.name, "--lpf", pins.name, "--textcfg", placed.name),
         *("--report", report.name, "--seed", str(seed), "--freq", f"{clock_hz / 1e6:g}"),
         # router1, the default, takes hours
         *("--router", "router2", "--timing-allow-fail"),
     ]
     steps.run("nextpnr", route, [netlist, pins], [placed, report])
-    packing = [pack, "--compress", "--input", placed.name, "--bit", bitstream.name]
-    steps.run("ecppack", packing, [placed], [bitstream])
+    return placed
+
+
+def _result(
+    steps: Steps, board: Board, clock_hz: int, cells: dict[str, int], bitstream: Path | None
+) -> FpgaRun:
+    timing = read_report(steps.folder / _REPORT)
     return FpgaRun(
+        folder=steps.folder,
         bitstream=bitstream,
         clock_mhz=clock_hz / 1e6,
+        reachable_mhz=fastest_clock(board.clock_hz, timing.fmax_mhz * 1e6) / 1e6,
         cells=cells,
-        timing=read_report(report),
+        timing=timing,
         seconds=steps.seconds,
     )
+
+
+def _tools(top: Component, *names: str) -> list[str]:
+    try:
+        return [find_tool(name) for name in names]
+    except FileNotFoundError:
+        # nothing will elaborate it, and that is no mistake
+        top._MustUse__used = True
+        raise
 
 
 def _hardware_digest() -> str:

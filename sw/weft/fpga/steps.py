@@ -29,7 +29,7 @@ class Steps:
     """
 
     def __init__(self, folder: Path, on_step: Callable[[str], None]) -> None:
-        self._folder = folder
+        self.folder = folder
         self._on_step = on_step
         self.seconds: dict[str, float] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ class Steps:
         work()
         self.seconds[name] = round(time.monotonic() - started, 1)
         self._done[name] = {"sources": digest.hexdigest(), "seconds": self.seconds[name]}
-        (self._folder / _RECORD).write_text(json.dumps(self._done, indent=1) + "\n")
+        (self.folder / _RECORD).write_text(json.dumps(self._done, indent=1) + "\n")
 
     def run(
         self, name: str, command: list[str], sources: Sequence[Path], results: Sequence[Path]
@@ -77,7 +77,7 @@ class Steps:
                 told = time.monotonic()
                 self._on_step(f"{name}: {line.removeprefix('Info:').strip()}")
 
-        log = self._folder / f"{name.lower()}.log"
+        log = self.folder / f"{name.lower()}.log"
         self.make(
             name,
             [*sources, *command[1:]],
