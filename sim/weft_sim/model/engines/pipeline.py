@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import NamedTuple
 
 from weft_hw.array.operand import decodes
@@ -122,16 +123,22 @@ class ArrayPipeline:
         start = max(ready, active, not_before)
         period = max(m, rows)
         self.traffic.add(shape.run(start, period, blocks, banks), now)
-        self._read_first_weights(shape, load, now)
+        before = self._last_ready, self._last_start
+        weights = partial(self._read_first_weights, shape, load, now, *before)
+        self.traffic.add_later(shape.w_banks(), weights)
         self._last_start, self._paused = start + (blocks - 1) * period, 0
         self._last_ready = ready if blocks == 1 else self._last_start - period + rows
         self.stalls += max(0, ready - active) + (blocks - 1) * (period - m)
 
-    def _read_first_weights(self, shape: MatmulShape, load: int, now: int) -> None:
-        """Weights read before the first block of a command that runs smoothly."""
+    def _read_first_weights(
+        self, shape: MatmulShape, load: int, now: int, last_ready: int, last_start: int
+    ) -> None:
+        """Weights read before the first block of a command that runs smoothly; ``last_ready`` and
+        ``last_start`` are of the block before it.
+        """
         rows, late = self.rows, self._decodes
         shifts: deque[int] = deque(maxlen=self._buffer_rows)
-        shifted, swap = self._last_ready + late, self._last_start + 1 + late
+        shifted, swap = last_ready + late, last_start + 1 + late
         number = min(shape.blocks * rows, rows + self.traffic.weights_ahead)
         for depth in range(number):
             if len(shifts) == self._buffer_rows:
@@ -245,6 +252,7 @@ class ArrayPipeline:
     def _read_scales(self, reader: ScaleReader, row: int, now: int) -> int:
         """Asks for the next row of scales; the first cycle in which it can be used."""
         traffic, bank = self.traffic, self.traffic.scratchpad.bank(row)
+        traffic.work_out(1 << bank)
         cycle = reader.ask
         while True:
             until = traffic.activations_until(bank, cycle)

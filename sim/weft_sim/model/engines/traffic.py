@@ -21,8 +21,8 @@ from .vector_reads import VectorReads
 
 __all__ = ["ArrayTraffic", "BlockRun"]
 
-#: Cycles for which a single read is remembered.
-_REMEMBERED = 1024
+#: Cycles for which a single read is remembered, and commands whose single reads nobody asked for.
+_REMEMBERED, _UNKNOWN = 1024, 8
 
 
 def _busy_until(
@@ -117,6 +117,8 @@ class ArrayTraffic:
         self._reads: dict[int, int] = {}
         self._cycles: deque[int] = deque()
         self._last_reads = [-1] * scratchpad.banks
+        #: such that are worked out once somebody asks for one of their banks
+        self._unknown: deque[tuple[int, Callable[[], None]]] = deque(maxlen=_UNKNOWN)
 
     def add(self, run: BlockRun, now: int) -> None:
         """Plans a run of blocks; runs that are over are forgotten."""
@@ -126,6 +128,18 @@ class ArrayTraffic:
         self.steps_planned += run.steps
         for listener in self.listeners:
             listener(run)
+
+    def add_later(self, banks: int, reads: Callable[[], None]) -> None:
+        """``reads`` plans single reads in ``banks``, which nobody may ask for."""
+        self._unknown.append((banks, reads))
+
+    def work_out(self, banks: int) -> None:
+        """Plans the single reads in ``banks`` that have been left for later."""
+        if any(banks & of for of, _ in self._unknown):
+            unknown = list(self._unknown)
+            self._unknown.clear()
+            for _, reads in unknown:
+                reads()
 
     def add_read(self, bank: int, cycle: int, now: int) -> None:
         """Plans a single read; those long over are forgotten."""
@@ -152,6 +166,7 @@ class ArrayTraffic:
     def reads_among(self, first: int, last: int, cycle: int) -> bool:
         """Whether a bank of scratchpad rows ``first..last`` is read after ``cycle``."""
         banks = self.scratchpad.banks_of(first, last)
+        self.work_out(banks)
         if any(run.pad_banks & banks and run.end > cycle for run in self.runs):
             return True
         return any(banks >> bank & 1 and last > cycle for bank, last in enumerate(self._last_reads))
@@ -214,6 +229,7 @@ class ArrayTraffic:
     def read_from(self, row: int, cycle: int) -> int:
         """First cycle from ``cycle`` on in which the array leaves a scratchpad row's bank alone."""
         bank = self.scratchpad.bank(row)
+        self.work_out(1 << bank)
         while self.runs:
             until = self.activations_until(bank, cycle)
             if until is None:
