@@ -19,7 +19,9 @@ __all__ = ["add_parser", "run"]
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the verb to a command line."""
     parser = subparsers.add_parser(
-        "disasm", help="list commands (64 bytes each) as text", description=__doc__
+        "disasm",
+        help="list commands (64 bytes each) as text",
+        description="Lists commands as text, or prints what they and the registers mean.",
     )
     parser.add_argument("file", nargs="?", help="file of commands; - is standard input")
     parser.add_argument(

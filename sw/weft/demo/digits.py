@@ -1,9 +1,4 @@
-"""The digits classifier: real images, trained and quantised at run time, the same every time.
-
-Data: "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, UCI Machine Learning
-Repository, 1998, the 1,797 test images of 8 x 8 pixels as shipped with scikit-learn
-(``sklearn.datasets.load_digits``).
-"""
+"""The digits classifier: real images, trained and quantised at run time, the same every time."""
 
 from __future__ import annotations
 
@@ -12,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..models.digits.images import SEED, split_digits
 from ..quantise import QuantisedLayer, quantise, quantise_mlp
 
 __all__ = ["DigitsClassifier", "train_digits"]
 
 #: Neurons of the hidden layers.
 HIDDEN = (128, 64)
-#: Seed of the split and of the training.
-SEED = 2026
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +33,12 @@ class DigitsClassifier:
 
 def train_digits() -> DigitsClassifier:
     """Trains on two thirds of the images, holds out one third. Deterministic; about a second."""
-    from sklearn.datasets import load_digits
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.model_selection import train_test_split
     from sklearn.neural_network import MLPClassifier
     from threadpoolctl import threadpool_limits
 
-    data = load_digits()
-    pixels = data.data.astype(np.float64) / 16.0
-    train_x, test_x, train_y, test_y = train_test_split(
-        pixels, data.target, test_size=1 / 3, random_state=SEED, stratify=data.target
-    )
+    train_x, test_x, train_y, test_y = split_digits()
+    train_x, test_x = (images.reshape(len(images), -1) for images in (train_x, test_x))
     network = MLPClassifier(hidden_layer_sizes=HIDDEN, max_iter=60, random_state=SEED)
     # one thread: the matrices are small, and sums keep their order on any machine
     with warnings.catch_warnings(), threadpool_limits(1):

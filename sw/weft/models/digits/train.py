@@ -1,8 +1,4 @@
-"""Training in numpy: three convolutions, one product, softmax, Adam.
-
-Data: "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, UCI Machine Learning
-Repository, 1998, 1,797 images of 8 x 8 pixels as shipped with scikit-learn.
-"""
+"""Training in numpy: three convolutions, one product, softmax, Adam."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .images import SEED, split_digits
 from .quantised import QuantisedCnn, quantise_cnn
 from .windows import fold, unfold
 
@@ -18,8 +15,8 @@ __all__ = ["TrainedDigits", "forward", "train_digits_cnn"]
 
 #: Channels and stride of each convolution: 8 x 8, 4 x 4, 2 x 2 pixels.
 CHANNELS, STRIDES = (16, 32, 32), (1, 2, 2)
-_CLASSES, _SIDE = 10, 8
-_SEED, _EPOCHS, _BATCH, _RATE = 2026, 20, 32, 2e-3
+_CLASSES = 10
+_EPOCHS, _BATCH, _RATE = 20, 32, 2e-3
 
 Parameters = list[tuple[np.ndarray, np.ndarray]]
 
@@ -40,15 +37,10 @@ class TrainedDigits:
 
 def train_digits_cnn() -> TrainedDigits:
     """Trains on two thirds of the images, holds out one third. Deterministic; some seconds."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
     from threadpoolctl import threadpool_limits
 
-    data = load_digits()
-    images = (data.images / 16.0).reshape(-1, _SIDE, _SIDE, 1).astype(np.float32)
-    train_x, test_x, train_y, test_y = train_test_split(
-        images, data.target, test_size=1 / 3, random_state=_SEED, stratify=data.target
-    )
+    train_x, test_x, train_y, test_y = split_digits()
+    train_x, test_x = (images[..., None].astype(np.float32) for images in (train_x, test_x))
     # one thread: sums keep their order on any machine
     with threadpool_limits(1):
         parameters = _train(train_x, train_y)
@@ -76,7 +68,7 @@ def forward(parameters: Sequence[tuple[np.ndarray, np.ndarray]], x: np.ndarray) 
 
 
 def _train(images: np.ndarray, labels: np.ndarray) -> Parameters:
-    rng = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(SEED)
     depths = (1, *CHANNELS[:-1])
     sizes = [(9 * depth, channels) for depth, channels in zip(depths, CHANNELS, strict=True)]
     sizes.append((4 * CHANNELS[-1], _CLASSES))
