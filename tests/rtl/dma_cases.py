@@ -1,13 +1,20 @@
-"""Cases that both DMA engines must stand: commands of all sizes, and aborts at any time."""
+"""Cases that both DMA engines must stand: commands of all sizes, faults, errors of the memory, and
+aborts at any time."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from harness_dma import Command, span
+from harness_dma import Command, check_ends, check_requests, ends_of, span
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Opcode, Status
 
-__all__ = ["check_aborts", "check_cut_short", "commands_of_all_sizes"]
+__all__ = [
+    "check_aborts",
+    "check_cut_short",
+    "check_errors",
+    "check_faults",
+    "commands_of_all_sizes",
+]
 
 _COMMANDS = 5
 _ROWS = 30
@@ -36,6 +43,43 @@ def commands_of_all_sizes(config: ChipConfig) -> list[Command]:
             commands.append(command)
     assert row <= config.tile.scratchpad_rows
     return commands
+
+
+async def check_faults(setup: Any, bad: list[Command], good: list[Command]) -> None:
+    """Each of ``bad`` ends as its definition says, and the command of ``good`` behind it well."""
+    commands = [command for pair in zip(bad, good, strict=True) for command in pair]
+    await setup.run(commands)
+    want = ends_of(setup.config, commands)
+    assert sum(status is not Status.OK for status, _ in want) == len(bad)
+    check_ends(setup.done, commands, want)
+    check_requests(setup.config, setup.memory, commands)
+
+
+async def check_errors(
+    setup: Any,
+    commands: list[Command],
+    wrong: dict[int, Status],
+    want: list[tuple[Status, int | None]],
+    most_in_flight: int,
+) -> None:
+    """Each command ends as ``want`` says where requests at the addresses ``wrong`` fail, soon after
+    the first that does; what did not fail is counted.
+    """
+    setup.memory.answer = lambda request: wrong.get(request.header["address"], Status.OK)
+    await setup.run(commands)
+    check_ends(setup.done, commands, want)
+    good = [r for r in setup.memory.requests if r.header["address"] not in wrong]
+    assert setup.counted_bytes == sum(r.header["length"] for r in good)
+    # what a failed command asked for after its error was in flight before the error came
+    for command, (status, address) in zip(commands, want, strict=True):
+        if status is not Status.OK:
+            asked = [
+                r.header["address"]
+                for r in setup.memory.requests
+                if r.header["address"] >> 24 == command.memory_address >> 24
+            ]
+            assert asked == sorted(asked)
+            assert sum(a > address for a in asked) <= most_in_flight + 1
 
 
 def check_cut_short(ends: list[dict[str, Any]]) -> None:

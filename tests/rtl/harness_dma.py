@@ -84,7 +84,7 @@ def accesses(config: ChipConfig, command: Command) -> Iterator[Access | Fault]:
             yield Access(address, length, row)
 
 
-def rows_of(config: ChipConfig, command: Command) -> Iterator[tuple[np.ndarray, int]]:
+def rows_of(command: Command) -> Iterator[tuple[np.ndarray, int]]:
     """Byte addresses (int64) of each memory row, and the scratchpad row where it begins."""
     for i in range(command.rows):
         start = command.memory_address + i * command.memory_stride

@@ -99,7 +99,7 @@ class Setup:
         rows, flit = self.config.tile.scratchpad_rows, self.config.flit_bytes
         image = np.full((rows, flit), 0xA5, dtype=np.uint8)
         for command in commands:
-            for addresses, row in rows_of(self.config, command):
+            for addresses, row in rows_of(command):
                 flits = -(-len(addresses) // flit)
                 line = np.zeros(flits * flit, dtype=np.uint8)
                 line[: len(addresses)] = self.content.bytes_at(command.endpoint, addresses)

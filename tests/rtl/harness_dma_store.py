@@ -104,7 +104,7 @@ class Setup:
         """(endpoint, address) -> byte, as legal ``commands`` write them."""
         want = {}
         for command in commands:
-            for addresses, row in rows_of(self.config, command):
+            for addresses, row in rows_of(command):
                 line = self.scratchpad.rows[row:].reshape(-1)[: len(addresses)]
                 keys = ((command.endpoint, address) for address in addresses.tolist())
                 want.update(zip(keys, line.tolist(), strict=True))

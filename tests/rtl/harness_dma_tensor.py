@@ -124,6 +124,18 @@ async def compare(setup: Setup, commands: list[TensorCommand]) -> None:
     assert setup.counted_bytes - counted == size
 
 
+async def check_faults(
+    setup: Setup, bad: list[tuple[TensorCommand, Status | None]], good: list[TensorCommand]
+) -> None:
+    """Each of ``bad`` ends with its status, None: any error; those of ``good`` behind it well."""
+    for command, status in bad:
+        await compare(setup, [command, *good])
+        first, *rest = (end["status"] for end in setup.done.items[-1 - len(good) :])
+        assert first is not Status.OK, command
+        assert status is None or first is status, command
+        assert rest == [Status.OK] * len(good), command
+
+
 async def abort_after(setup: Setup, commands: list[TensorCommand], delay: int, idle: int) -> None:
     """Commands aborted after ``delay`` cycles: all end, then nothing is written for ``idle``."""
     abort, ended = setup.bench.port("engine__abort"), len(setup.done.raw)

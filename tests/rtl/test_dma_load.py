@@ -3,8 +3,8 @@
 import cocotb
 import numpy as np
 import pytest
-from dma_cases import check_aborts, commands_of_all_sizes
-from harness_dma import Command, check_ends, check_requests, ends_of, random_batch
+from dma_cases import check_aborts, check_errors, check_faults, commands_of_all_sizes
+from harness_dma import Command, check_ends, check_requests, random_batch
 from harness_dma_load import Setup
 from weft_hw.dma.load import LoadEngine
 from weft_hw.isa import Opcode, Status
@@ -77,12 +77,7 @@ async def faults_end_their_command_only(dut):
     ]
     for i, command in enumerate(bad):
         command.index, command.signal = i, i
-    commands = [c for command in bad for c in (command, good)]
-    await setup.run(commands)
-    want = ends_of(config, commands)
-    assert sum(status is not Status.OK for status, _ in want) == len(bad)
-    check_ends(setup.done, commands, want)
-    check_requests(setup.config, setup.memory, commands)
+    await check_faults(setup, bad, [good] * len(bad))
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -91,9 +86,7 @@ async def errors_of_the_memory_are_reported(dut):
     setup = Setup(dut, 0.3, (10, 40))
     await setup.start()
     config, packet = setup.config, setup.config.mesh.max_packet_bytes
-    statuses = {}
-    setup.memory.answer = lambda request: statuses.get(request.header["address"], Status.OK)
-    commands, want = [], []
+    statuses, commands, want = {}, [], []
     for i in range(24):
         rows = int(setup.bench.rng.integers(1, 60))
         command = Command(
@@ -113,20 +106,7 @@ async def errors_of_the_memory_are_reported(dut):
             for row, status in zip(wrong[::-1], (Status.BUS, Status.WINDOW), strict=True):
                 statuses[command.memory_address + row * 0x101] = status
             want[-1] = (Status.WINDOW, command.memory_address + wrong[0] * 0x101)
-    await setup.run(commands)
-    check_ends(setup.done, commands, want)
-    good = [r for r in setup.memory.requests if r.header["address"] not in statuses]
-    assert setup.counted_bytes == sum(r.header["length"] for r in good)
-    # what a failed command asked for after its error was in flight before the error came
-    for command, (status, address) in zip(commands, want, strict=True):
-        if status is not Status.OK:
-            asked = [
-                r.header["address"]
-                for r in setup.memory.requests
-                if r.header["address"] >> 24 == command.memory_address >> 24
-            ]
-            assert asked == sorted(asked)
-            assert sum(a > address for a in asked) <= config.tile.load_requests + 1
+    await check_errors(setup, commands, statuses, want, config.tile.load_requests)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

@@ -4,8 +4,8 @@ from itertools import chain, repeat
 
 import cocotb
 import pytest
-from dma_cases import check_aborts, commands_of_all_sizes
-from harness_dma import Command, check_ends, check_requests, ends_of, random_batch
+from dma_cases import check_aborts, check_errors, check_faults, commands_of_all_sizes
+from harness_dma import Command, check_ends, check_requests, random_batch
 from harness_dma_store import Setup
 from weft_hw.dma.store import StoreEngine
 from weft_hw.isa import Opcode, Status, StoreCommand
@@ -65,25 +65,9 @@ async def faults_end_their_command_only(dut):
         ),
         Command(memory_address=top - 5, row_bytes=5, rows=2, memory_stride=3),
     ]
-    commands = []
-    for i, command in enumerate(bad):
-        commands += [
-            command,
-            Command(
-                memory_address=i << 24,
-                memory_stride=99,
-                row_bytes=9,
-                rows=3,
-                index=i,
-                local_row=8,
-                local_stride=3,
-            ),
-        ]
-    await setup.run(commands)
-    want = ends_of(config, commands)
-    assert sum(status is not Status.OK for status, _ in want) == len(bad)
-    check_ends(setup.done, commands, want)
-    check_requests(setup.config, setup.memory, commands)
+    rest = {"memory_stride": 99, "row_bytes": 9, "rows": 3, "local_row": 8, "local_stride": 3}
+    good = [Command(memory_address=i << 24, index=i, **rest) for i in range(len(bad))]
+    await check_faults(setup, bad, good)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -113,9 +97,7 @@ async def errors_of_the_memory_are_reported(dut):
     setup = Setup(dut, 0.3, (10, 40))
     await setup.start()
     config = setup.config
-    statuses = {}
-    setup.memory.answer = lambda request: statuses.get(request.header["address"], Status.OK)
-    commands, want = [], []
+    statuses, commands, want = {}, [], []
     for i in range(16):
         rows = int(setup.bench.rng.integers(1, 60))
         commands.append(
@@ -133,19 +115,7 @@ async def errors_of_the_memory_are_reported(dut):
             row = int(setup.bench.rng.integers(rows))
             statuses[commands[-1].memory_address + row * 0x101] = Status.WINDOW
             want[-1] = (Status.WINDOW, commands[-1].memory_address + row * 0x101)
-    await setup.run(commands)
-    check_ends(setup.done, commands, want)
-    good = [r for r in setup.memory.requests if r.header["address"] not in statuses]
-    assert setup.counted_bytes == sum(r.header["length"] for r in good)
-    for command, (status, address) in zip(commands, want, strict=True):
-        if status is not Status.OK:
-            asked = [
-                r.header["address"]
-                for r in setup.memory.requests
-                if r.header["address"] >> 24 == command.memory_address >> 24
-            ]
-            assert asked == sorted(asked)
-            assert sum(a > address for a in asked) <= config.tile.store_requests + 1
+    await check_errors(setup, commands, statuses, want, config.tile.store_requests)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
