@@ -94,7 +94,7 @@ class Streamed:
         self.inputs, self.outputs = ports["In"], ports["Out"]
         design = to_verilog(_Wrapped(component, self.inputs, self.outputs), name)
         driver = _DRIVER.format(name=name, inputs=_words(self.inputs), outputs=_words(self.outputs))
-        parts = (design.text, control_file(design.shared), driver, verilator().version)
+        parts = (design.text, control_file(design), driver, verilator().version)
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
         home = build_root() / "streamed" / f"{name}-{key}"
         home.parent.mkdir(parents=True, exist_ok=True)

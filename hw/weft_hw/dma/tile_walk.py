@@ -112,6 +112,7 @@ class TileWalk(wiring.Component):
         size = StoreCommand.as_shape().size
         command = data.View(StoreCommand, self.command.payload.bits[:size])
         access, made = self.access.payload, Signal(TileAccess(self.config))
+        status = Signal.like(made.status)
 
         # s0: fields that the first two cycles use; the others wait where s2 will use them
         area = Signal(Rectangle)
@@ -143,18 +144,19 @@ class TileWalk(wiring.Component):
             made.tail_less_one.eq(Mux(run_ends, tail_less_one, (1 << flit_bits) - 1)),
             made.row.eq(local.here),
             made.remote_row.eq(remote.here),
-            fault.eq(made.status != Status.OK),
+            made.status.eq(status),
+            fault.eq(status != Status.OK),
         ]
         with m.If(self.stop):
-            m.d.comb += [made.status.eq(Status.ABORTED), made.remote_row.eq(0)]
+            m.d.comb += [status.eq(Status.ABORTED), made.remote_row.eq(0)]
         with m.Elif(illegal):
-            m.d.comb += [made.status.eq(Status.ILLEGAL_FIELD), made.remote_row.eq(0)]
+            m.d.comb += [status.eq(Status.ILLEGAL_FIELD), made.remote_row.eq(0)]
         with m.Elif(outside):
-            m.d.comb += [made.status.eq(Status.ILLEGAL_TILE), made.remote_row.eq(0)]
+            m.d.comb += [status.eq(Status.ILLEGAL_TILE), made.remote_row.eq(0)]
         with m.Elif(local.is_outside & ~nothing):
-            m.d.comb += [made.status.eq(Status.LOCAL_RANGE), made.remote_row.eq(local.beyond)]
+            m.d.comb += [status.eq(Status.LOCAL_RANGE), made.remote_row.eq(local.beyond)]
         with m.Elif(remote.is_outside & ~nothing):
-            m.d.comb += [made.status.eq(Status.LOCAL_RANGE), made.remote_row.eq(remote.beyond)]
+            m.d.comb += [status.eq(Status.LOCAL_RANGE), made.remote_row.eq(remote.beyond)]
 
         with m.If(self.access.ready):
             m.d.sync += self.access.valid.eq(0)

@@ -90,7 +90,7 @@ def _hash(design: Verilog, header: str, *, vcd: bool) -> str:
     digest = hashlib.sha256()
     harness = [path.read_text() for path in sorted(_HARNESS.iterdir())]
     flags = repr((_COMMON, _FAST, _SLOW, options(design.top, vcd=vcd)))
-    parts = (design.text, control_file(design.shared), header, *harness, flags, verilator().version)
+    parts = (design.text, control_file(design), header, *harness, flags, verilator().version)
     for part in parts:
         digest.update(part.encode())
         digest.update(b"\0")
@@ -122,6 +122,7 @@ def _make(design: Verilog, header: str, kind: str, home: Path, root: Path, *, vc
         "-DVM_SC=0",
         "-DVM_TIMING=0",
         f"-I{verilator().include}",
+        f"-I{verilator().include}/vltstd",
     )
     own = (*common, f"-I{_HARNESS}", f"-I{objects}")
     started, cpu_started = monotonic(), _children_cpu_s()
