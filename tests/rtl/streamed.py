@@ -134,7 +134,7 @@ def _build(design, driver, home):
     partial.mkdir()
     harness = partial / "output.h"
     harness.write_text("#pragma once\n")
-    flags = (*_FLAGS, f"-I{verilator().include}", f"-I{partial}")
+    flags = (*_FLAGS, *verilator().include_options, f"-I{partial}")
     with Jobs(compiler()) as jobs:
         with runtime(jobs, home.parent, flags[:-1], output_header=harness, vcd=False) as library:
             sources = verilate(design, partial, vcd=False)

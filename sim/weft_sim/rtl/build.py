@@ -121,8 +121,7 @@ def _make(design: Verilog, header: str, kind: str, home: Path, root: Path, *, vc
         "-DVM_COVERAGE=0",
         "-DVM_SC=0",
         "-DVM_TIMING=0",
-        f"-I{verilator().include}",
-        f"-I{verilator().include}/vltstd",
+        *verilator().include_options,
     )
     own = (*common, f"-I{_HARNESS}", f"-I{objects}")
     started, cpu_started = monotonic(), _children_cpu_s()

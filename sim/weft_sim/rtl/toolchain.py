@@ -32,6 +32,11 @@ class Verilator:
         return self.root / "include"
 
     @property
+    def include_options(self) -> tuple[str, str]:
+        """The compiler's options for its headers and those of SystemVerilog's standard."""
+        return f"-I{self.include}", f"-I{self.include / 'vltstd'}"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment to run it in: any other VERILATOR_ROOT would be an error."""
         return {**os.environ, "VERILATOR_ROOT": str(self.root)}

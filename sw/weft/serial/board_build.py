@@ -55,7 +55,7 @@ def build_board(prototype: Prototype, root: Path) -> Path:
     sources = (_SOURCE, _OUTPUT, Path(__file__))
     parts = (
         design.text,
-        control_file(design.shared),
+        control_file(design),
         verilator().version,
         *(path.read_text() for path in sources),
         str(prototype.divisor),
@@ -77,7 +77,7 @@ def build_board(prototype: Prototype, root: Path) -> Path:
 def _make(design: Verilog, prototype: Prototype, home: Path) -> None:
     objects = home / "obj"
     include = verilator().include
-    own = (*_FLAGS, f"-I{include}", f"-I{_OUTPUT.parent}", f"-I{objects}")
+    own = (*_FLAGS, *verilator().include_options, f"-I{_OUTPUT.parent}", f"-I{objects}")
     with (
         Progress(f"building the board of {prototype.config.name}") as progress,
         Jobs(compiler()) as jobs,
