@@ -134,15 +134,15 @@ class PointRow:
 
 def measure(seed: int, presets: Sequence[str] = DEFAULT_PRESETS) -> PointRow:
     """The point that ``seed`` draws: preset, memory, and either a product through planner and
-    driver, of any format that the chip has, or a program of random commands.
+    driver, of any format that the chip has, or a random program.
     """
     rng = np.random.default_rng(seed)
     name = presets[int(rng.integers(len(presets)))]
     config = config_of(name)
     dram = random_dram(rng)
     if rng.random() < 0.5:
-        found = _on_both(config, dram, random_program(config, rng, _ROUNDS), seed)
-        what = f"{_ROUNDS} rounds of commands a tile"
+        program = random_program(config, rng, _ROUNDS)
+        found, what = _on_both(config, dram, program, seed), program.what
         model, rtl = found.model.cycles, found.rtl.cycles
         finished = found.model.finished and found.rtl.finished
         same = finished and bool(np.array_equal(found.model.memory, found.rtl.memory))

@@ -101,6 +101,11 @@ class WriteRegister:
         self._responses.append(rows)
         self._wake()
 
+    def acknowledge(self, request: Request, last: int) -> None:
+        """The same of an answer to a store, which only passes."""
+        self._responses.append(_Rows(request, last, 0))
+        self._wake()
+
     # --- time ---------------------------------------------------------------------------------
 
     def _wake(self) -> None:
@@ -164,10 +169,14 @@ class WriteRegister:
                 return None
             if rows.start > self._clock:
                 return rows.start
-            # the last row of a strip has come, and makes its columns
             self._responses.popleft()
             request = rows.request
-            assert isinstance(request, StripRow)
+            if not isinstance(request, StripRow):
+                # the answer to a store has passed
+                self._events.at(rows.start + request.settle, request.answered)
+                self._follow(rows.start + 1)
+                continue
+            # the last row of a strip has come, and makes its columns
             begin = rows.start + TIMING.transpose_columns
             self._columns.append(_Rows(request, begin, request.strip.columns))
             self._follow(rows.start + 1)

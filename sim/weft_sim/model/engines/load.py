@@ -51,8 +51,7 @@ class LoadEngine(DmaEngine):
         self.conflicts = 0
         self._writes = tile.load_writes
         #: banks that each command inside writes, and those of all
-        self._banks: dict[int, int] = {}
-        self.banks_written = 0
+        self._banks, self.banks_written = dict[int, int](), 0
         self._register = WriteRegister(self.events, header, self._room_given, self._writes.add)
 
     # --- walks --------------------------------------------------------------------------------
@@ -82,8 +81,8 @@ class LoadEngine(DmaEngine):
         super().start(command)
 
     def begun(self, job: Job) -> None:
-        self._banks[job.command.index] = job.banks(self.tile.scratchpad)
-        self.banks_written |= self._banks[job.command.index]
+        banks = self._banks[job.command.index] = job.banks(self.tile.scratchpad)
+        self.banks_written |= banks
 
     def is_clean(self, command: Command, walk: Walk | TensorWalk | StripWalk) -> bool:
         if isinstance(walk, StripWalk):
@@ -145,6 +144,13 @@ class LoadEngine(DmaEngine):
     def _respond(self, request: Request, last: int) -> None:
         """The last flit of a response arrives in cycle ``last``, and nothing holds it up."""
         self._writes.add(last - request.flits + 2, request.row, request.flits)
+        self.events.at(last + request.settle, request.answered)
+
+    def acknowledge(self, request: Request, last: int) -> None:
+        """The answer to a store arrives in cycle ``last``, behind responses that may be held up."""
+        if self._fills:
+            self._register.acknowledge(request, last)
+            return
         self.events.at(last + request.settle, request.answered)
 
     def tell_writes(self) -> None:
@@ -228,8 +234,8 @@ class LoadEngine(DmaEngine):
             strip.whole = False
         if not row.ends or not strip.whole:
             return
-        source = np.frombuffer(b"".join(strip.data), np.uint8).reshape(len(strip.data), -1)
-        for number, line in enumerate(transposed(source, strip.element_bytes, self._flit)):
+        rows = np.frombuffer(b"".join(strip.data), np.uint8).reshape(len(strip.data), -1)
+        for number, line in enumerate(transposed(rows, strip.element_bytes, self._flit)):
             self._put(strip.row + number * strip.stride, line.tobytes())
 
     def _load_rows(self, walk: TensorWalk, rows: RowList) -> None:

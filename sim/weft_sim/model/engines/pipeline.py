@@ -123,8 +123,8 @@ class ArrayPipeline:
         start = max(ready, active, not_before)
         period = max(m, rows)
         self.traffic.add(shape.run(start, period, blocks, banks), now)
-        before = self._last_ready, self._last_start
-        weights = partial(self._read_first_weights, shape, load, now, *before)
+        before = load, now, self._last_ready, self._last_start
+        weights = partial(self._read_first_weights, shape, *before)
         self.traffic.add_later(shape.w_banks(), weights)
         self._last_start, self._paused = start + (blocks - 1) * period, 0
         self._last_ready = ready if blocks == 1 else self._last_start - period + rows
@@ -133,9 +133,7 @@ class ArrayPipeline:
     def _read_first_weights(
         self, shape: MatmulShape, load: int, now: int, last_ready: int, last_start: int
     ) -> None:
-        """Weights read before the first block of a command that runs smoothly; ``last_ready`` and
-        ``last_start`` are of the block before it.
-        """
+        """Weights read before a command that runs smoothly begins, after another block."""
         rows, late = self.rows, self._decodes
         shifts: deque[int] = deque(maxlen=self._buffer_rows)
         shifted, swap = last_ready + late, last_start + 1 + late

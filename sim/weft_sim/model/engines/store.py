@@ -109,6 +109,7 @@ class StoreEngine(DmaEngine):
             self.wake_offer(free_from)
             return
         self.enter(job, request)
+        request.arrives = partial(self.tile.load.acknowledge, request)
         endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
         self.reader.read(now, request.row, request.flits)
         send = partial(self._send, job, request, endpoint)

@@ -47,7 +47,7 @@ def layer_program(
 
     ``aligned``: operands and results lie in banks of their own, so that engines do not meet.
     """
-    program = Program(config)
+    program = Program(config, f"{rounds} int8 layers a tile")
     program.memory[:] = rng.integers(0, 256, DATA_BYTES, np.uint8)
     # scales that give results of all sizes, whatever row they are read from
     scales = np.float32(2.0) ** rng.integers(-16, 2, 1024).astype(np.float32)

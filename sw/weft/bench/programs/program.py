@@ -26,9 +26,10 @@ _PROBE_READS = 200
 
 @dataclass
 class Program:
-    """Commands, and what the memory holds before them."""
+    """Commands, and what the memory holds before them; ``what`` says what they do."""
 
     config: ChipConfig
+    what: str
     commands: list[bytes] = field(default_factory=list)
     memory: np.ndarray = field(default_factory=lambda: np.zeros(DATA_BYTES, np.uint8))
 

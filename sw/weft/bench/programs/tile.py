@@ -19,7 +19,7 @@ __all__ = ["tile_program"]
 #: Rows at the end of every scratchpad that are given, and as many that are got.
 _SHARED_ROWS = 40
 #: Scratchpad rows, and blocks of accumulator rows, that are enough for any round.
-_ROUND_ROWS, _ROUND_BLOCKS = 768, 6
+_ROUND_ROWS, _ROUND_BLOCKS = 1024, 6
 #: Semaphores that no half uses: rows are there to be given; they have been got.
 _GIVE, _GOT = 1 << 7, 1 << 15
 
@@ -58,7 +58,7 @@ def tile_program(config: ChipConfig, rng: np.random.Generator, rounds: int = 3) 
     that one tile gives to a rectangle of them. Every second program has both rounds of a tile in
     the same banks.
     """
-    program = Program(config)
+    program = Program(config, f"{rounds} rounds of commands a tile")
     program.memory[:] = rng.integers(0, 256, DATA_BYTES, np.uint8)
     # numbers of ordinary size among the wild ones
     tame = rng.standard_normal(RESULTS // 8).astype(np.float32)
