@@ -108,6 +108,18 @@ def test_a_built_chip_by_hand():
     assert first.error == pytest.approx(expected / 79.4 - 1)
 
 
+def test_a_chip_has_the_floating_point_that_its_peak_says():
+    """Floating point in every element of a chip whose FP16 peak is half of its int8 peak."""
+    found = next(t for t in backtests(TABLE) if t.chip.chip == "MTIA v1" and t.chip.unit == "mm2")
+    assert (found.chip.macs, found.chip.float_macs) == (2**16, 2**15)
+    area, floating, bit = (
+        TABLE[f"synth.asap7.{key}"].value
+        for key in ("pe.area_um2", "pe_float.area_um2", "sram.area_um2_per_bit")
+    )
+    expected = 2**16 * area + 2**15 * floating + 136 * 2**23 * bit
+    assert found.modelled.value == pytest.approx(expected * 1e-6)
+
+
 def test_every_figure_of_a_built_chip_is_judged():
     tests = backtests(TABLE)
     assert len(tests) == len(built_chips()) == 18

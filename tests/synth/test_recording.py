@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from weft.device import Device
-from weft.synth.recording import ChipInSimulator
+from weft.synth.chip_simulator import ChipInSimulator
 from weft_hw.dma.load import LoadEngine
 from weft_hw.dma.store import StoreEngine
 from weft_hw.presets import preset
@@ -22,7 +22,7 @@ def test_the_chip_computes_and_every_byte_is_on_record():
     )
     assert loaded == a.nbytes + b.nbytes
     assert stored == out.nbytes
-    inputs = chip.inputs(LoadEngine, 0, chip.cycle)
+    inputs = chip.bits(LoadEngine, "In")
     # flits of four bytes came in, and what came in is what lay in memory
     valid = inputs["response_data__valid"][:, 0]
     assert valid.sum() >= loaded // 4

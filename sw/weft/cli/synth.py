@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -56,6 +57,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="only these blocks of --all, on every library (default: all; the PEs alone "
         "on libraries that only the ladder of nodes needs)",
     )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N",
+        help="processes that --all measures on (default: one for each core)",
+    )  # fmt: skip
     parser.add_argument(
         "--table",
         type=Path,
@@ -192,6 +197,8 @@ def _all(options: argparse.Namespace) -> int:
     for block in blocks or ():
         if block not in known:
             raise ValueError(f"blocks must be among {', '.join(known)}, not {block!r}")
+    if options.jobs is not None and options.jobs < 1:
+        raise ValueError(f"jobs must be at least 1, not {options.jobs}")
     nodes = find_nodes(options.pdk)
     if options.node:
         nodes = [node for node in nodes if node.name in options.node.split(",")]
@@ -203,7 +210,8 @@ def _all(options: argparse.Namespace) -> int:
 
     problems = collect(
         nodes, options.pdk, options.build, blocks=blocks, vectors=options.vectors,
-        progress=_progress, keep=keep,
+        progress=_progress, keep=keep, report=_report,
+        processes=len(os.sched_getaffinity(0)) if options.jobs is None else options.jobs,
     )  # fmt: skip
     table = read_table(options.table) if options.table.is_file() else {}
     ladder = compare(table)
@@ -231,3 +239,8 @@ def _all(options: argparse.Namespace) -> int:
 def _progress(text: str) -> None:
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _report(text: str) -> None:
+    clear = "\r\033[K" if sys.stderr.isatty() else ""
+    print(f"{clear}{text}", file=sys.stderr, flush=True)

@@ -12,8 +12,9 @@ import numpy as np
 from .delays import Delays, compute_delays, net_loads_ff, typical_slew_ps
 from .energy import EnergyReport, block_energy
 from .errors import FlowError
-from .gate_sim import Port, build, pack_stimulus
-from .gate_verilog import gate_level_verilog
+from .gate_sim import Port, Simulation, build, pack_stimulus
+from .gate_verilog import gate_level_verilog, is_memory_port, memory_reads, with_memories
+from .internal_energy import CellEnergy, cell_energies
 from .library import CellLibrary
 from .netlist import Netlist
 from .waveforms import simulate_waves
@@ -32,12 +33,33 @@ class GateBench:
     """Where stimulus and responses pass through."""
     builds: Path
     """Where compiled simulations are kept, by content."""
+    memories: Path | None = None
+    """Verilog of the memories that were left out of the netlist."""
     _delays: Delays | None = field(default=None, init=False)
+    _cells: dict[str, CellEnergy] | None = field(default=None, init=False)
 
     def _ports(self) -> tuple[list[Port], list[Port]]:
-        inputs = [Port(n, len(bits)) for n, bits in self.netlist.inputs.items() if n != "clk"]
-        outputs = [Port(name, len(bits)) for name, bits in self.netlist.outputs.items()]
+        """Inputs and outputs of the block as it is in RTL, but the clock."""
+        inputs, outputs = (
+            [
+                Port(n, len(bits))
+                for n, bits in group.items()
+                if n != "clk" and not is_memory_port(n)
+            ]
+            for group in (self.netlist.inputs, self.netlist.outputs)
+        )
         return inputs, outputs
+
+    def _gates(self, inputs: list[Port], outputs: list[Port]) -> Simulation:
+        """The gates with their memories; state and what memories read are outputs too."""
+        top = self.netlist.top
+        text, state_bits = gate_level_verilog(self.netlist)
+        outputs = [*outputs, Port("weft_state", state_bits)]
+        if self.memories is not None:
+            whole, memory_bits = with_memories(self.netlist, state_bits)
+            text, top = f"{text}\n{self.memories.read_text()}\n{whole}", "weft_whole"
+            outputs.append(Port("weft_memory", memory_bits))
+        return build(text, top, inputs, outputs, self.builds)
 
     def delays(self) -> Delays:
         """Of every gate, pre-layout."""
@@ -62,9 +84,7 @@ class GateBench:
         packed = pack_stimulus(inputs, dict(stimulus))
         top = self.netlist.top
         rtl = build(self.rtl_verilog, top, inputs, outputs, self.builds)
-        gates_text, state_bits = gate_level_verilog(self.netlist)
-        state_port = Port("weft_state", state_bits)
-        gates = build(gates_text, top, inputs, [*outputs, state_port], self.builds)
+        gates = self._gates(inputs, outputs)
         want, got = rtl.run(packed, self.folder), gates.run(packed, self.folder)
         width = want.shape[1]
         differs = np.argwhere(want[warm_up:] != got[warm_up:, :width])
@@ -82,12 +102,14 @@ class GateBench:
     def _sources(
         self, packed: np.ndarray, state: np.ndarray, inputs: list[Port], warm_up: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """After edge t: the state it made, and the inputs of row t + 1, which arrive with it."""
+        """After edge t: the state it made (in flip-flops and at the memories' outputs), and the
+        inputs of row t + 1, which arrive with it."""
         values = np.zeros((len(packed), self.netlist.net_count), dtype=bool)
         columns = [net for port in inputs for net in self.netlist.inputs[port.name]]
         values[:-1, columns] = packed[1:]
         values[-1, columns] = packed[-1]
-        values[:, self.netlist.state_nets] = state
+        read = [n for name in memory_reads(self.netlist) for n in self.netlist.inputs[name]]
+        values[:, [*self.netlist.state_nets, *read]] = state
         return values[warm_up - 1 : -2], values[warm_up:-1]
 
     def energy(
@@ -96,7 +118,9 @@ class GateBench:
         """Energy per cycle under the stimulus, after the warm-up."""
         before, after = self.simulate(stimulus, warm_up)
         delays = self.delays()
+        if self._cells is None:
+            self._cells = cell_energies(self.netlist, delays)
         waves = simulate_waves(self.netlist, delays, before, after)
         return block_energy(
-            self.netlist, delays, waves, self.library.voltage_v, period_ps, len(after)
+            self.netlist, delays, waves, self.library.voltage_v, period_ps, len(after), self._cells
         )

@@ -29,7 +29,9 @@ _BYTES_PER_MAC = (1 + 8) / 128
 
 @dataclass(frozen=True, slots=True)
 class BuiltChip:
-    """A published figure of a chip, and what of the chip it covers."""
+    """A published figure of a chip, and what of the chip it covers. ``float_macs`` are elements
+    for floating point beside the ``macs``, fewer where its peak is lower; they idle, clocked, while
+    the others work."""
 
     chip: str
     node: str
@@ -37,6 +39,7 @@ class BuiltChip:
     element: str
     format: str
     macs: int
+    float_macs: int
     sram_kib: int
     busy: float
     volts_over_nominal: float
@@ -74,7 +77,8 @@ def built_chips() -> list[BuiltChip]:
         naming the line of a damaged row.
     """
     floats = ("clock_ghz", "busy", "volts_over_nominal", "published")
-    numbers = {**dict.fromkeys(floats, float), **dict.fromkeys(("macs", "sram_kib"), int)}
+    integers = ("macs", "float_macs", "sram_kib")
+    numbers = {**dict.fromkeys(floats, float), **dict.fromkeys(integers, int)}
     chips = []
     text = (files("weft") / "data" / "built_chips.csv").read_text()
     for line, row in enumerate(csv.DictReader(text.splitlines()), start=2):
@@ -100,6 +104,8 @@ def backtests(table: Mapping[str, UnitCost]) -> list[Backtest]:
 def _modelled(chip: BuiltChip, costs: NodeCosts) -> Cost:
     element_area = costs.cost(chip.element, "area_um2")
     areas = [element_area.times(chip.macs * 1e-6)] if chip.macs else []
+    if chip.float_macs:
+        areas.append(costs.cost("pe_float", "area_um2").times(chip.float_macs * 1e-6))
     if chip.sram_kib:
         bits = chip.sram_kib * 8192
         areas.append(costs.cost("sram", "area_um2_per_bit").times(bits * 1e-6))
@@ -114,6 +120,9 @@ def _modelled(chip: BuiltChip, costs: NodeCosts) -> Cost:
         costs.cost(chip.element, f"energy_fj.{zeros}").times(rate * (1 - chip.busy)),
         leakage.times(area.value * 1e-3 * HOT_LEAKAGE),
     ]
+    if chip.float_macs:
+        clock = costs.cost("pe_float", "energy_fj.bf16_zeros_held")
+        parts.append(clock.times(chip.float_macs * chip.clock_ghz * 1e-6))
     if chip.sram_kib:
         sram = costs.sram_pj_per_byte().times(1e3)
         parts.append(sram.times(rate * chip.busy * _BYTES_PER_MAC))

@@ -9,7 +9,7 @@ from typing import Any
 
 from weft_hw.config import ChipConfig
 
-__all__ = ["BLOCKS", "Block", "block_names"]
+__all__ = ["BLOCKS", "Block"]
 
 #: Memories of so many bits or more are macros, in blocks that say so: an SRAM macro or a register
 #: file is smaller than flip-flops from about there on.
@@ -63,8 +63,8 @@ def _none(config: ChipConfig, cols: int) -> dict[str, Any]:
     return {}
 
 
-def _cut(name: str, path: str) -> Block:
-    return Block(name, "cycle", _whole(path), _MACRO_BITS)
+def _cut(name: str, path: str, operation: str = "cycle") -> Block:
+    return Block(name, operation, _whole(path), _MACRO_BITS)
 
 
 BLOCKS = {
@@ -81,8 +81,8 @@ BLOCKS = {
         Block("lane", "requantised element", _of("vector.requantiser.lane:VectorLane", _none)),
         Block("alu", "operation of a processor lane", _whole("vector.processor.alu:Alu")),
         Block("router", "flit and hop", _of("noc.router:Router", _ports)),
-        Block("load", "cycle", _whole("dma.load:LoadEngine")),
-        Block("store", "cycle", _whole("dma.store:StoreEngine")),
+        Block("load", "byte", _whole("dma.load:LoadEngine")),
+        Block("store", "byte", _whole("dma.store:StoreEngine")),
         _cut("streamer", "array.streamer:ActivationStreamer"),
         _cut("weights", "array.weight_loader:WeightLoader"),
         _cut("frontend", "tile.frontend:FrontEnd"),
@@ -91,12 +91,7 @@ BLOCKS = {
         _cut("completions", "tile.completions:Completions"),
         _cut("vector", "vector.engine:VectorEngine"),
         _cut("matmul", "array.matmul:MatmulEngine"),
-        _cut("endpoint", "endpoint.node:MemoryEndpoint"),
-        _cut("control", "control.node:ControlNode"),
+        _cut("endpoint", "endpoint.node:MemoryEndpoint", "beat of memory"),
+        _cut("control", "control.node:ControlNode", "command"),
     )
 }  # fmt: skip
-
-
-def block_names() -> str:
-    """For help texts and messages."""
-    return ", ".join(BLOCKS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,7 @@ class BlockResult:
         return result
 
 
+@cache
 def block_verilog(block: str, config: ChipConfig, cols: int) -> str:
     """The block's Verilog."""
     return to_verilog(BLOCKS[block].build(config, cols), block).text
@@ -251,7 +253,8 @@ def _measure_energy(
             "timing and area are kept"
         )
         return
-    bench = GateBench(netlist, library, rtl, home, build / "simulations")
+    memories = result.mapped.memories
+    bench = GateBench(netlist, library, rtl, home, build / "simulations", memories)
     period = result.timing.period_ps / (1 - result.margin) if result.timing else 0.0
     cases, stimulus_of = (STIMULI | RECORDED)[result.block]
     for case in cases:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+import resource
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,16 +15,16 @@ from weft_hw.presets import preset
 
 from .characterise import DEFAULT_RECIPES, BlockResult, block_verilog, characterise
 from .errors import FlowError
-from .liberty import parse_group, read_liberty
 from .library import CellLibrary
-from .memory_model import fit_memories, read_macros
+from .library_rows import flop_row
 from .nodes import Node
-from .recording import RECORDED
+from .processes import run_pieces
+from .recording import RECORDED, UNITS
 from .timing import DEFAULT_MARGIN
 from .tools import versions
 from .unit_costs import UnitCost
 
-__all__ = ["FULL_NODES", "JOBS", "Job", "collect", "flop_row", "memory_rows"]
+__all__ = ["FULL_NODES", "JOBS", "Job", "collect"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,67 +69,124 @@ JOBS = (
 #: Files whose change makes earlier measurements worth nothing.
 _METHOD = (
     "activity", "cells", "delays", "energy", "estimates", "flop_sizing", "float_operands",
-    "mapping", "memory_cut", "operands", "stimuli", "tables", "waveforms",
+    "gate_verilog", "internal_energy", "mapping", "memory_cut", "operands", "stimuli", "tables",
+    "waveforms",
 )  # fmt: skip
 _PRE_LAYOUT = "gates, pre-layout; low: without wires and clock tree; high: with high estimates"
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A job on a library. ``kept``: where its rows are once they are whole."""
+
+    job: Job
+    node: Node
+    library: CellLibrary
+    cases: tuple[str, ...] | None
+    rtl: str
+    kept: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.node.name} {self.job.block}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Rows and problems of a piece, and the seconds of processor time that it took, those of the
+    programs it ran included."""
+
+    rows: list[UnitCost]
+    problems: list[str]
+    cpu_s: float
 
 
 def collect(
     nodes: Sequence[Node], pdk: Path | None, build: Path, *, blocks: Sequence[str] | None,
     vectors: int, progress: Callable[[str], None], keep: Callable[[list[UnitCost]], None],
+    report: Callable[[str], None] = lambda text: None, processes: int = 1,
 ) -> list[str]:  # fmt: skip
-    """Measures on every library; ``keep`` is called with all rows so far after each block.
-    ``blocks``: only these, on every node. Returns what went wrong."""
-    rows: list[UnitCost] = []
-    problems: list[str] = []
+    """Measures on every library, on several ``processes``; ``keep`` is called with all rows so far
+    after each block, ``report`` with a line about it. ``blocks``: only these, on every node.
+    Returns what went wrong."""
+    flops: dict[str, UnitCost] = {}
+    pieces: list[_Piece] = []
     for node in nodes:
+        progress(f"{node.name}: reading the library")
         library = node.load(pdk)
-        rows.append(flop_row(library, node))
+        flops[node.name] = flop_row(library, node)
         for job in JOBS:
             if job.block not in blocks if blocks else not (job.brief or node.name in FULL_NODES):
                 continue
             cases = None if blocks or node.name in FULL_NODES else job.brief
-            try:
-                found, failed = _measured(job, node, library, build, vectors, cases, progress)
-            except FlowError as error:
-                problems.append(f"{node.name} {job.block}: {error}")
-                continue
-            rows += found
-            problems += [f"{node.name} {job.block}: {problem}" for problem in failed]
-            keep(rows)
-    return problems
+            pieces.append(_piece(job, node, library, build, vectors, cases))
+
+    def measured(piece: _Piece, say: Callable[[str], None]) -> _Found:
+        return _measured(piece, build, vectors, say)
+
+    found: dict[int, _Found] = {}
+    for index, result in run_pieces(measured, pieces, processes, progress):
+        found[index] = result
+        # the order of the table is that of the pieces, whichever ends first
+        done = sorted(found)
+        before = {pieces[n].node.name for n in done}
+        rows = [flops[node.name] for node in nodes if node.name in before]
+        if result.rows:
+            keep([*rows, *(row for n in done for row in found[n].rows)])
+        missing = ", incomplete" if result.problems else ""
+        total_s = sum(item.cpu_s for item in found.values())
+        report(
+            f"{len(found)} of {len(pieces)}: {pieces[index].name}{missing}, {result.cpu_s:.0f} s "
+            f"of processor time ({total_s:.0f} s in all)"
+        )
+    return [f"{pieces[n].name}: {what}" for n in sorted(found) for what in found[n].problems]
 
 
-def _measured(
+def _piece(
     job: Job, node: Node, library: CellLibrary, build: Path, vectors: int,
-    cases: tuple[str, ...] | None, progress: Callable[[str], None],
-) -> tuple[list[UnitCost], list[str]]:  # fmt: skip
-    config = job.config
-    rtl = hashlib.sha256(block_verilog(job.block, config, 1).encode()).hexdigest()
+    cases: tuple[str, ...] | None,
+) -> _Piece:  # fmt: skip
+    rtl = hashlib.sha256(block_verilog(job.block, job.config, 1).encode()).hexdigest()
     content = [
         _method(job.block), rtl, library.sha256, versions(), node.period_ps, DEFAULT_MARGIN,
         vectors, cases, asdict(job),
     ]  # fmt: skip
     key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     kept = build / "results" / f"{node.name}_{job.block}_{key}.json"
+    return _Piece(job, node, library, cases, rtl, kept)
+
+
+def _measured(piece: _Piece, build: Path, vectors: int, say: Callable[[str], None]) -> _Found:
+    """What a piece gives; that of an earlier run if it is whole."""
+    job, node, kept = piece.job, piece.node, piece.kept
     if kept.is_file():
         data = json.loads(kept.read_text())
-        return [UnitCost(**row) for row in data["rows"]], data["problems"]
-    result = characterise(
-        job.block, config, library, build, target_ps=node.period_ps, vectors=vectors,
-        recipes=job.recipes, cases=cases, cols=1, progress=progress,
-    )  # fmt: skip
-    rows = list(_rows_of(result, node, rtl))
+        return _Found([UnitCost(**row) for row in data["rows"]], [], data["cpu_s"])
+    before_s = _cpu_s()
+    try:
+        result = characterise(
+            job.block, job.config, piece.library, build, target_ps=node.period_ps,
+            vectors=vectors, recipes=job.recipes, cases=piece.cases, cols=1, progress=say,
+        )  # fmt: skip
+    except FlowError as error:
+        return _Found([], [str(error)], _cpu_s() - before_s)
+    found = _Found(list(_rows_of(result, node, piece.rtl)), result.problems, _cpu_s() - before_s)
     if not result.problems:
         kept.parent.mkdir(parents=True, exist_ok=True)
         part = kept.with_suffix(".part")
-        part.write_text(json.dumps({"rows": [asdict(row) for row in rows], "problems": []}))
+        part.write_text(json.dumps(asdict(found)))
         part.rename(kept)
-    return rows, result.problems
+    return found
+
+
+def _cpu_s() -> float:
+    """Of this process and the programs that it has run to their end."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _method(block: str) -> str:
-    names = [*_METHOD, *(["recording"] if block in RECORDED else [])]
+    names = [*_METHOD, *(["recording", "chip_simulator"] if block in RECORDED else [])]
     texts = ((Path(__file__).parent / f"{name}.py").read_text() for name in names)
     return hashlib.sha256("".join(texts).encode()).hexdigest()
 
@@ -173,78 +230,8 @@ def _rows_of(result: BlockResult, node: Node, rtl: str) -> Iterable[UnitCost]:
             f"{point.case.label}, {report.cycles} cycles; {_PRE_LAYOUT}",
         )  # fmt: skip
         if result.block in RECORDED:
+            unit = UNITS[result.block]
             yield row(
-                f"bytes_per_cycle.{point.case.key}", operations, operations, operations, "byte",
-                "moved in the cycles of that case",
+                f"{unit}s_per_cycle.{point.case.key}", operations, operations, operations, unit,
+                "in the cycles of that case",
             )  # fmt: skip
-
-
-#: Node -> the largest macro of its folder, of which only the area counts.
-_MACROS = {"nangate45": "nangate45/fakeram45_2048x39.lib", "asap7": "asap7/fakeram7_2048x39.lib"}
-
-
-def _macro_density(pdk: Path) -> list[UnitCost]:
-    rows = []
-    for node, name in _MACROS.items():
-        path = pdk / name
-        if not path.is_file():
-            continue
-        file = read_liberty(path)
-        cell = parse_group(next(iter(file.cells.values())), str(path))
-        words, width = map(int, re.findall(r"(\d+)x(\d+)", path.stem)[-1])
-        bit = float(cell.attributes["area"]) / (words * width)
-        rows.append(
-            UnitCost(
-                f"synth.{node}.sram.area_um2_per_bit", bit, bit * 0.8, bit * 1.5, "um2/bit",
-                "modelled", f"area of the black-box macro {path.stem}; range assumed", node,
-                file.sha256, "weft.synth.collect",
-            )
-        )  # fmt: skip
-    return rows
-
-
-def flop_row(library: CellLibrary, node: Node) -> UnitCost:
-    """Area of the smallest flip-flop of a library, at the utilisation of the other areas."""
-    avoid = set(library.dont_use)
-    names = [n for n in library.cell_names if n not in avoid and library.has_flip_flop(n)]
-    area, name = min((library.cell(n).area_um2, n) for n in names)
-    return UnitCost(
-        f"synth.{node.name}.flop.area_um2", area / 0.7, area / 0.8, area / 0.6, "um2", "measured",
-        f"cell {name} of {area:.4g} um2 at 70 % (60 to 80 %) utilisation", node.name,
-        library.sha256, "weft.synth.collect",
-    )  # fmt: skip
-
-
-def memory_rows(pdk: Path) -> list[UnitCost]:
-    """Rows of the memory model fitted to the macros of a folder of libraries; none without
-    macros."""
-    macros = read_macros(sorted((pdk / "ihp-sg13g2").glob("RM_IHPSG13_1P_*.lib*")))
-    if not macros:
-        return []
-    fit = fit_memories(macros)
-    sha = ",".join(macro.sha256[:8] for macro in macros)
-    rows = []
-
-    def row(key: str, value: float, error: float, unit: str, what: str) -> None:
-        source = f"fit to {len(macros)} IHP macros with power, {what}; range: error of one left out"
-        low, high = value * (1 - error), value * (1 + error)
-        rows.append(
-            UnitCost(
-                f"synth.ihp130.{key}", value, low, high, unit, "modelled", source, "ihp130", sha,
-                "weft.synth.memory_model",
-            )
-        )  # fmt: skip
-
-    for name, words, width in (("8_kib", 1024, 64), ("4_kib_row", 256, 128)):
-        for kind, value in (
-            ("read", fit.read_pj(words, width)),
-            ("write", fit.write_pj(words, width)),
-        ):
-            per_byte = value / (width / 8)
-            error = fit.left_out_error[kind]
-            row(f"sram_{name}.{kind}_pj_per_byte", per_byte, error, "pJ/byte", f"{words} x {width}")
-    bit = fit.area_um2(2048, 64) / (2048 * 64)
-    row("sram.area_um2_per_bit", bit, fit.left_out_error["area"], "um2/bit", "2048 x 64")
-    rows += _macro_density(pdk)
-    row("sram.leakage_nw_per_bit", fit.leakage_nw_per_bit, 0.5, "nW/bit", "median of macros")
-    return rows

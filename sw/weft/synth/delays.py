@@ -80,7 +80,7 @@ def compute_delays(netlist: Netlist, input_slew_ps: float, load_ff: np.ndarray) 
                 if arc.related not in inputs:
                     continue
                 at, input_slew = inputs[arc.related]
-                delay = float(np.mean([t.at(input_slew, load_ff[net]) for t in arc.delay]))
+                delay = sum(table.at(input_slew, load_ff[net]) for table in arc.delay) / 2
                 key = (instance.name, arc.related, pin.name)
                 arcs[key] = max(arcs.get(key, 0.0), delay, 0.0)
                 latest = max(latest, at + delay)

@@ -13,15 +13,16 @@ waveforms have more than settled values have.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from .cells import EnergyArc
 from .delays import Delays
 from .estimates import CORNERS, Corner, clock_wire_ff_per_sink, wire_ff_per_sink
-from .expression import evaluate
+from .expression import Expression, evaluate
+from .internal_energy import CellEnergy, cell_energies
 from .netlist import Instance, Netlist
 from .waveforms import Waves
 
@@ -61,9 +62,12 @@ class EnergyReport:
 
 
 def block_energy(
-    netlist: Netlist, delays: Delays, waves: Waves, voltage_v: float, period_ps: float, cycles: int
-) -> EnergyReport:
-    """Energy per cycle of all cells. ``cycles`` is the number of cycles in ``waves``."""
+    netlist: Netlist, delays: Delays, waves: Waves, voltage_v: float, period_ps: float, cycles: int,
+    cells: Mapping[str, CellEnergy] | None = None,
+) -> EnergyReport:  # fmt: skip
+    """Energy per cycle of all cells. ``cycles`` is the number of cycles in ``waves``; ``cells`` is
+    what ``cell_energies`` gives for the netlist, if it is at hand."""
+    inside = cells or cell_energies(netlist, delays)
     clocks = set(netlist.inputs.get("clk", ()))
     driven = [
         net
@@ -74,10 +78,12 @@ def block_energy(
     half = 0.5 * voltage_v**2
     switching = sum(half * delays.load_ff[net] * sum(edges[net]) for net in driven)
     settled = sum(half * delays.load_ff[net] * waves.settled_edges(net) for net in driven)
-    internal = sum(_gate_internal(gate, delays, waves, edges) for gate in netlist.ordered)
+    internal = sum(
+        _gate_internal(gate, inside[gate.name], waves, edges) for gate in netlist.ordered
+    )
     clock = 0.0
     for flop in netlist.flops:
-        pins, data = _flop(flop, delays, waves, edges, voltage_v, cycles)
+        pins, data = _flop(flop, inside[flop.name], waves, edges, voltage_v, cycles)
         clock += pins
         internal += data
     wires, tree = {}, {}
@@ -111,80 +117,62 @@ def _clock_tree(netlist: Netlist, corner: Corner, voltage_v: float) -> float:
 
 
 def _output_internal(
-    instance: Instance,
-    pin_name: str,
-    weights: dict[str, float],
-    delays: Delays,
-    edges: tuple[int, int],
+    causes: Mapping[str, tuple[float, float]], weights: Mapping[str, float], edges: tuple[int, int]
 ) -> float:
-    """Internal energy of an output's transitions, fJ, over all cycles."""
-    net = instance.nets[pin_name]
-    by_pin: dict[str, list[tuple[float, float]]] = {}
-    for arc in instance.cell.pins[pin_name].energy:
-        if arc.related not in instance.nets:
-            continue
-        slew = delays.slew_ps[instance.nets[arc.related]]
-        rise, fall = (table.at(slew, delays.load_ff[net]) for table in arc.energy)
-        by_pin.setdefault(str(arc.related), []).append((rise, fall))
-    if not by_pin:
+    """Internal energy of an output's transitions, fJ, over all cycles; ``causes`` by input pin."""
+    if not causes:
         return 0.0
-    share = {name: weights.get(name, 0.0) for name in by_pin}
+    share = {name: weights.get(name, 0.0) for name in causes}
     if not any(share.values()):
-        share = dict.fromkeys(by_pin, 1.0)
+        share = dict.fromkeys(causes, 1.0)
     total = sum(share.values())
     return sum(
-        share[name] / total * float(np.dot(np.mean(pairs, axis=0), edges))
-        for name, pairs in by_pin.items()
+        share[name] / total * (rise * edges[0] + fall * edges[1])
+        for name, (rise, fall) in causes.items()
     )
 
 
-def _passive(arc: EnergyArc, slew: float) -> tuple[float, float]:
-    rise, fall = (table.at(slew, 0.0) for table in arc.energy)
-    return rise, fall
-
-
 def _gate_internal(
-    gate: Instance, delays: Delays, waves: Waves, edges: dict[int, tuple[int, int]]
+    gate: Instance, inside: CellEnergy, waves: Waves, edges: dict[int, tuple[int, int]]
 ) -> float:
     names = [pin.name for pin in gate.cell.inputs if pin.name in gate.nets]
     weights = {name: float(sum(edges.get(gate.nets[name], (0, 0)))) for name in names}
     energy = 0.0
-    for pin in gate.cell.outputs:
-        if pin.name in gate.nets and gate.nets[pin.name] in edges:
-            energy += _output_internal(gate, pin.name, weights, delays, edges[gate.nets[pin.name]])
-    for pin in gate.cell.inputs:
-        if not pin.energy or not weights.get(pin.name):
+    for name, causes in inside.outputs.items():
+        if gate.nets[name] in edges:
+            energy += _output_internal(causes, weights, edges[gate.nets[name]])
+    for name, arcs in inside.inputs.items():
+        if not weights.get(name):
             continue
-        net = gate.nets[pin.name]
+        net = gate.nets[name]
         wave = waves.of(net)
-        for arc in pin.energy:
-            rise, fall = _passive(arc, delays.slew_ps[net])
-            if not rise and not fall:
+        for arc in arcs:
+            if not arc.rise_fj and not arc.fall_fj:
                 continue
-            holds = _condition(gate, arc, waves)
-            rises = ~wave[:-1] & wave[1:] & waves.mask & holds[1:]
-            falls = wave[:-1] & ~wave[1:] & waves.mask & holds[1:]
-            energy += rise * int(np.bitwise_count(rises).sum())
-            energy += fall * int(np.bitwise_count(falls).sum())
+            if arc.when is None:
+                rises, falls = edges[net]
+            else:
+                holds = _condition(gate, arc.when, waves)[1:] & waves.mask
+                rises = int(np.bitwise_count(~wave[:-1] & wave[1:] & holds).sum())
+                falls = int(np.bitwise_count(wave[:-1] & ~wave[1:] & holds).sum())
+            energy += arc.rise_fj * rises + arc.fall_fj * falls
     return energy
 
 
-def _condition(instance: Instance, arc: EnergyArc, waves: Waves) -> np.ndarray:
+def _condition(instance: Instance, when: Expression, waves: Waves) -> np.ndarray:
     zeros = waves.of(0)
-    if arc.when is None:
-        return ~zeros
     values = {
         pin: waves.of(net) for pin, net in instance.nets.items() if waves.nets[net] is not None
     }
     for pin in instance.cell.outputs:
         if pin.name not in values and pin.function is not None and instance.cell.flip_flop is None:
             values[pin.name] = evaluate(pin.function, values, zeros)
-    return np.asarray(evaluate(arc.when, values, zeros))
+    return np.asarray(evaluate(when, values, zeros))
 
 
 def _flop(
     flop: Instance,
-    delays: Delays,
+    inside: CellEnergy,
     waves: Waves,
     edges: dict[int, tuple[int, int]],
     voltage_v: float,
@@ -193,31 +181,26 @@ def _flop(
     """(clock pin, everything else) energy of a flip-flop over all cycles, fJ."""
     clock_pin = next(pin for pin in flop.cell.inputs if pin.is_clock)
     clock = clock_pin.capacitance_ff * voltage_v**2 * cycles
-    slew = delays.slew_ps[flop.nets[clock_pin.name]]
     # rising edge: data settled in the cycle before, old state; falling edge: data and state settled
     first, last = (_states(flop, waves, slot) for slot in (0, -1))
     count = np.bitwise_count
-    for arc in clock_pin.energy:
-        rise, fall = _passive(arc, slew)
+    for arc in inside.inputs.get(clock_pin.name, ()):
         if arc.when is None:
-            clock += (rise + fall) * cycles
+            clock += (arc.rise_fj + arc.fall_fj) * cycles
             continue
         zeros = waves.of(0)[0]
-        clock += rise * int(count(evaluate(arc.when, first, zeros) & waves.mask).sum())
-        clock += fall * int(count(evaluate(arc.when, last, zeros) & waves.mask).sum())
+        clock += arc.rise_fj * int(count(evaluate(arc.when, first, zeros) & waves.mask).sum())
+        clock += arc.fall_fj * int(count(evaluate(arc.when, last, zeros) & waves.mask).sum())
     data = 0.0
-    for pin in flop.cell.outputs:
-        if pin.name in flop.nets:
-            weights = {clock_pin.name: 1.0}
-            data += _output_internal(flop, pin.name, weights, delays, edges[flop.nets[pin.name]])
-    for pin in flop.cell.inputs:
-        net = flop.nets.get(pin.name)
-        if pin.is_clock or net not in edges:
+    for name, causes in inside.outputs.items():
+        data += _output_internal(causes, {clock_pin.name: 1.0}, edges[flop.nets[name]])
+    for name, arcs in inside.inputs.items():
+        net = flop.nets[name]
+        if name == clock_pin.name or net not in edges:
             continue
         # conditions of data pins name the clock and the state; half of the time each level
-        arcs = [_passive(arc, delays.slew_ps[net]) for arc in pin.energy]
-        if arcs:
-            data += float(np.dot(np.mean(arcs, axis=0), edges[net]))
+        rises, falls = edges[net]
+        data += sum(arc.rise_fj * rises + arc.fall_fj * falls for arc in arcs) / len(arcs)
     return clock, data
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from weft_sim.rtl.toolchain import compiler, verilator
 
 from .errors import FlowError
@@ -148,8 +149,14 @@ def build(
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     place = folder / f"sim_{key}"
     program = place / "Vwrap"
-    if program.is_file():
-        return Simulation(program, in_bits, out_bits)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{place}.lock"):
+        if not program.is_file():
+            _compile(text, _words(in_bits), _words(out_bits), place, program)
+    return Simulation(program, in_bits, out_bits)
+
+
+def _compile(text: str, in_words: int, out_words: int, place: Path, program: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     (place / "wrap.v").write_text(text)
     (place / "driver.cpp").write_text(_DRIVER)
@@ -163,20 +170,22 @@ def build(
         place / "verilator.log",
         tool.environment,
     )  # fmt: skip
-    include = tool.include
-    flags = ["-std=c++17", f"-I{include}", f"-I{include / 'vltstd'}"]
+    # one unit: reading Verilator's headers takes longer than compiling what it wrote
+    whole = place / "whole.cpp"
+    parts = [place / "driver.cpp", *sorted(place.glob("Vwrap*.cpp"))]
+    whole.write_text("".join(f'#include "{part.name}"\n' for part in parts))
+    flags = ["-std=c++17", *tool.include_options]
     _call(
         [
             compiler(), "-O0", *flags, f"-I{place}",
-            f"-DIN_WORDS={_words(in_bits)}", f"-DOUT_WORDS={_words(out_bits)}",
-            str(place / "driver.cpp"), *sorted(map(str, place.glob("Vwrap*.cpp"))),
-            *_runtime(include, flags, folder), "-pthread", "-o", f"{program}.part",
+            f"-DIN_WORDS={in_words}", f"-DOUT_WORDS={out_words}",
+            str(whole),
+            *_runtime(tool.include, flags, place.parent), "-pthread", "-o", f"{program}.part",
         ],
         place / "compile.log",
         None,
     )  # fmt: skip
     Path(f"{program}.part").rename(program)
-    return Simulation(program, in_bits, out_bits)
 
 
 def _runtime(include: Path, flags: list[str], folder: Path) -> list[str]:
@@ -184,14 +193,15 @@ def _runtime(include: Path, flags: list[str], folder: Path) -> list[str]:
     place = folder / f"runtime_{verilator().version}"
     place.mkdir(parents=True, exist_ok=True)
     objects = []
-    for name in ("verilated", "verilated_threads"):
-        target = place / f"{name}.o"
-        if not target.is_file():
-            part = f"{target}.part"
-            source = str(include / f"{name}.cpp")
-            _call([compiler(), "-O1", *flags, "-c", source, "-o", part], place / "log", None)
-            Path(part).rename(target)
-        objects.append(str(target))
+    with FileLock(f"{place}.lock"):
+        for name in ("verilated", "verilated_threads"):
+            target = place / f"{name}.o"
+            if not target.is_file():
+                part = f"{target}.part"
+                source = str(include / f"{name}.cpp")
+                _call([compiler(), "-O1", *flags, "-c", source, "-o", part], place / "log", None)
+                Path(part).rename(target)
+            objects.append(str(target))
     return objects
 
 

@@ -4,11 +4,21 @@ flip-flops' outputs brought out."""
 
 from __future__ import annotations
 
+import re
+
 from .cells import Cell
 from .expression import to_verilog
 from .netlist import Netlist
 
-__all__ = ["cell_model", "gate_level_verilog"]
+__all__ = [
+    "cell_model",
+    "gate_level_verilog",
+    "is_memory_port",
+    "memory_reads",
+    "with_memories",
+]
+
+_MEMORY = re.compile(r"(memory_\d+)_(\w+)")
 
 
 def cell_model(cell: Cell) -> str:
@@ -77,3 +87,46 @@ def gate_level_verilog(netlist: Netlist, clock: str = "clk") -> tuple[str, int]:
         )
         lines.append(f"  {instance.cell.name} u{number}({wires});")
     return "\n".join([*parts, *lines, "endmodule", ""]), len(state)
+
+
+def is_memory_port(name: str) -> bool:
+    """Whether a port of a netlist leads to a memory that was left out of it (``memory_cut``)."""
+    return _MEMORY.fullmatch(name) is not None
+
+
+def memory_reads(netlist: Netlist) -> list[str]:
+    """Inputs that come from memories, in order."""
+    return [name for name in netlist.inputs if is_memory_port(name)]
+
+
+def with_memories(netlist: Netlist, state_bits: int) -> tuple[str, int]:
+    """A module ``weft_whole`` of the netlist's module and the memories left out of it, whose ports
+    are those of the block, ``weft_state`` and ``weft_memory``: what the memories read, the ports
+    of ``memory_reads`` side by side. Returns the text and the bits of ``weft_memory``."""
+    reads = memory_reads(netlist)
+    widths = {name: len(bits) for name, bits in (netlist.inputs | netlist.outputs).items()}
+    inner = sorted(filter(is_memory_port, widths))
+    ports = [
+        f"{direction} [{widths[name] - 1}:0] {name}"
+        for direction, group in (("input", netlist.inputs), ("output", netlist.outputs))
+        for name in group
+        if name not in inner
+    ]
+    memory_bits = sum(widths[name] for name in reads)
+    ports += [
+        f"output [{state_bits - 1}:0] weft_state",
+        f"output [{memory_bits - 1}:0] weft_memory",
+    ]
+    lines = [f"module weft_whole({', '.join(ports)});"]
+    lines += [f"  wire [{widths[name] - 1}:0] {name};" for name in inner]
+    lines.append(f"  assign weft_memory = {{{', '.join(reversed(reads))}}};")
+    names = ", ".join(f".{name}({name})" for name in (*widths, "weft_state"))
+    lines.append(f"  {netlist.top} gates({names});")
+    pins: dict[str, list[str]] = {}
+    for name in inner:
+        match = _MEMORY.fullmatch(name)
+        assert match is not None
+        pins.setdefault(match.group(1), []).append(f".{match.group(2)}({name})")
+    for memory, own in pins.items():
+        lines.append(f"  {memory} rows_of_{memory}(.clk(clk), {', '.join(own)});")
+    return "\n".join([*lines, "endmodule", ""]), memory_bits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -107,7 +108,8 @@ class CellLibrary:
             path = folder / f"{file.path.name.removesuffix('.gz')}.{file.sha256[:12]}.lib"
             if not path.is_file():
                 folder.mkdir(parents=True, exist_ok=True)
-                part = path.with_suffix(".part")
+                # several processes may write it at once
+                part = path.with_suffix(f".{os.getpid()}.part")
                 part.write_text(file.text)
                 part.rename(path)
             paths.append(path)

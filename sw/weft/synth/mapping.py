@@ -70,7 +70,8 @@ from weft.synth.memory_cut import cut_memories
 design = ys.Design()
 for command in open(sys.argv[1]).read().splitlines():
     if command.startswith("cut_memories "):
-        print("memories cut:", cut_memories(design, int(command.split()[1])), "bits", flush=True)
+        _, bits, path = command.split(maxsplit=2)
+        print("memories cut:", cut_memories(design, int(bits), path), "bits", flush=True)
     else:
         ys.run_pass(command, design)
 """
@@ -93,6 +94,8 @@ class Mapped:
     abc_delay_ps: float | None
     memory_bits: int = 0
     """In memories that were left out (``cut_bits``)."""
+    memories: Path | None = None
+    """Verilog of those (``memory_cut``)."""
 
 
 def map_to_cells(
@@ -116,10 +119,13 @@ def map_to_cells(
     """
     yosys_installed()
     folder.mkdir(parents=True, exist_ok=True)
-    files = library.plain_files(folder.parent / "plain")
+    files = library.plain_files(folder.parent.parent / "plain")
     liberty = " ".join(f"-liberty {path}" for path in files)
     avoid = " ".join(f"-dont_use {name}" for name in library.dont_use)
-    output, netlist, stat = (folder / f"{top}.{end}" for end in ("mapped.v", "json", "stat.json"))
+    output, netlist, stat, memories = (
+        folder / f"{top}.{end}" for end in ("mapped.v", "json", "stat.json", "memories.v")
+    )
+    memories.unlink(missing_ok=True)
     script = ""
     if recipe.speed != "plain":
         abc = folder / "recipe.abc"
@@ -133,7 +139,7 @@ def map_to_cells(
         f"read_verilog -sv {verilog}",
         f"hierarchy -check -top {top}",
         "delete */t:$print */t:$check */t:$assert",
-        *((*_CUT, f"cut_memories {cut_bits}", "opt -full") if cut_bits else ()),
+        *((*_CUT, f"cut_memories {cut_bits} {memories}", "opt -full") if cut_bits else ()),
         synth,
         f"dfflibmap {liberty} {avoid}",
         "opt -full",
@@ -174,6 +180,7 @@ def map_to_cells(
         area_um2=float(module["area"]),
         abc_delay_ps=float(delay[-1]) if delay else None,
         memory_bits=sum(map(int, re.findall(r"^memories cut: (\d+) bits", log, re.MULTILINE))),
+        memories=memories if memories.is_file() else None,
     )
 
 

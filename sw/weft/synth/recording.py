@@ -1,297 +1,204 @@
-"""Stimulus of the DMA engines, recorded at their ports while the driver runs a layer of the digits
-network on the chip.
+"""Stimulus of DMA engines, memory endpoint and control node, recorded at their ports while the
+driver runs a layer of the digits network on the chip.
 
-The chip runs in Amaranth's simulator, small and short: the load and store engines of preset
-``ecp5`` while 24 images go through a layer. What is recorded drives the same engine alone, as RTL
-and as gates.
+The chip runs in Amaranth's simulator, small and short: 8 images go through a layer. What is
+recorded drives the same block alone, as RTL and as gates.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from functools import cache
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from filelock import FileLock
 from weft_hw.config import ChipConfig
-from weft_sim.dram import Dram
+from weft_sim.rtl.cache import build_root
 
+from .chip_simulator import ChipInSimulator
 from .operands import WARM_UP
 from .stimuli import Case, Stimulus, bits_of
 
 if TYPE_CHECKING:
     from weft_sim.target import Target
 
-__all__ = ["RECORDED", "ChipInSimulator"]
+__all__ = ["RECORDED", "UNITS", "recordings"]
 
-_IMAGES = 24
+_IMAGES = 8
 _RESET_CYCLES = 8
-_MEMORY_BYTES = 1 << 20
+_COMMAND_BYTES = 64
+#: Whose sources a recording depends on.
+_SOURCES = ("weft_hw", "weft_sim", "weft")
+
+Bits = Mapping[str, np.ndarray]
 
 
-class ChipInSimulator:
-    """What the driver needs of a ``weft_sim.target.Target``, on Amaranth's simulator; it keeps the
-    values of every port of the components of the classes ``watched`` in every cycle.
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Of a block: bits (cycles, width) bool of its input ports; operations done in each cycle,
+    int64; in which cycles it was at work, and in which it was not and nothing was at its ports,
+    bool."""
 
-    Memory answers ``latency_cycles`` after a burst's address; every channel moves a beat a cycle.
-    """
-
-    def __init__(
-        self, config: ChipConfig, watched: tuple[type, ...], latency_cycles: int = 20
-    ) -> None:
-        from amaranth.hdl import Fragment
-        from amaranth.sim import Simulator
-        from weft_hw.chip import Chip
-
-        self.config = config
-        self.dram = Dram(size_bytes=_MEMORY_BYTES, latency_cycles=latency_cycles)
-        self.memory = np.zeros(_MEMORY_BYTES, np.uint8)
-        self.cycle = 0
-        self.interrupt = False
-        self._chip = Chip(config)
-        fragment = Fragment.get(self._chip, None)
-        self.components: dict[type, Any] = {
-            type(part): part for part in _parts(fragment) if isinstance(part, watched)
-        }
-        self._ports = {
-            kind: {
-                "__".join(map(str, path)): (value, member.flow.name)
-                for path, member, value in part.signature.flatten(part)
-            }
-            for kind, part in self.components.items()
-        }
-        self.record: dict[type, list[dict[str, int]]] = {kind: [] for kind in self.components}
-        self._managers = [
-            _Memory(port, self.memory, config.flit_bytes, latency_cycles)
-            for port in (*self._chip.memory, self._chip.host)
-        ]
-        self._register: tuple[int, int | None] | None = None
-        self._answer = 0
-        self._stop = False
-        self._simulator = Simulator(fragment)
-        self._simulator.add_clock(1e-6)
-        self._simulator.add_testbench(self._run)
-
-    async def _run(self, ctx: Any) -> None:
-        registers, state = self._chip.registers, "idle"
-        for signal in (registers.bready, registers.rready):
-            ctx.set(signal, 1)
-        while not self._stop:
-            if state == "idle" and self._register is not None:
-                offset, value = self._register
-                if value is None:
-                    ctx.set(registers.araddr, offset)
-                    ctx.set(registers.arvalid, 1)
-                else:
-                    ctx.set(registers.awaddr, offset)
-                    ctx.set(registers.wdata, value)
-                    ctx.set(registers.wstrb, 15)
-                    ctx.set(registers.awvalid, 1)
-                    ctx.set(registers.wvalid, 1)
-                state = "asked"
-            for manager in self._managers:
-                manager.drive(ctx, self.cycle)
-            taken = {
-                name: ctx.get(getattr(registers, f"{name}valid"))
-                and ctx.get(getattr(registers, f"{name}ready"))
-                for name in ("aw", "w", "ar", "b", "r")
-            }
-            if taken["r"]:
-                self._answer = ctx.get(registers.rdata)
-            for manager in self._managers:
-                manager.take(ctx, self.cycle)
-            for kind, ports in self._ports.items():
-                self.record[kind].append(
-                    {name: _raw(ctx.get(value)) for name, (value, _) in ports.items()}
-                )
-            self.interrupt = bool(ctx.get(self._chip.interrupt))
-            await ctx.tick()
-            self.cycle += 1
-            for name in ("aw", "w", "ar"):
-                if taken[name]:
-                    ctx.set(getattr(registers, f"{name}valid"), 0)
-            if taken["b"] or taken["r"]:
-                self._register, state = None, "idle"
-
-    def _advance(self) -> None:
-        before = self.cycle
-        while self.cycle == before:
-            self._simulator.advance()
-
-    def read_register(self, offset: int) -> int:
-        """A register read."""
-        self._register = (offset, None)
-        while self._register is not None:
-            self._advance()
-        return self._answer
-
-    def write_register(self, offset: int, value: int) -> None:
-        """A register write."""
-        self._register = (offset, int(value))
-        while self._register is not None:
-            self._advance()
-
-    def run(self, max_cycles: int) -> bool:
-        """Until the interrupt or for so many cycles."""
-        end = self.cycle + max_cycles
-        while self.cycle < end and not self.interrupt:
-            self._advance()
-        return self.interrupt
-
-    def set_tracing(self, enabled: bool) -> None:
-        """Not kept here."""
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def inputs(self, kind: type, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Bits (cycles, width) bool of every input port of a component, by name."""
-        found = {}
-        for name, (value, flow) in self._ports[kind].items():
-            if flow != "In":
-                continue
-            width = len(_cast(value))
-            column = [row[name] for row in self.record[kind][start:stop]]
-            found[name] = np.array(
-                [[number >> bit & 1 for bit in range(width)] for number in column], dtype=bool
-            )
-        return found
+    inputs: Bits
+    operations: np.ndarray
+    busy: np.ndarray
+    quiet: np.ndarray
 
 
-def _cast(value: Any) -> Any:
-    from amaranth.hdl import Value
-
-    return Value.cast(value)
+def _integers(bits: np.ndarray) -> np.ndarray:
+    return bits @ (1 << np.arange(bits.shape[1], dtype=np.int64))
 
 
-def _raw(value: Any) -> int:
-    """What the simulator gives for a port, as an unsigned integer of unknown width."""
-    from amaranth.lib import data
-
-    if isinstance(value, data.Const):
-        return int(value.as_bits())
-    return int(value)
+def _moves(bits: Bits, port: str) -> np.ndarray:
+    """Cycles in which a beat of an AXI channel is taken."""
+    return (bits[f"{port}valid"] & bits[f"{port}ready"])[:, 0]
 
 
-def _parts(fragment: Any) -> list[Any]:
-    """The elaboratables that a fragment and those below it came from."""
-    found = list(fragment.origins or ())
-    for below, *_ in fragment.subfragments:
-        found += _parts(below)
-    return found
+def _bytes_of_engine(bits: Bits, config: ChipConfig) -> np.ndarray:
+    return _integers(bits["bytes"])
 
 
-class _Memory:
-    """The memory behind one AXI4 manager."""
-
-    def __init__(self, port: Any, memory: np.ndarray, beat_bytes: int, latency: int) -> None:
-        self._port, self._memory = port, memory
-        self._bytes, self._latency = beat_bytes, latency
-        self._reads: deque[tuple[int, int, bool]] = deque()
-        self._writes: deque[int] = deque()
-        self._answers: deque[int] = deque()
-        self._offered = {"r": False, "b": False}
-
-    def drive(self, ctx: Any, cycle: int) -> None:
-        """Before the edge: what memory offers in this cycle."""
-        port = self._port
-        for name in ("awready", "arready"):
-            ctx.set(getattr(port, name), 1)
-        ctx.set(port.wready, int(bool(self._writes)))
-        reads = bool(self._reads) and self._reads[0][0] <= cycle
-        if reads:
-            _, address, last = self._reads[0]
-            ctx.set(port.rdata, int.from_bytes(self._row(address).tobytes(), "little"))
-            ctx.set(port.rlast, int(last))
-        ctx.set(port.rvalid, int(reads))
-        ctx.set(port.bvalid, int(bool(self._answers) and self._answers[0] <= cycle))
-
-    def _row(self, address: int) -> np.ndarray:
-        base = address // self._bytes * self._bytes
-        return self._memory[base : base + self._bytes]
-
-    def take(self, ctx: Any, cycle: int) -> None:
-        """The handshakes of this cycle."""
-        port = self._port
-
-        def moves(name: str) -> bool:
-            pair = (getattr(port, f"{name}valid"), getattr(port, f"{name}ready"))
-            return all(ctx.get(signal) for signal in pair)
-
-        if moves("r"):
-            self._reads.popleft()
-        if moves("b"):
-            self._answers.popleft()
-        if moves("w"):
-            row = self._row(self._writes.popleft())
-            data = ctx.get(port.wdata).to_bytes(self._bytes, "little")
-            strobes = ctx.get(port.wstrb)
-            for index in range(self._bytes):
-                if strobes >> index & 1:
-                    row[index] = data[index]
-            if ctx.get(port.wlast):
-                self._answers.append(cycle + self._latency)
-        if moves("ar"):
-            beats = ctx.get(port.arlen) + 1
-            first = cycle + self._latency
-            if self._reads:
-                first = max(first, self._reads[-1][0] + 1)
-            self._reads.extend(
-                (first + beat, ctx.get(port.araddr) + beat * self._bytes, beat + 1 == beats)
-                for beat in range(beats)
-            )
-        if moves("aw"):
-            self._writes.extend(
-                ctx.get(port.awaddr) + beat * self._bytes for beat in range(ctx.get(port.awlen) + 1)
-            )
+def _beats_of_memory(bits: Bits, config: ChipConfig) -> np.ndarray:
+    return _moves(bits, "memory__r").astype(np.int64) + _moves(bits, "memory__w")
 
 
-@cache
-def _layer_on(config: ChipConfig) -> ChipInSimulator:
+def _commands(bits: Bits, config: ChipConfig) -> np.ndarray:
+    """A command counts with the last of its beats."""
+    beats = np.cumsum(_moves(bits, "host__r")) * config.flit_bytes // _COMMAND_BYTES
+    return np.diff(beats, prepend=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """``component`` is ``module:class``; ``unit`` what it does, in the singular."""
+
+    component: str
+    unit: str
+    operations: Callable[[Bits, ChipConfig], np.ndarray]
+
+    @property
+    def kind(self) -> type:
+        module, name = self.component.split(":")
+        return cast("type", getattr(import_module(f"weft_hw.{module}"), name))
+
+
+_WATCHED = {
+    "load": _Watched("dma.load:LoadEngine", "byte", _bytes_of_engine),
+    "store": _Watched("dma.store:StoreEngine", "byte", _bytes_of_engine),
+    "endpoint": _Watched("endpoint.node:MemoryEndpoint", "beat", _beats_of_memory),
+    "control": _Watched("control.node:ControlNode", "command", _commands),
+}
+#: Block -> what its energy is per.
+UNITS = {block: watched.unit for block, watched in _WATCHED.items()}
+
+
+def _recording(block: str, bits: Bits, inputs: Bits, config: ChipConfig) -> Recording:
+    offered = {name: flag[:, 0] for name, flag in bits.items() if name.endswith("valid")}
+    quiet = ~np.any([*offered.values()], axis=0)
+    if "busy" in bits:
+        busy = bits["busy"][:, 0]
+    else:
+        # the host's registers are set up before any work is there
+        work = [flag for name, flag in offered.items() if not name.startswith("registers")]
+        busy = np.any(work, axis=0)
+    return Recording(inputs, _WATCHED[block].operations(bits, config), busy, quiet & ~busy)
+
+
+def _run_layer(config: ChipConfig) -> dict[str, Recording]:
     """A layer of the digits network, run through the driver."""
-    from weft_hw.dma.load import LoadEngine
-    from weft_hw.dma.store import StoreEngine
-
     from ..demo.digits import train_digits
     from ..device import Device
 
     network = train_digits()
-    chip = ChipInSimulator(config, (LoadEngine, StoreEngine))
+    kinds = {block: watched.kind for block, watched in _WATCHED.items()}
+    chip = ChipInSimulator(config, tuple(kinds.values()))
     with Device(cast("Target", chip)) as device:
         images = device.array(network.images[:_IMAGES])
         device.matmul(images, device.array(np.asarray(network.layers[0].weight)))
         device.synchronize()
-    return chip
+    return {
+        block: _recording(block, chip.bits(kind), chip.bits(kind, "In"), config)
+        for block, kind in kinds.items()
+    }
 
 
-def _recorded(name: str, config: ChipConfig, case: Case, vectors: int) -> Stimulus:
-    chip = _layer_on(config)
-    kind = next(kind for kind in chip.components if kind.__name__ == name)
-    rows = chip.record[kind]
-    busy = np.flatnonzero([row["busy"] for row in rows])
-    start, stop = int(busy[0]), int(busy[-1]) + 1
+def _key(config: ChipConfig) -> str:
+    digest = hashlib.sha256(repr(config).encode())
+    for package in _SOURCES:
+        for path in sorted(Path(str(files(package))).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def recordings(config: ChipConfig) -> dict[str, Recording]:
+    """Of every block that is watched, in one run of the chip; kept by the content of all sources
+    beside the compiled chips, so that it is made once for any number of processes."""
+    path = build_root().parent / "recordings" / f"{config.name}-{_key(config)}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if not path.is_file():
+            part = path.with_suffix(".part.npz")
+            np.savez_compressed(part, **_flat(_run_layer(config)))
+            part.rename(path)
+    with np.load(path) as kept:
+        return _unflat(dict(kept))
+
+
+def _flat(found: Mapping[str, Recording]) -> dict[str, Any]:
+    arrays: dict[str, Any] = {}
+    for block, recording in found.items():
+        for name in ("operations", "busy", "quiet"):
+            arrays[f"{block}/{name}"] = getattr(recording, name)
+        for port, bits in recording.inputs.items():
+            arrays[f"{block}/inputs/{port}"] = bits
+    return arrays
+
+
+def _unflat(arrays: Mapping[str, np.ndarray]) -> dict[str, Recording]:
+    found = {}
+    for block in _WATCHED:
+        prefix = f"{block}/inputs/"
+        inputs = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+        rest = (arrays[f"{block}/{name}"] for name in ("operations", "busy", "quiet"))
+        found[block] = Recording(inputs, *rest)
+    return found
+
+
+def _longest_run(flags: np.ndarray) -> tuple[int, int]:
+    """First and behind the last of the longest run of true."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    starts, stops = edges[::2], edges[1::2]
+    longest = int(np.argmax(stops - starts))
+    return int(starts[longest]), int(stops[longest])
+
+
+def _stimulus(block: str, config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus:
+    recording = recordings(config)[block]
     if case.source == "idle":
-        start, stop = 0, min(start, vectors)
+        start, stop = _longest_run(recording.quiet)
+    else:
+        at_work = np.flatnonzero(recording.busy)
+        start, stop = int(at_work[0]), int(at_work[-1]) + 1
     stop = min(stop, start + vectors)
-    moved = sum(row["bytes"] for row in rows[start:stop])
+    done = int(recording.operations[start:stop].sum())
     # from reset on, so that the state is that of the run
-    inputs = chip.inputs(kind, 0, stop)
-    held = {port: np.repeat(bits[:1], _RESET_CYCLES, axis=0) for port, bits in inputs.items()}
-    values = {port: np.concatenate([held[port], inputs[port]]) for port in inputs}
+    values = {
+        port: np.concatenate([np.repeat(bits[:1], _RESET_CYCLES, axis=0), bits[:stop]])
+        for port, bits in recording.inputs.items()
+    }
     values["rst"] = bits_of((np.arange(_RESET_CYCLES + stop) < _RESET_CYCLES)[:, None], 1)
     warm_up = max(_RESET_CYCLES + start, WARM_UP)
-    return Stimulus(values, warm_up, moved / (stop - start) if moved else 1.0)
-
-
-def _load(config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus:
-    return _recorded("LoadEngine", config, case, vectors)
-
-
-def _store(config: ChipConfig, cols: int, case: Case, vectors: int) -> Stimulus:
-    return _recorded("StoreEngine", config, case, vectors)
+    return Stimulus(values, warm_up, done / (stop - start) if done else 1.0)
 
 
 _CASES = (Case("idle"), Case("digits"))
 
-#: As ``stimuli.STIMULI``; operations are bytes moved.
-RECORDED = {"load": (_CASES, _load), "store": (_CASES, _store)}
+#: As ``stimuli.STIMULI``; operations are those of ``UNITS``.
+RECORDED = {block: (_CASES, partial(_stimulus, block)) for block in _WATCHED}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -60,23 +61,29 @@ class Table:
     loads_ff: np.ndarray
     values: np.ndarray
     """(slews, loads)"""
+    _lists: tuple[list[float], list[float], list[list[float]]] = field(
+        init=False, repr=False, compare=False
+    )
+    """The same as plain numbers, which a look-up of four of them is ten times as fast in."""
+
+    def __post_init__(self) -> None:
+        lists = (self.slews_ps.tolist(), self.loads_ff.tolist(), self.values.tolist())
+        object.__setattr__(self, "_lists", lists)
 
     def at(self, slew_ps: float, load_ff: float) -> float:
         """The interpolated value."""
-        row, row_part = _locate(self.slews_ps, slew_ps)
-        column, part = _locate(self.loads_ff, load_ff)
-        corner = self.values[row : row + 2, column : column + 2]
-        if corner.shape[1] == 1:
-            corner = np.repeat(corner, 2, axis=1)
-        if corner.shape[0] == 1:
-            corner = np.repeat(corner, 2, axis=0)
-        low = corner[0, 0] + part * (corner[0, 1] - corner[0, 0])
-        high = corner[1, 0] + part * (corner[1, 1] - corner[1, 0])
-        return float(low + row_part * (high - low))
+        slews, loads, values = self._lists
+        row, row_part = _locate(slews, float(slew_ps))
+        column, part = _locate(loads, float(load_ff))
+        upper, lower = values[row], values[min(row + 1, len(values) - 1)]
+        following = min(column + 1, len(upper) - 1)
+        low = upper[column] + part * (upper[following] - upper[column])
+        high = lower[column] + part * (lower[following] - lower[column])
+        return low + row_part * (high - low)
 
 
-def _locate(axis: np.ndarray, value: float) -> tuple[int, float]:
+def _locate(axis: list[float], value: float) -> tuple[int, float]:
     if len(axis) == 1:
         return 0, 0.0
-    index = int(np.clip(np.searchsorted(axis, value) - 1, 0, len(axis) - 2))
-    return index, float((value - axis[index]) / (axis[index + 1] - axis[index]))
+    index = min(max(bisect_left(axis, value) - 1, 0), len(axis) - 2)
+    return index, (value - axis[index]) / (axis[index + 1] - axis[index])

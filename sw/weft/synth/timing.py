@@ -101,7 +101,7 @@ def time_netlist(
         if it stops or finds no path.
     """
     unit = library.sta_time_ps
-    files = library.plain_files(folder.parent / "plain")
+    files = library.plain_files(folder.parent.parent / "plain")
     script = folder / "time.tcl"
     script.write_text(
         _SCRIPT.format(

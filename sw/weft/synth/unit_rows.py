@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from .chip_power import HOT_LEAKAGE, REAL_DATA
-from .collect import memory_rows
+from .library_rows import memory_rows
 from .node_costs import Cost, NodeCosts, add_costs
 from .unit_costs import UnitCost, read_table
 
