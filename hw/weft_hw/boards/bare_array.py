@@ -10,9 +10,9 @@ __all__ = ["BareArray"]
 
 
 class BareArray(wiring.Component):
-    """``SystolicArray`` with every input from a shift register and every sum into a tree of parities
-    of four bits, a register at each node: paths between two registers are the array's own, and
-    nothing of it can be left out.
+    """``SystolicArray`` with every input from a shift register and every sum into a tree of
+    parities of four bits, a register at each node: paths between two registers are the array's own,
+    and nothing of it can be left out.
 
     Members
     -------
