@@ -12,8 +12,9 @@ from .channel import Channel, Packet
 
 __all__ = ["Branch", "Tree", "TreePacket", "rectangle_of"]
 
-#: What a packet delivers at each tile: (x, y, cycle in which its last flit arrives).
-_Deliver = Callable[[int, int, int], None]
+#: What a packet delivers at each tile: (x, y, cycle in which its last flit arrives if nothing holds
+#: it up, what is to be told the cycle after it is taken).
+_Deliver = Callable[[int, int, int, Callable[[int], None]], None]
 _STEP = {"EAST": (1, 0), "WEST": (-1, 0), "NORTH": (0, -1), "SOUTH": (0, 1)}
 _OPPOSITE = {"EAST": "WEST", "WEST": "EAST", "NORTH": "SOUTH", "SOUTH": "NORTH"}
 
@@ -175,9 +176,9 @@ class TreePacket(Packet):
         if tile is None:
             channel.expect(self.flits)
             channel.arrive(self)
+            channel.release(times[-1] + 1)
         else:
-            self._to_tiles(*tile, times[-1])
-        channel.release(times[-1] + 1)
+            self._to_tiles(*tile, times[-1], channel.release)
 
     # --- out of the buffer behind it ----------------------------------------------------------
 

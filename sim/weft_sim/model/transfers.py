@@ -18,6 +18,7 @@ import math
 from bisect import insort
 from typing import TYPE_CHECKING, Any
 
+from .idle_state import counts, restore_counts, restore_turns, turns
 from .load_line import LoadLine
 from .timing import TIMING
 
@@ -101,9 +102,9 @@ class Transfers:
             self._lines = []
             self._live = False
             self._learns = _nodes < _MOST_NODES
-            self._before = self._counts()
+            self._before = counts(self.chip)
             self._edge = None
-            root = (self._kind, self._turns())
+            root = (self._kind, turns(self.chip))
             if root not in _ROOTS:
                 _ROOTS[root] = _node()
                 _ROOTS[root].line = LoadLine(self.chip)
@@ -189,9 +190,8 @@ class Transfers:
             return
         engine.count_all(job)
         if response:
-            counts = self.chip.counts
-            last = max(counts["last_write_response_cycle"], self._start + response)
-            counts["last_write_response_cycle"] = last
+            key = "last_write_response_cycle"
+            self.chip.counts[key] = max(self.chip.counts[key], self._start + response)
         self._ended(engine, job)
 
     def _know_no_more(self, epoch: int) -> None:
@@ -206,10 +206,10 @@ class Transfers:
                 self._live = False
                 if self._learns:
                     self._node.known = _NEVER
-                    self._node.end = self._turns()
+                    self._node.end = turns(self.chip)
             else:
                 assert self._node.end is not None
-                self._set_turns(self._node.end)
+                restore_turns(self.chip, self._node.end)
         engine.end(job)
 
     # --- live ---------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ class Transfers:
         """The machine does again what it has done since the idle cycle, and goes on from there."""
         self._epoch += 1
         inner, now = self.inner, self.chip.events.now
-        self._restore(self._before)
+        restore_counts(self.chip, self._before)
         self._found = 0
         self._node.outputs = []
         self._node.known = 0
@@ -297,29 +297,3 @@ class Transfers:
                     writes.add(last + after - request.flits, request.row, request.flits)
         self._told = len(self._inputs)
         return False
-
-    # --- state of the idle machine ------------------------------------------------------------
-
-    def _turns(self) -> tuple[Any, ...]:
-        tile, endpoint = self.chip.tiles[0], self.chip.endpoints[0]
-        return tile.requests.last, endpoint.port.turn, endpoint.answers.read_turn
-
-    def _set_turns(self, turns: tuple[Any, ...]) -> None:
-        tile, endpoint = self.chip.tiles[0], self.chip.endpoints[0]
-        tile.requests.last, endpoint.port.turn, endpoint.answers.read_turn = turns
-
-    def _counts(self) -> tuple[int, ...]:
-        counters, counts = self.chip.tiles[0].counters, self.chip.counts
-        return (
-            counters.bytes_loaded, counters.bytes_stored, counters.request_flits,
-            counters.response_flits, counts["bytes_read"], counts["bytes_written"],
-            counts["beats_read"], counts["beats_written"], counts["last_write_response_cycle"],
-        )  # fmt: skip
-
-    def _restore(self, values: tuple[int, ...]) -> None:
-        counters, counts = self.chip.tiles[0].counters, self.chip.counts
-        (
-            counters.bytes_loaded, counters.bytes_stored, counters.request_flits,
-            counters.response_flits, counts["bytes_read"], counts["bytes_written"],
-            counts["beats_read"], counts["beats_written"], counts["last_write_response_cycle"],
-        ) = values  # fmt: skip

@@ -15,6 +15,8 @@ NEVER = 1 << 62
 #: A command handed to the load engine writes its first row so many cycles later at the earliest
 #: (a FILL: dma/decode.py, pattern.py, fill.py).
 _FIRST_WRITE = 6
+#: Cycles for which writes are remembered in any case.
+_REMEMBERED = 256
 
 
 class _Span(NamedTuple):
@@ -51,7 +53,7 @@ class LoadWrites:
     def add(self, first: int, row: int, count: int, stride: int = 1) -> None:
         """``count`` rows from cycle ``first`` on."""
         spans = self._spans
-        over = min(self.wanted_from, self._events.now)
+        over = min(self.wanted_from, self._events.now - _REMEMBERED)
         while spans and spans[0].end <= over:
             spans.popleft()
         spans.append(_Span(first, first + count, row, stride))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -129,9 +129,15 @@ class TileStore:
         raw = tile.scratchpad.data[packet.row : packet.row + packet.rows].copy()
         raw.reshape(-1)[packet.length :] = 0
 
-        def deliver(x: int, y: int, last: int) -> None:
+        def deliver(x: int, y: int, last: int, release: Callable[[int], None]) -> None:
             target = tile.chip.tile_at(x, y)
             assert target is not None
+            row, rows = packet.remote_row, packet.rows
+            if rows and target.load.banks_written & target.scratchpad.banks_of(row, row + rows - 1):
+                arrive = range(last - rows + 1, last + 1)
+                self.events.at(last, self._give_way, request, target, raw, release, arrive, 0)
+                return
+            release(last + 1)
             self.events.at(last, self._write, request, target, raw)
 
         data = self.engine.reader.sends(self.events.now + header, packet.rows)
@@ -142,6 +148,31 @@ class TileStore:
             (header, self.engine.header_sent),
             [(header + flit, cycle) for flit, cycle in data],
         )
+
+    def _give_way(
+        self,
+        request: TileRequest,
+        target: Tile,
+        raw: np.ndarray,
+        release: Callable[[int], None],
+        arrive: range,
+        ask: int,
+    ) -> None:
+        """Rows that arrive in the given cycles, the first of them not written before ``ask``, are
+        written when the loads of the tile leave their banks alone.
+        """
+        packet, loads = request.packet, target.load_writes
+        assert packet is not None
+        while arrive:
+            row = packet.remote_row + packet.rows - len(arrive)
+            granted = loads.write_from(row, max(ask, arrive[0]))
+            if granted > loads.known_until:
+                look = max(granted - 1, self.events.now + 1)
+                self.events.at(look, self._give_way, request, target, raw, release, arrive, granted)
+                return
+            arrive, ask = arrive[1:], granted + 1
+        release(ask)
+        self.events.at(ask - 1, self._write, request, target, raw)
 
     def _write(self, request: TileRequest, target: Tile, raw: np.ndarray) -> None:
         """The last row of a packet is written in a tile (``tile/remote_writer.py``)."""

@@ -55,8 +55,8 @@ def _share(program: Program, rng: np.random.Generator, first: int, heap: int) ->
 
 def tile_program(config: ChipConfig, rng: np.random.Generator, rounds: int = 3) -> Program:
     """So many rounds of any kind on every tile, two in flight a tile; before them, on a mesh, rows
-    that one tile gives to a rectangle of them. Every second program has both rounds of a tile in
-    the same banks.
+    that one tile gives to a rectangle of them. On a chip of one tile every second program has both
+    rounds in the same banks.
     """
     program = Program(config, f"{rounds} rounds of commands a tile")
     program.memory[:] = rng.integers(0, 256, DATA_BYTES, np.uint8)
@@ -73,9 +73,9 @@ def tile_program(config: ChipConfig, rng: np.random.Generator, rounds: int = 3) 
         rows -= _SHARED_ROWS
         heap = _share(program, rng, 2 * rows, heap)
     first = 0
-    if rng.random() < 0.5:
+    if len(tiles) == 1 and rng.random() < 0.5:
         rows, sums = min(rows, _ROUND_ROWS), min(sums, _ROUND_BLOCKS * t.array_rows)
-        first = int(rng.integers(0, t.scratchpad_rows - 2 * _SHARED_ROWS - 2 * rows + 1))
+        first = int(rng.integers(0, t.scratchpad_rows - 2 * rows + 1))
     for tile in tiles:
         halves[tile] = [Half(tile, i, first + i * rows, rows, i * sums, sums) for i in (0, 1)]
         signal = halves[tile][0].bit(FREE) | halves[tile][1].bit(FREE)
