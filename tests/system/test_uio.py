@@ -10,18 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from real_chips import check_arguments, check_digits, check_nothing_recorded, check_recovery
 from weft import Device
-from weft.commands import pack
-from weft.demo.digits import train_digits
-from weft.errors import DeviceError
-from weft.kernels.linear import Linear
-from weft.quantise import reference
 from weft.uio import UioError, open_uio
 from weft.uio.memory import open_memory
 from weft.uio.registers import MappedRegisters
 from weft.uio.stand_in import StandIn
 from weft_hw.boards.zynq import BASE_HI, BASE_LO, WINDOW_BYTES
-from weft_hw.isa import Opcode, Status
 from weft_hw.presets import preset
 
 MEMORY_BYTES = 1 << 20
@@ -43,15 +38,8 @@ def board(tmp_path):
     [("model", "ecp5"), pytest.param("rtl", "nano", marks=pytest.mark.rtl)],
 )
 def test_digits_network_is_bit_exact(tmp_path, kind, name):
-    classifier = train_digits()
-    images = np.ascontiguousarray(classifier.images[:IMAGES])
     with _stand_in(tmp_path, kind, name) as board, Device(board.name, name) as device:
-        x = device.array(images)
-        for number, layer in enumerate(classifier.layers):
-            linear = Linear(device, layer.weight, layer.bias, scale=layer.scale, relu=layer.relu)
-            x = linear.submit(x).wait()
-            want = reference(classifier.layers[: number + 1], images)
-            np.testing.assert_array_equal(x.numpy(), want, err_msg=f"layer {number}")
+        check_digits(device, IMAGES)
 
 
 def test_chip_tells_its_configuration(board):
@@ -66,19 +54,7 @@ def test_chip_tells_its_configuration(board):
 def test_failed_command_leaves_it_usable(board):
     for _ in range(2):
         with Device(board.name, "nano") as device:
-            outside = pack(
-                Opcode.LOAD,
-                memory_address=MEMORY_BYTES,
-                row_bytes=4,
-                rows=1,
-                memory_stride=4,
-                local_stride=1,
-            )
-            with pytest.raises(DeviceError) as caught:
-                device.submit([outside]).wait()
-            assert caught.value.status is Status.WINDOW
-            a = np.ones((4, 4), np.int8)
-            np.testing.assert_array_equal(device.matmul(a, a).numpy(), np.full((4, 4), 4))
+            check_recovery(device)
 
 
 def test_work_left_by_another_driver_is_cleared(board):
@@ -92,10 +68,12 @@ def test_work_left_by_another_driver_is_cleared(board):
 
 def test_nothing_is_recorded(board):
     with Device(board.name, "nano") as device:
-        with pytest.raises(RuntimeError, match="chip records no engine events"):
-            device.target.set_tracing(True)
-        with pytest.raises(RuntimeError, match="chip records no port statistics"):
-            device.target.statistics()
+        check_nothing_recorded(device.target, "a memory-mapped chip")
+
+
+def test_wrong_arguments_do_not_reach_the_chip(board):
+    with Device(board.name, "nano") as device:
+        check_arguments(device.target, BASE_HI)
 
 
 def test_registers_are_words_of_a_mapped_file(tmp_path):
