@@ -8,7 +8,7 @@ then stores; in the accumulator the array's updates win (``memory/scratchpad.py`
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from weft_hw.array.operand import decodes
@@ -167,20 +167,25 @@ class ArrayTraffic:
         """Whether a bank of scratchpad rows ``first..last`` is read after ``cycle``."""
         banks = self.scratchpad.banks_of(first, last)
         self.work_out(banks)
-        if any(run.pad_banks & banks and run.end > cycle for run in self.runs):
+        if any(run.pad_banks & banks for run in self._after(cycle)):
             return True
         return any(banks >> bank & 1 and last > cycle for bank, last in enumerate(self._last_reads))
 
     def adds_among(self, first: int, last: int, cycle: int) -> bool:
         """Whether a bank of accumulator rows ``first..last`` is updated after ``cycle``."""
         banks = self.accumulator.banks_of(first, last)
-        return any(
-            run.acc_banks & banks and run.end + self.update_delay > cycle for run in self.runs
-        )
+        return any(run.acc_banks & banks for run in self._after(cycle - self.update_delay))
+
+    def _after(self, cycle: int) -> Iterator[BlockRun]:
+        """Runs that read activations after ``cycle`` or in it, the last one first."""
+        for run in reversed(self.runs):
+            if run.end <= cycle:
+                return
+            yield run
 
     def activations_until(self, bank: int, cycle: int) -> int | None:
         """The first cycle without an activation read in ``bank``; None if ``cycle`` is one."""
-        for run in self.runs:
+        for run in self._after(cycle):
             where = run.block(cycle)
             if where is None or where[2] >= run.m:
                 continue
@@ -195,7 +200,7 @@ class ArrayTraffic:
         the rest of the next block, then those of the block after it for which there is room.
         """
         rest = self.rows - self.weights_ahead
-        for run in self.runs:
+        for run in self._after(cycle - self.weights_after - self.rows):
             number, step = divmod(cycle - run.start - self.weights_after, run.period)
             if number < 0 or step >= self.rows:
                 continue
@@ -216,7 +221,7 @@ class ArrayTraffic:
     def updates_until(self, bank: int, cycle: int) -> int | None:
         """The same for accumulator rows that are read to be added to."""
         cycle -= self.update_delay
-        for run in self.runs:
+        for run in self._after(cycle):
             where = run.block(cycle)
             if where is None or where[2] >= run.m or not (where[1] or run.adds):
                 continue
