@@ -1,7 +1,7 @@
 """One ring order for the programs of all tiles."""
 
-from weft.compiler.cost import Estimate
 from weft.compiler.emit import TileProgram
+from weft.compiler.estimate import Estimate
 from weft.compiler.order import interleave_by_time
 from weft.compiler.program import Step
 from weft.compiler.task import Blocking, Part
@@ -18,7 +18,7 @@ def _order(*tiles: list[tuple[Step, int]]) -> list[Step]:
     for x, steps in enumerate(tiles):
         part = Part(tile=(x, 0), endpoint=0, m0=0, m=8, n0=0, n=8)
         programs.append(TileProgram(part, _BLOCKING, [], [step for step, _ in steps]))
-        timed.append(Estimate(0, 0, 0, [start for _, start in steps], [], 0))
+        timed.append(Estimate(starts=[start for _, start in steps]))
     return interleave_by_time(programs, timed)
 
 

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from weft.commands import unpack
 from weft.compiler.check import check_program
-from weft.compiler.cost import array_cycles, shape_ceiling, window_cycles
 from weft.compiler.plan import plan_gemm
-from weft.compiler.task import GemmTask, split
-from weft.compiler.walk import chunks
+from weft.compiler.task import GemmTask
 from weft_hw.formats.table import Format, units_per_row
-from weft_hw.isa import Engine, Opcode, VectorOutput
+from weft_hw.isa import Opcode, VectorOutput
 from weft_hw.presets import PRESETS, preset
 from weft_sim.dram import Dram
 
@@ -97,7 +95,7 @@ def _check_local(config, command) -> None:
             assert fields["a_scale_row"] + (scales - 1) * fields["a_scale_stride"] + used <= rows
             last = fields["w_scale_row"] + (scales - 1) * fields["w_scale_stride"] + groups
             assert last <= rows * units_per_row(tile, Format.INT8)
-    elif command.engine in (Engine.LOAD, Engine.STORE):
+    elif command.opcode in (Opcode.LOAD, Opcode.STORE):
         used = -(-fields["row_bytes"] // tile.row_bytes)
         last = fields["local_row"] + (fields["rows"] - 1) * fields["local_stride"]
         assert last + used <= rows
@@ -191,35 +189,6 @@ def test_tiles_share_the_work(name):
         assert part.endpoint == part.tile[1] % config.mesh.memory_endpoints
 
 
-@pytest.mark.parametrize("name", ["quad", "mesh16"])
-def test_a_row_of_tiles_shares_its_left_operand(name):
-    """Every tile loads what its neighbour has loaded, or a tile is sent what it still reads."""
-    config = preset(name)
-    cols = config.mesh.cols
-    task = _task(64 * config.mesh.rows, 512, 64 * cols)
-    # memory so slow that sharing is worth while
-    plan = plan_gemm(config, task, Dram(bytes_per_cycle=2))
-    assert plan.shared
-    assert "shared" in plan.explain()
-    assert check_program(plan.commands, balanced=True).largest_count < 200
-    loads = {tile: 0 for tile in {unpack(row).tile for row in plan.commands}}
-    sent = 0
-    for command in map(unpack, plan.commands):
-        fields = command.fields
-        if command.opcode is Opcode.LOAD and fields["memory_address"] < 1 << 32:
-            loads[command.tile] += fields["rows"] * fields["row_bytes"]
-        if command.opcode is Opcode.STORE and fields["to_tiles"] and fields["rows"]:
-            assert command.tile[0] == 0
-            assert (fields["x_first"], fields["x_last"]) == (0, cols - 1)
-            assert fields["y_first"] == fields["y_last"] == command.tile[1]
-            sent += fields["rows"]
-    assert sent > 0
-    for tile, bytes_loaded in loads.items():
-        assert (bytes_loaded > 0) == (tile[0] == 0)
-    with_plenty = plan_gemm(config, task, Dram(bytes_per_cycle=8), tiles=((0, 0),))
-    assert not with_plenty.shared
-
-
 def test_tiles_take_turns_in_the_ring():
     """One tile's commands fill the ring before another's first one."""
     config = preset("quad")
@@ -269,35 +238,3 @@ def test_plan_explains_itself():
     assert text.startswith("64 x 64 by 64 x 64 -> int32 on 4 tile(s)")
     for word in ("blocks of", "stay in the scratchpad", "modelled:", "candidates"):
         assert word in text
-
-
-def test_split_is_even_and_whole():
-    """A remainder is lost, or becomes a sliver that wastes the array."""
-    assert split(130, 128) == [(0, 65), (65, 65)]
-    assert split(100, 48, 16) == [(0, 48), (48, 32), (80, 20)]
-    assert split(5, 100, 16) == [(0, 5)]
-    assert chunks(512, 256, 32, 16, 4) == [(0, 32), (32, 64), (96, 128), (224, 144), (368, 144)]
-    assert chunks(256, 256, 32, 16, 3) == [(0, 32), (32, 48), (80, 80), (160, 96)]
-    for length in range(1, 200):
-        pieces = chunks(length, 64, 16, 16, 3)
-        assert [start for start, _ in pieces] == [
-            sum(n for _, n in pieces[:i]) for i in range(len(pieces))
-        ]
-        assert sum(size for _, size in pieces) == length
-        assert max(size for _, size in pieces) <= 64
-        for largest in (16, 48, 64):
-            pieces = split(length, largest, 16)
-            assert sum(size for _, size in pieces) == length
-            assert max(size for _, size in pieces) <= largest
-
-
-def test_closed_forms():
-    """The stated ceilings differ from what they are said to be."""
-    assert array_cycles(512, 512, 512, 16, 16) == 524_288
-    assert array_cycles(3, 17, 17, 16, 16) == 4 * 16
-    assert window_cycles(1, 1, 1, 16, 16) == 49
-    assert window_cycles(20, 16, 32, 16, 16) == 16 + 20 + 20 + 32
-    base, quad = preset("base"), preset("quad")
-    assert shape_ceiling(base, 512, 512, 512) == 512**3 / 256 / (524_288 + 48)
-    assert shape_ceiling(quad, 512, 512, 512) == 512**3 / 256 / (524_288 + 24)
-    assert shape_ceiling(quad, 512, 512, 512, tiles=1) == 512**3 / 64 / (2_097_152 + 24)

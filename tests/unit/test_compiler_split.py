@@ -105,7 +105,7 @@ def test_scales_are_whole():
         ("quad", "int8", (16, 4096, 16), "split"),
         ("mesh16", "bf16", (16, 4096, 16), "split"),
         ("mesh16", "int8", (128, 128, 128), "shared"),
-        ("mesh16", "int8", (64, 64, 256), "plain"),
+        ("mesh16", "int8", (64, 64, 256), "shared"),
     ],
 )
 def test_the_estimate_is_near(name, dtype, shape, how):

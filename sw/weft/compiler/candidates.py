@@ -28,7 +28,9 @@ def blockings(
     for m, n in _block_sizes(config, task, part):
         for m_outer in (True, False):
             for a_quarters in (2,) if resident else (2, 1):
-                for k in (task.k,) if resident else _depths(config, task, part, m, n, a_quarters):
+                for k in (
+                    (task.k,) if resident else _depths(config, task, part, m, n, a_quarters, timing)
+                ):
                     blocking = Blocking(
                         m=m, n=n, k=k, m_outer=m_outer, first_k=k, tail_m=0, tail_n=0,
                         a_quarters=a_quarters, resident=resident,
@@ -71,7 +73,13 @@ def _block_sizes(config: ChipConfig, task: GemmTask, part: Part) -> set[tuple[in
 
 
 def _depths(
-    config: ChipConfig, task: GemmTask, part: Part, m: int, n: int, a_quarters: int
+    config: ChipConfig,
+    task: GemmTask,
+    part: Part,
+    m: int,
+    n: int,
+    a_quarters: int,
+    timing: Timing,
 ) -> set[int]:
     """Operands at a time, so that at least two tiles of ``a`` and of ``b`` fit their regions."""
     unit = k_unit(config, task)
@@ -87,6 +95,13 @@ def _depths(
     fits = []
     for tiles in (1, 2, 3):
         fits.append(min(a_rows // tiles // a_unit, b_rows // tiles // b_unit) * unit)
+    if timing.sharing.sides:
+        # pieces to send are beside the results
+        room = quarter if task.wide_results and task.residual_address is None else quarter // 2
+        units = ((a_unit, "a"), (b_unit, "b"))
+        sent = max(rows for rows, side in units if timing.sharing.tiles(side) > 1)
+        most = room // (timing.sharing.sides + 2) // sent * unit
+        fits = [min(largest, most) for largest in fits]
     found = set()
     for largest in fits:
         for pieces in _K_PIECES:
@@ -129,20 +144,28 @@ def _roofline(
         a_times = 1
     if depth * b_tile * across <= b_rows:
         b_times = 1
-    a_requests = part.m * depth * a_times
+    a_requests: float = part.m * depth * a_times
     a_bytes, b_bytes = operands.bytes_of(blocking.k), operands.bytes_of(blocking.n)
     if task.image is not None:
         # a request for each pixel of a window
         pixels = ceil_div(blocking.k, task.image.depth(operands))
         a_requests, a_bytes = a_requests * pixels, ceil_div(a_bytes, pixels)
-    b_requests = task.k * across * b_times
+    b_requests: float = task.k * across * b_times
     stored = part.m * across
     out_bytes = layout_of(config, task.out_format).bytes_of(blocking.n)
+    sent = 0.0
+    if timing.sharing.sides:
+        # what comes from other tiles, with headers
+        sent = (a_requests * ceil_div(a_bytes, flit) + b_requests * ceil_div(b_bytes, flit)) * 9 / 8
+    a_requests, b_requests = (
+        requests / timing.sharing.tiles(side)
+        for requests, side in ((a_requests, "a"), (b_requests, "b"))
+    )
     load = a_requests * _row(a_bytes, config, timing, tile.load_requests)
     load += b_requests * _row(b_bytes, config, timing, tile.load_requests)
     store = stored * _row(out_bytes, config, timing, tile.store_requests)
     bus = (
-        a_requests / timing.a_sharing * (ceil_div(a_bytes, flit) + 1)
+        a_requests * (ceil_div(a_bytes, flit) + 1)
         + b_requests * (ceil_div(b_bytes, flit) + 1)
         + stored * ceil_div(out_bytes, flit)
     ) * flit / timing.bytes_per_cycle * timing.share  # fmt: skip
@@ -159,7 +182,7 @@ def _roofline(
     pace = operands.bytes_of(blocking.m + blocking.n) * timing.share / timing.bytes_per_cycle
     first = array_cycles(blocking.m, task.k, blocking.n, width, lanes)
     head = 0.0 if blocking.resident else early * pace + max(0.0, task.k * pace - first)
-    return max(array, load, store, bus) + serial + head + commands * _COMMAND_CYCLES
+    return max(array, load, store, bus, sent) + serial + head + commands * _COMMAND_CYCLES
 
 
 def _row(row_bytes: int, config: ChipConfig, timing: Timing, requests: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -10,14 +11,15 @@ from weft_hw.formats.table import Format
 from weft_hw.isa import Opcode
 
 from .drain import Drain, VectorOperands
-from .fetch import Fetch
+from .fetch import Fetch, Load
 from .layout import layout_of
 from .partial import PartialSums
 from .program import Step
 from .regions import Slot, a_rows_of, accumulator_rows_of, b_rows_of, regions_of
-from .share import ARRIVED, Share
-from .task import Blocking, GemmTask, Infeasible, Part, ceil_div
-from .walk import Block, Operation, walk
+from .send import Exchange
+from .share import Line, Sharing
+from .task import Blocking, GemmTask, Part, ceil_div
+from .walk import Operation, walk
 
 __all__ = ["TileProgram", "tile_program"]
 
@@ -37,39 +39,27 @@ class TileProgram:
     steps: list[Step]
 
 
-@dataclass(slots=True)
-class _Load:
-    """Operands to fetch: before operation ``use``, after operation ``release``."""
-
-    kind: str
-    block: Block
-    k0: int
-    k: int
-    slot: Slot
-    use: int
-    release: int
-
-
 def tile_program(
     config: ChipConfig,
     task: GemmTask,
     part: Part,
     blocking: Blocking,
     lookahead: int,
-    share: Share | None = None,
+    sharing: Sharing | None = None,
+    everyone: Mapping[str, int] | None = None,
 ) -> TileProgram:
     """The steps of one tile, each need earlier in the list.
 
     ``task`` has only the operands along K of ``part``. ``lookahead`` is how many operations ahead
-    operands are asked for at most. With ``share`` the tiles of a mesh row get ``a`` from the first
-    of them.
+    operands are asked for at most. ``sharing``: what the tile shares with others; ``everyone``: see
+    ``Exchange``.
 
     Raises
     ------
     Infeasible
         if the blocking does not fit the tile's memories.
     """
-    return _Emitter(config, task, part, blocking, share).emit(lookahead)
+    return _Emitter(config, task, part, blocking).emit(lookahead, sharing, everyone)
 
 
 class _Emitter:
@@ -79,11 +69,7 @@ class _Emitter:
         task: GemmTask,
         part: Part,
         blocking: Blocking,
-        share: Share | None,
     ) -> None:
-        self.share = share
-        self.sent: list[Step] = []
-        self.stage_rows = 0
         self.config, self.task, self.part, self.blocking = config, task, part, blocking
         self.lanes = config.tile.array_cols
         self.layout = layout_of(config, task.format)
@@ -105,7 +91,9 @@ class _Emitter:
         # block -> number of its last operation
         self.end_of_block = {op.block: at for at, op in enumerate(self.operations) if op.last}
 
-    def emit(self, lookahead: int) -> TileProgram:
+    def emit(
+        self, lookahead: int, sharing: Sharing | None, everyone: Mapping[str, int] | None
+    ) -> TileProgram:
         slots, loads = self._place()
         prologue: list[Step] = []
         if self.blocking.resident:
@@ -114,7 +102,13 @@ class _Emitter:
             prologue, self.steps = self.steps, []
             self.loaded.clear()
             loads = [load for load in loads if load.kind == "vector"]
-        arrivals, credits = self._arrivals(loads)
+        exchange = None
+        if sharing is not None:
+            exchange = Exchange(
+                self.config, self.task, self.part, self._lines(sharing), loads,
+                self.regions.out, self._add, everyone,
+            )  # fmt: skip
+            exchange.begin()
         waiting = 0
         for number, operation in enumerate(self.operations):
             ahead = number + min(lookahead, number + 1)
@@ -122,44 +116,26 @@ class _Emitter:
                 load = loads[waiting]
                 if load.use > ahead or load.release >= number:
                     break
-                self._emit_load(load)
+                if exchange is not None and load in exchange.place:
+                    exchange.send(load, self.matmuls.get(load.release))
+                else:
+                    self._emit_load(load)
                 waiting += 1
             self._emit_matmul(number, operation, slots[number])
-            if number in arrivals:
-                self.steps[-1].wait = ARRIVED
-            for _ in range(credits.get(number, 0)):
-                assert self.share is not None
-                self._add(Opcode.STORE, [self.matmuls[number]], **self.share.to_leader())
+            if exchange is not None:
+                self.matmuls[number].wait = exchange.arrivals.get(number, 0)
+                exchange.give(number, self.matmuls[number])
             if operation.last:
                 self._emit_results(number, operation.block, slots[number][2])
         if isinstance(self.drain, PartialSums):
             self.drain.finish()
         return TileProgram(self.part, self.blocking, prologue, self.steps)
 
-    def _arrivals(self, loads: list[_Load]) -> tuple[set[int], dict[int, int]]:
-        """Where a tile gets ``a`` from another: operations that wait for a piece of it, and how
-        many credits are given after which operation.
-        """
-        if self.share is None:
-            return set(), {}
-        pieces = [load for load in loads if load.kind == "a"]
-        self.stage_rows = max(piece.slot.rows for piece in pieces)
-        self.regions.out.rows -= 2 * self.stage_rows
-        if self.regions.out.rows < self.stage_rows:
-            raise Infeasible
-        if self.share.leads:
-            return {piece.use for piece in pieces}, {}
-        loads[:] = [load for load in loads if load.kind != "a"]
-        credits: dict[int, int] = {}
-        latest = -1
-        for piece in pieces:
-            if piece.release >= 0:
-                # credits are told apart by their order only
-                latest = max(latest, piece.release)
-                credits[latest] = credits.get(latest, 0) + 1
-        return {piece.use for piece in pieces}, credits
+    def _lines(self, sharing: Sharing) -> dict[str, Line]:
+        """Those of the tile. What does not stay comes more often."""
+        return sharing.lines(self.part.tile, "b" if self.blocking.m_outer else "a")
 
-    def _place(self) -> tuple[list[tuple[Slot, Slot, Slot | None]], list[_Load]]:
+    def _place(self) -> tuple[list[tuple[Slot, Slot, Slot | None]], list[Load]]:
         """Slots (a, b, vector operands) of every operation, and the loads in order of use."""
         slots, loads = [], []
         task, regions = self.task, self.regions
@@ -195,55 +171,30 @@ class _Emitter:
                 found.append(slot)
                 if release is not None:
                     loads.append(
-                        _Load(kind, block, operation.k0, operation.k, slot, number, release)
+                        Load(kind, block, operation.k0, operation.k, slot, number, release)
                     )
             slots.append((found[0], found[1], found[2] if len(found) > 2 else None))
         return slots, loads
 
     def _add(
-        self, opcode: Opcode, needs: list[Step], cycles_per_row: int = 0, **fields: int
+        self,
+        opcode: Opcode,
+        needs: list[Step],
+        cycles_per_row: int = 0,
+        **fields: int,
     ) -> Step:
         step = Step(opcode, self.part.tile, fields, tuple(needs), cycles_per_row)
         self.steps.append(step)
         return step
 
-    def _emit_load(self, load: _Load) -> None:
-        block = load.block
+    def _emit_load(self, load: Load) -> None:
         needs: list[Step] = []
         if load.release >= 0:
             vector = load.kind == "vector"
             needs = [(self.drain.last_vector if vector else self.matmuls)[load.release]]
-        if load.kind == "vector":
-            self.fetch.vectors(needs, block, load.slot.start)
-        elif load.kind == "a" and self.share is not None:
-            self._send(load, needs)
-            return
-        elif load.kind == "a":
-            self.fetch.left(needs, block.row_panel, load.k0, load.k, load.slot.start)
-        else:
-            self.fetch.right(needs, block.column_panel, load.k0, load.k, load.slot.start)
-        self.loaded[load.slot] = self.steps[-1]
-
-    def _send(self, load: _Load, needs: list[Step]) -> None:
-        """A piece of ``a`` to all tiles of the row, by one of two places beside the results."""
-        assert self.share is not None
-        slot, out = load.slot, self.regions.out
-        stage = out.base + out.rows + len(self.sent) % 2 * self.stage_rows
-        self.fetch.left(self.sent[-2:-1], load.block.row_panel, load.k0, load.k, stage)
-        store = self._add(
-            Opcode.STORE,
-            [self.steps[-1], *needs],
-            row_bytes=self.config.tile.row_bytes,
-            rows=slot.rows,
-            local_row=stage,
-            local_stride=1,
-            remote_row=slot.start,
-            remote_stride=1,
-            **self.share.to_all(),
-        )
-        if load.release >= 0:
-            store.wait = self.share.credits
-        self.sent.append(store)
+        step = self.fetch.emit(load, needs, load.slot.start)
+        assert step is not None
+        self.loaded[load.slot] = step
 
     def _emit_matmul(
         self, number: int, operation: Operation, slots: tuple[Slot, Slot, Slot | None]

@@ -5,11 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from heapq import heapify, heappop, heappush
 
-from .cost import Estimate
-from .emit import TileProgram
-from .program import Step
+from weft_hw.isa import Opcode
 
-__all__ = ["interleave_by_time", "interleave_prologues"]
+from .emit import TileProgram
+from .estimate import Estimate
+from .program import Step, bits_of, receivers
+
+__all__ = ["interleave_by_operation", "interleave_by_time", "interleave_prologues"]
+
+
+def interleave_by_operation(programs: list[TileProgram]) -> list[Step]:
+    """One order for all tiles, in which signals come before waits: by the number of array
+    operations before each step.
+    """
+    streams = []
+    for program in programs:
+        operations, keyed = 0, []
+        for step in program.steps:
+            keyed.append((operations, step))
+            operations += step.opcode is Opcode.MATMUL
+        streams.append(keyed)
+    return _merge(streams)
 
 
 def interleave_by_time(programs: list[TileProgram], timed: list[Estimate]) -> list[Step]:
@@ -40,7 +56,7 @@ def _merge(streams: list[list[tuple[int, Step]]]) -> list[Step]:
         head = heappop(heads)
         _, number, at = head
         step = streams[at][number][1]
-        wanted = [(step.tile, bit) for bit in _bits(step.wait)]
+        wanted = [(step.tile, bit) for bit in bits_of(step.wait)]
         if any(given[one] == 0 for one in wanted):
             held[step.tile] = head
             continue
@@ -48,29 +64,13 @@ def _merge(streams: list[list[tuple[int, Step]]]) -> list[Step]:
         found.append(step)
         if number + 1 < len(streams[at]):
             heappush(heads, (streams[at][number + 1][0], number + 1, at))
-        for tile in _receivers(step):
-            for bit in _bits(step.fields["remote_signal"]):
+        for tile in receivers(step):
+            for bit in bits_of(step.fields["remote_signal"]):
                 given[tile, bit] += 1
             if tile in held:
                 heappush(heads, held.pop(tile))
     assert not held
     return found
-
-
-def _bits(mask: int) -> list[int]:
-    return [bit for bit in range(16) if mask >> bit & 1]
-
-
-def _receivers(step: Step) -> list[tuple[int, int]]:
-    """Tiles to which a step sends."""
-    fields = step.fields
-    if not fields.get("to_tiles"):
-        return []
-    return [
-        (x, y)
-        for y in range(fields["y_first"], fields["y_last"] + 1)
-        for x in range(fields["x_first"], fields["x_last"] + 1)
-    ]
 
 
 def interleave_prologues(programs: list[TileProgram]) -> list[Step]:

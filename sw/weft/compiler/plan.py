@@ -14,21 +14,14 @@ from weft_hw.config import ChipConfig
 from weft_hw.formats.table import Format
 from weft_sim.dram import Dram
 
-from .along_k import along_k, may_split_k
-from .cost import Timing, estimate, timed_together
-from .emit import tile_program
-from .grid import Grid, grids, parts_of
+from .choose import best_choice
 from .order import interleave_by_time, interleave_prologues
 from .program import Step, encode, link
-from .search import choose_blocking, lookahead
-from .share import Share, may_share
-from .task import Blocking, GemmTask, Infeasible, Part, check_sizes
+from .share import ALONE, Sharing
+from .task import Blocking, GemmTask, Part, check_sizes
 
 __all__ = ["GemmPlan", "plan_gemm"]
 
-#: Of modelled cycles, below which operands are shared, and K is split: sums in another order, and
-#: more commands, should gain something.
-_WORTH_SHARING, _WORTH_SPLITTING = 1.0, 0.95
 #: Addresses of a task.
 _NOWHERE: dict[str, Any] = {
     "a_address": 0,
@@ -59,8 +52,8 @@ class GemmPlan:
     array_cycles: int
     bus_cycles: int
     candidates: int
-    shared: bool = False
-    """Whether one tile of each mesh row loads ``a`` for all of them."""
+    sharing: Sharing = ALONE
+    """Which operands tiles load for each other."""
     prologue_steps: tuple[Step, ...] = ()
     steps: tuple[Step, ...] = ()
     """What ``prologue`` and ``commands`` encode."""
@@ -86,7 +79,7 @@ class GemmPlan:
         stays = "rows of a" if blocking.m_outer else "columns of b"
         if blocking.resident:
             stays = "all operands"
-        how = "; a is shared by the tiles of a mesh row" if self.shared else ""
+        how = f"; {self.sharing}" if self.sharing.sides else ""
         if len(self.k_lengths) > 1:
             how = (
                 f"; {len(self.k_lengths)} tiles share K, and partial sums of a block are added up "
@@ -104,7 +97,7 @@ class GemmPlan:
             f"{len(self.commands)} commands ({len(self.prologue)} before them); best of "
             f"{self.candidates} candidates",
             f"modelled: {self.modelled_cycles} cycles, of them {self.array_cycles} in the array; "
-            f"{self.bus_cycles} on the memory bus of the busiest tile",
+            f"{self.bus_cycles} on the bus of the busiest memory endpoint",
         ]
         return "\n".join(lines)
 
@@ -137,15 +130,7 @@ def plan_gemm(
     # what is best depends on sizes only, not on where operands lie
     given: dict[str, Any] = {name: 0 for name in _NOWHERE if getattr(task, name) is not None}
     shape = replace(replace(task, **_NOWHERE), **given)
-    split_k = not resident and may_split_k(config, task)
-    best: _Choice | None = None
-    for one in grids(config, shape, len(tiles), split_k):
-        found = _choose(config, shape, parts_of(config, task, tiles, one), one, dram, resident)
-        if found is None:
-            continue
-        worth = _WORTH_SPLITTING if best is not None and best.grid.depth == 1 else 1.0
-        if best is None or found.cycles < worth * best.cycles:
-            best = found
+    best = best_choice(config, shape, tiles, dram, resident)
     if best is None:
         raise ValueError(
             f"a {task.m} x {task.k} by {task.k} x {task.n} product must fit "
@@ -155,27 +140,7 @@ def plan_gemm(
                 else f"the local memories of {config.name}; use a configuration with larger ones"
             )
         )
-    parts, timing = best.parts, best.timing
-    programs = [
-        tile_program(
-            config,
-            along_k(config, task, part),
-            part,
-            best.blocking,
-            lookahead(len(parts)),
-            Share(part.tile[1], best.grid.across, part.tile[0]) if best.shared else None,
-        )
-        for part in parts
-    ]
-    if best.shared:
-        rows = [
-            programs[at : at + best.grid.across] for at in range(0, len(programs), best.grid.across)
-        ]
-        timed = [
-            one for row in rows for one in timed_together((each.steps for each in row), timing)
-        ]
-    else:
-        timed = [estimate(program.steps, timing) for program in programs]
+    programs, timed = best.programs(config, task)
     steps = interleave_by_time(programs, timed)
     prologue = interleave_prologues(programs)
     link(prologue)
@@ -183,7 +148,7 @@ def plan_gemm(
     slowest = max(timed, key=lambda one: one.cycles)
     return GemmPlan(
         task,
-        parts,
+        best.parts,
         best.blocking,
         encode(prologue),
         encode(steps),
@@ -191,56 +156,7 @@ def plan_gemm(
         slowest.array_cycles,
         slowest.bus_cycles,
         best.candidates,
-        best.shared,
+        best.timing.sharing,
         tuple(prologue),
         tuple(steps),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """How the parts of a grid are best computed, and the modelled cycles of that."""
-
-    grid: Grid
-    parts: tuple[Part, ...]
-    timing: Timing
-    blocking: Blocking
-    cycles: int
-    candidates: int
-    shared: bool
-
-
-def _choose(
-    config: ChipConfig,
-    shape: GemmTask,
-    parts: tuple[Part, ...],
-    one: Grid,
-    dram: Dram,
-    resident: bool,
-) -> _Choice | None:
-    """The best for a grid; None if nothing fits."""
-    used = {part.endpoint for part in parts}
-    share = max(sum(part.endpoint == endpoint for part in parts) for endpoint in used)
-    timing = Timing.of(config, dram, share, len(parts))
-    largest = max(parts, key=lambda part: (part.m * part.n * part.k, part.m))
-    depth = len(largest.group)
-    # which tile it is does not matter, nor where its part lies
-    alike = replace(
-        largest, tile=(0, 0), endpoint=0, m0=0, n0=0, k0=0,
-        group=tuple((place, 0) for place in range(depth)),
-    )  # fmt: skip
-    own = along_k(config, shape, alike)
-    try:
-        blocking, cycles, candidates = choose_blocking(config, own, alike, timing, resident)
-    except Infeasible:
-        return None
-    best = _Choice(one, parts, timing, blocking, cycles, candidates, False)
-    if not resident and depth == 0 and may_share(config, parts, one.down, one.across):
-        together = replace(timing, a_sharing=one.across)
-        try:
-            blocking, cycles, _ = choose_blocking(config, own, alike, together, resident)
-        except Infeasible:
-            return best
-        if cycles < _WORTH_SHARING * best.cycles:
-            best = replace(best, blocking=blocking, cycles=cycles, shared=True)
-    return best

@@ -17,7 +17,7 @@ from weft_hw.isa import ENGINE_OF, Engine, Opcode
 
 from ..commands import as_array, pack
 
-__all__ = ["SEMAPHORE_OF", "Step", "encode", "link"]
+__all__ = ["SEMAPHORE_OF", "Step", "bits_of", "encode", "furthest", "link", "receivers"]
 
 #: (signalling engine, waiting engine) -> semaphore.
 SEMAPHORE_OF = {
@@ -32,7 +32,8 @@ SEMAPHORE_OF = {
 class Step:
     """One command before it has semaphores. ``needs`` lists earlier steps of the same tile;
     ``row_cycles``, of a RUN command, is what a row of a vector is thought to take;
-    ``delay_cycles`` how long after its needs what it waits for from other tiles is thought to come.
+    ``delay_cycles`` how long after its needs what it waits for from other tiles is thought to come;
+    ``streams``, of a load, the loads that share its endpoint (0: as many as tiles that use it).
     """
 
     opcode: Opcode
@@ -41,6 +42,7 @@ class Step:
     needs: tuple[Step, ...] = ()
     row_cycles: int = 0
     delay_cycles: int = 0
+    streams: int = field(init=False, default=0)
     engine: Engine = field(init=False)
     position: int = field(init=False, default=-1)
     """Place among its engine's steps; set by ``link``."""
@@ -50,6 +52,32 @@ class Step:
     def __post_init__(self) -> None:
         named = self.fields.get("engine")
         self.engine = ENGINE_OF[self.opcode] if named is None else Engine(named)
+
+
+def bits_of(mask: int) -> list[int]:
+    """Semaphores of a mask."""
+    return [bit for bit in range(16) if mask >> bit & 1]
+
+
+def receivers(step: Step) -> list[tuple[int, int]]:
+    """Tiles to which a step sends."""
+    fields = step.fields
+    if not fields.get("to_tiles"):
+        return []
+    return [
+        (x, y)
+        for y in range(fields["y_first"], fields["y_last"] + 1)
+        for x in range(fields["x_first"], fields["x_last"] + 1)
+    ]
+
+
+def furthest(step: Step) -> int:
+    """Routers from a tile to the last one to which it sends."""
+    x, y = step.tile
+    fields = step.fields
+    return max(abs(fields["x_first"] - x), abs(fields["x_last"] - x)) + max(
+        abs(fields["y_first"] - y), abs(fields["y_last"] - y)
+    )
 
 
 def link(steps: Iterable[Step]) -> None:

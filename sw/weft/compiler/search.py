@@ -8,21 +8,19 @@ from functools import lru_cache
 from weft_hw.config import ChipConfig
 
 from .candidates import blockings
-from .cost import Timing, estimate, timed_together
+from .cost import Timing
 from .emit import tile_program
-from .share import Share
+from .estimate import estimate
+from .share import SIDES
 from .task import Blocking, GemmTask, Infeasible, Part, ceil_div
 from .walk import k_unit
 
 __all__ = ["choose_blocking", "lookahead"]
 
-#: Blockings that are emitted and timed.
-_FINALISTS = 6
+#: Blockings that are emitted and timed; where operands are shared, which takes longer.
+_FINALISTS, _FINALISTS_SHARED = 6, 3
 #: Array operations a tile, up to which all variants of all finalists are timed.
 _OPERATIONS = 300
-#: Cycles that a piece of shared operands costs somewhere beyond the estimate: of plans of 512^3 on
-#: mesh16, one with 56 pieces takes 2,800 more, one with 20 some 200.
-_SENT_CYCLES = 40
 
 
 @lru_cache(maxsize=512)
@@ -46,11 +44,13 @@ def choose_blocking(
             * ceil_div(part.n, blocking.n)
             * ceil_div(task.k, blocking.k)
         )
-        worth = max(1, _FINALISTS * _OPERATIONS // max(_OPERATIONS, operations))
+        finalists = _FINALISTS_SHARED if timing.sharing.sides else _FINALISTS
+        worth = max(1, finalists * _OPERATIONS // max(_OPERATIONS, operations))
         if best is not None and tried >= worth:
             break
         own: tuple[int, Blocking] | None = None
-        for vary in (_beginnings, _pieces) if part.group else (_beginnings, _ends, _drains):
+        variants = (_beginnings, _pieces) if part.group else (_beginnings, _ends, _drains)
+        for vary in variants[:2] if timing.sharing.sides else variants:
             base = own[1] if own else blocking
             for variant in vary(config, task, part, base, few=operations > _OPERATIONS):
                 timed = _try(config, task, part, variant, timing)
@@ -75,19 +75,20 @@ def _try(
     config: ChipConfig, task: GemmTask, part: Part, blocking: Blocking, timing: Timing
 ) -> int | None:
     """Modelled cycles; None if the blocking does not fit."""
-    ahead, columns = lookahead(timing.tiles), timing.a_sharing
+    sharing = timing.sharing if timing.sharing.sides else None
+    everyone = None
+    if sharing is not None:
+        everyone = {
+            side: sharing.streams(config, side, timing.share)
+            for side in SIDES
+            if sharing.tiles(side) > 1
+        }
+    ahead = lookahead(timing.tiles)
     try:
-        if columns == 1:
-            return estimate(tile_program(config, task, part, blocking, ahead).steps, timing).cycles
-        leading, following = (
-            tile_program(config, task, part, blocking, ahead, Share(0, columns, column)).steps
-            for column in (0, 1)
-        )
+        program = tile_program(config, task, part, blocking, ahead, sharing, everyone)
     except Infeasible:
         return None
-    leader, other = timed_together([leading, following], timing)
-    bus = leader.bus_cycles + (timing.share - 1) * other.bus_cycles
-    return max(leader.last_cycle, other.cycles, bus) + _SENT_CYCLES * len(leader.sent)
+    return estimate(program.steps, timing, part.tile).cycles
 
 
 def _beginnings(
