@@ -19,7 +19,7 @@ from .library import CellLibrary
 from .library_rows import flop_row
 from .nodes import Node
 from .processes import run_pieces
-from .recording import RECORDED, UNITS
+from .recording import RECORDED
 from .timing import DEFAULT_MARGIN
 from .tools import versions
 from .unit_costs import UnitCost
@@ -230,8 +230,7 @@ def _rows_of(result: BlockResult, node: Node, rtl: str) -> Iterable[UnitCost]:
             f"{point.case.label}, {report.cycles} cycles; {_PRE_LAYOUT}",
         )  # fmt: skip
         if result.block in RECORDED:
-            unit = UNITS[result.block]
             yield row(
-                f"{unit}s_per_cycle.{point.case.key}", operations, operations, operations, unit,
-                "in the cycles of that case",
+                f"bytes_per_cycle.{point.case.key}", operations, operations, operations, "byte",
+                "moved in the cycles of that case",
             )  # fmt: skip
