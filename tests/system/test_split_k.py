@@ -52,8 +52,8 @@ def test_bias(open_device):
     """The bias is added by each tile, or to some blocks only."""
     rng = np.random.default_rng(3)
     device = open_device("quad", debug=True, dram=_DRAM)
-    a = int8(rng, 40, 2000)
-    b = int8(rng, 2000, 30)
+    a = int8(rng, 16, 2000)
+    b = int8(rng, 2000, 22)
     bias = rng.integers(-(2**31), 2**31, 22, np.int32)
     planned = _run(device, a, b, bias=bias)
     want = (matmul_int8(a, b).astype(np.int64) + bias).astype(np.int32)
