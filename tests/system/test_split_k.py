@@ -12,6 +12,8 @@ from weft_sim.dram import Dram
 from weft_sim.golden import matmul_int8
 
 _DRAM = Dram(size_bytes=1 << 22)
+#: So slow that sums of several blocks are added up too, where tiles would share operands otherwise.
+_SLOW = Dram(size_bytes=1 << 22, bytes_per_cycle=8)
 
 
 def _run(device, a, b, **options):
@@ -48,23 +50,26 @@ def test_sums(open_device, dtype, m, k, n):
     np.testing.assert_array_equal(planned.out.numpy().view(np.uint32), want.view(np.uint32))
 
 
-def test_bias(open_device):
+@pytest.mark.parametrize(("m", "k", "n", "dram"), [(16, 2000, 22, _DRAM), (40, 2000, 40, _SLOW)])
+def test_bias(open_device, m, k, n, dram):
     """The bias is added by each tile, or to some blocks only."""
     rng = np.random.default_rng(3)
-    device = open_device("quad", debug=True, dram=_DRAM)
-    a = int8(rng, 16, 2000)
-    b = int8(rng, 2000, 22)
-    bias = rng.integers(-(2**31), 2**31, 22, np.int32)
+    device = open_device("quad", debug=True, dram=dram)
+    a = int8(rng, m, k)
+    b = int8(rng, k, n)
+    bias = rng.integers(-(2**31), 2**31, n, np.int32)
     planned = _run(device, a, b, bias=bias)
     want = (matmul_int8(a, b).astype(np.int64) + bias).astype(np.int32)
     np.testing.assert_array_equal(planned.out, want)
 
 
-@pytest.mark.parametrize(("m", "k", "n"), [(16, 2048, 24), (8, 1100, 70)])
-def test_epilogue(open_device, m, k, n):
+@pytest.mark.parametrize(
+    ("m", "k", "n", "dram"), [(16, 2048, 24, _DRAM), (8, 1100, 70, _DRAM), (40, 2048, 40, _SLOW)]
+)
+def test_epilogue(open_device, m, k, n, dram):
     """The epilogue takes sums from the accumulators, or the operands of another piece."""
     rng = np.random.default_rng([m, k, n])
-    device = open_device("quad", debug=True, dram=_DRAM)
+    device = open_device("quad", debug=True, dram=dram)
     a, b = random_operands(device.config, "int8", m, k, n, seed=k)
     bias = rng.standard_normal(n).astype(np.float32)
     residual = rng.standard_normal((m, n)).astype(ml_dtypes.bfloat16)
