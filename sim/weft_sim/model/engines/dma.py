@@ -48,9 +48,8 @@ class DmaEngine(Engine):
         self._walking: Job | None = None
         self._walk_from = 0
         self._offered: tuple[Job, Request | None] | None = None
-        self._offer_at = -1
+        self._offer_at = self._left_at = -1
         self._sending = False
-        self._left_at = -1
         self._flit = tile.config.flit_bytes
 
     # --- commands in --------------------------------------------------------------------------
@@ -111,12 +110,10 @@ class DmaEngine(Engine):
     def is_clean(self, command: Command, walk: Walk | TensorWalk | StripWalk) -> bool:
         """Whether it is known that no request of a walk will be refused."""
         f = command.fields
-        extent = (f.rows - 1) * f.memory_stride + f.row_bytes
+        end = f.memory_address + (f.rows - 1) * f.memory_stride + f.row_bytes
         row_flits = -(-f.row_bytes // self._flit)
-        walks = ((f.rows, f.local_stride), (row_flits, 1))
-        return self.tile.scratchpad.holds(f.local_row, *walks) and self.grants(
-            f.memory_address, f.memory_address + extent
-        )
+        holds = self.tile.scratchpad.holds(f.local_row, (f.rows, f.local_stride), (row_flits, 1))
+        return holds and self.grants(f.memory_address, end)
 
     def grants(self, first: int, end: int) -> bool:
         """Whether no access to memory bytes ``first`` to ``end - 1`` will be refused."""
@@ -161,19 +158,21 @@ class DmaEngine(Engine):
         if planned != self._offer_at:
             return
         self._offer_at = -1
-        if self._offered is None or self._sending:
+        if self._offered is None or self._sending or len(self._ring) >= self.depth:
             return
-        if len(self._ring) >= self.depth:
-            return
-        if self._left_at == self.events.now and len(self._ring) + 1 >= self.depth:
-            # the place of the entry that leaves in this cycle counts from the next one on
+        if not self.has_room:
             self.wake_offer(self.events.now + 1)
             return
         job, request = self._offered
         if request is None:
             self._fault(job)
-            return
-        self.offer(job, request)
+        else:
+            self.offer(job, request)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the ring has room: the place of an entry from the cycle after it leaves on."""
+        return len(self._ring) + (self._left_at == self.events.now) < self.depth
 
     def enter(self, job: Job, request: Request) -> None:
         """A request becomes the youngest entry of the ring."""

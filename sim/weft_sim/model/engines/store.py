@@ -60,6 +60,9 @@ class StoreEngine(DmaEngine):
         self._headers: deque[_Header] = deque()
         #: a header is being offered, or its data follows it
         self._in_data = False
+        #: when the packet to memory is offered, and when the one before it was taken
+        self._offered_from = 0
+        self._entered_at = -1
         self._order: deque[Command] = deque()
         self._ends: dict[int, tuple[Status, int]] = {}
         self.reader = RowReader(traffic)
@@ -100,6 +103,12 @@ class StoreEngine(DmaEngine):
 
     # --- requests -----------------------------------------------------------------------------
 
+    def _make_ready(self) -> None:
+        before = self._offered
+        super()._make_ready()
+        if self._offered is not before:
+            self._offered_from = self.events.now + 1
+
     def offer(self, job: Job, request: Request) -> None:
         now = self.events.now
         free_from = self._free_from()
@@ -109,6 +118,7 @@ class StoreEngine(DmaEngine):
             self.wake_offer(free_from)
             return
         self.enter(job, request)
+        self._entered_at = now
         request.arrives = partial(self.tile.load.acknowledge, request)
         endpoint = self.tile.chip.endpoints[job.command.fields.endpoint]
         self.reader.read(now, request.row, request.flits)
@@ -187,11 +197,18 @@ class StoreEngine(DmaEngine):
         """The cycle in which a packet to tiles is taken; None if that is not known yet. Packets to
         memory go first.
         """
-        if self._offered is not None and self._offered[1] is not None:
-            return self.events.now + 1
+        now = self.events.now
+        if now == self._entered_at or (self._offers and self.has_room):
+            return now + 1
         if not rows:
-            return None if len(self._headers) >= _HEADERS else self.events.now
+            return None if len(self._headers) >= _HEADERS else now
         return self._free_from()
+
+    @property
+    def _offers(self) -> bool:
+        """Whether a packet to memory is offered in this cycle, if the ring has room for it."""
+        offers = self._offered is not None and self._offered[1] is not None
+        return offers and self.events.now >= self._offered_from
 
     def send_to_tiles(self, request: TileRequest, way: Tree) -> None:
         """A packet to tiles, for which there is room."""
