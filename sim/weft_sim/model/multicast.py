@@ -94,6 +94,12 @@ class Tree:
         """
         TreePacket(self, self.root, flits, deliver).start(cycle, begun, dict(waits))
 
+    def watch(self, flit: int, call: Callable[[int], None]) -> None:
+        """See ``route.Route``."""
+        packet = self.sender.newest
+        assert isinstance(packet, TreePacket)
+        packet.watch(flit + 1, call)
+
     @property
     def sender(self) -> Channel:
         """The sender's own channel."""
@@ -159,14 +165,22 @@ class TreePacket(Packet):
                 break
             earliest = times[-1] + 1 if times else self._since
             times.append(max(earliest, place, self._waits.get(flit, 0)))
-        if self._begun is not None and len(times) >= self._begun[0]:
-            count, call = self._begun
-            self._begun = None
-            call(times[count - 1])
+        self._tell()
         if len(times) == self.flits:
             self.entered = times[0]
             channel.arrive(self)
             channel.release(times[-1] + 1)
+
+    def watch(self, flits: int, call: Callable[[int], None]) -> None:
+        """``call`` is given the cycle in which the last of so many flits leaves the sender."""
+        self._begun = flits, call
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._begun is not None and len(self.times) >= self._begun[0]:
+            count, call = self._begun
+            self._begun = None
+            call(self.times[count - 1])
 
     def _go_on(self, times: list[int]) -> None:
         """Its flits cross the link out of a router in these cycles."""

@@ -94,6 +94,9 @@ class Way(Route):
     def sent(self, flit: int, flits: int) -> int:
         return self._links[0].free - flits + flit
 
+    def watch(self, flit: int, call: Callable[[int], None]) -> None:
+        """No link is held."""
+
     def take_header(self, cycle: int) -> None:
         """Nothing is held."""
 

@@ -57,6 +57,12 @@ class Route(ABC):
         """
 
     @abstractmethod
+    def watch(self, flit: int, call: Callable[[int], None]) -> None:
+        """``call`` is given the cycle in which a flit of the last packet leaves the sender, whose
+        link is held; its ``begun`` has been called.
+        """
+
+    @abstractmethod
     def take_header(self, cycle: int) -> None:
         """The receiver takes the last flit of the header delivered in ``cycle``."""
 

@@ -45,6 +45,11 @@ class Wormhole(Route):
     def sent(self, flit: int, flits: int) -> int:
         return self._newest(0).cycle_of(0, flit)
 
+    def watch(self, flit: int, call: Callable[[int], None]) -> None:
+        packet = self._newest(0)
+        packet.begun = flit + 1, call
+        packet.resolve()
+
     def take_header(self, cycle: int) -> None:
         if self.header_flits:
             self._newest(-1).take(self.header_flits, cycle)

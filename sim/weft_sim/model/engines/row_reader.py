@@ -49,6 +49,8 @@ class RowReader:
         #: cycles of the reads of packets that meet others: by the number of their first flit
         self._reads: dict[int, tuple[int, list[int]]] = {}
         self._sent: deque[tuple[int, int]] = deque()
+        #: the flit of the packet under way for whose place a read waits, and the cycle it leaves in
+        self._early = (-1, 0)
 
     @property
     def conflicts(self) -> int:
@@ -147,6 +149,15 @@ class RowReader:
         while len(self._sent) > 1 and self._sent[1][0] <= self._flits_read - _FIFO_FLITS - 1:
             self._sent.popleft()
 
+    @property
+    def awaited(self) -> int:
+        """The data flit that must leave before the last read, counted from the packet under way."""
+        return self._flits_read - _FIFO_FLITS - 1 - self._flits_sent
+
+    def leaves(self, flit: int, cycle: int) -> None:
+        """The flit that is ``awaited`` leaves in that cycle."""
+        self._early = self._flits_sent + flit, cycle
+
     def free_from(self) -> int | None:
         """The cycle of the last read granted; the next packet is taken then.
 
@@ -157,6 +168,8 @@ class RowReader:
         waits_for = self._flits_read - _FIFO_FLITS - 1
         if waits_for < 0:
             return self._granted
+        if waits_for == self._early[0]:
+            return max(self._granted, self._early[1] + 1)
         if waits_for >= self._flits_sent:
             return None
         while len(self._sent) > 1 and self._sent[1][0] <= waits_for:

@@ -60,6 +60,9 @@ class StoreEngine(DmaEngine):
         self._headers: deque[_Header] = deque()
         #: a header is being offered, or its data follows it
         self._in_data = False
+        #: the packet whose data leaves: way and data flits; the flit of it asked for last
+        self._leaving: tuple[Route | Tree, int] | None = None
+        self._watched = -1
         #: when the packet to memory is offered, and when the one before it was taken
         self._offered_from = 0
         self._entered_at = -1
@@ -128,7 +131,27 @@ class StoreEngine(DmaEngine):
 
     def _free_from(self) -> int | None:
         """The cycle in which the reader takes a packet; None if that is not known yet."""
-        return None if len(self._headers) >= _HEADERS else self.reader.free_from()
+        if len(self._headers) >= _HEADERS:
+            return None
+        free_from = self.reader.free_from()
+        if free_from is None and self._leaving is not None:
+            flit, (way, flits) = self.reader.awaited, self._leaving
+            if self._watched < flit < flits:
+                # it may have a place in the mesh long before the last one of its packet
+                self._watched = flit
+                way.watch(self._length + flit, partial(self._leaves, flit))
+                free_from = self.reader.free_from()
+        return free_from
+
+    def _leaves(self, flit: int, cycle: int) -> None:
+        """The data flit that is waited for leaves in that cycle."""
+        self.reader.leaves(flit, cycle)
+        self._wake(cycle + 1)
+
+    def _wake(self, cycle: int) -> None:
+        """Looks at what is offered in ``cycle``."""
+        self.wake_offer(cycle)
+        self.events.at(cycle, self.tiles.look)
 
     def _queue(self, header: _Header) -> None:
         self._headers.append(header)
@@ -167,9 +190,11 @@ class StoreEngine(DmaEngine):
 
     def header_sent(self, cycle: int) -> None:
         """The sender takes the last flit of the oldest header in ``cycle``."""
+        header = self._headers[0]
         self.events.at(cycle, self._drop_header)
-        self.wake_offer(cycle + 1)
-        self.events.at(cycle + 1, self.tiles.look)
+        self._leaving = (header.way, header.flits) if header.flits else None
+        self._watched = -1
+        self._wake(cycle + 1)
 
     def _drop_header(self) -> None:
         self._headers.popleft()
@@ -179,10 +204,10 @@ class StoreEngine(DmaEngine):
         if link.held:
             link.waiters.append(partial(self._wait_sent, header))
             return
+        self._leaving = None
         if header.flits:
             self.reader.sent(link.free - header.flits, header.flits)
-            self.wake_offer(self.events.now + 1)
-            self.events.after(1, self.tiles.look)
+            self._wake(self.events.now + 1)
         self.events.at(link.free, self._next_header)
 
     def _next_header(self) -> None:
