@@ -9,6 +9,7 @@ from weft_hw.axi.bursts import PAGE_BYTES
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Status
 
+from .memory import DeviceMemory, Windows
 from .route import Route
 
 __all__ = ["Request", "Walk"]
@@ -90,6 +91,13 @@ class Request:
             aligned = start - start % flit_bytes
             yield start, stop - start, aligned, -(-(stop - aligned) // flit_bytes) * flit_bytes
             start = stop
+
+    def ask(self, windows: Windows, memory: DeviceMemory, access: int, flit_bytes: int) -> None:
+        """Finds out what the endpoint and the memory will say; ``access``: the right it needs."""
+        if not windows.grants(self.address, self.length, access):
+            self.status = Status.WINDOW
+        elif any(memory.fails(*piece[2:]) for piece in self.pieces(flit_bytes)):
+            self.status = Status.BUS
 
 
 class Walk:

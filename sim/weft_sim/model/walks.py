@@ -11,6 +11,7 @@ from weft_hw.axi.bursts import PAGE_BYTES
 from weft_hw.config import ChipConfig
 from weft_hw.isa import Status
 
+from .memory import DeviceMemory, Windows
 from .requests import Request
 
 __all__ = ["Fill", "RowList", "TensorWalk", "fill_walk", "is_tensor", "pattern"]
@@ -43,6 +44,9 @@ class Fill(Request):
         self.value = value
         # bytes that are not loaded are not counted
         self.length = 0
+
+    def ask(self, windows: Windows, memory: DeviceMemory, access: int, flit_bytes: int) -> None:
+        """Nothing is read, nothing refused."""
 
 
 class RowList(NamedTuple):

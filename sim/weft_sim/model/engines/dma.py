@@ -50,6 +50,8 @@ class DmaEngine(Engine):
         self._offered: tuple[Job, Request | None] | None = None
         self._offer_at = self._left_at = -1
         self._sending = False
+        #: the oldest entry ends its command, and stays until that is taken
+        self._ending = False
         self._flit = tile.config.flit_bytes
 
     # --- commands in --------------------------------------------------------------------------
@@ -160,11 +162,10 @@ class DmaEngine(Engine):
         self._offer_at = -1
         if self._offered is None or self._sending or len(self._ring) >= self.depth:
             return
+        job, request = self._offered
         if not self.has_room:
             self.wake_offer(self.events.now + 1)
-            return
-        job, request = self._offered
-        if request is None:
+        elif request is None:
             self._fault(job)
         else:
             self.offer(job, request)
@@ -177,7 +178,7 @@ class DmaEngine(Engine):
     def enter(self, job: Job, request: Request) -> None:
         """A request becomes the youngest entry of the ring."""
         if not job.clean:
-            request.status = self._verdict(request)
+            request.ask(self.tile.windows, self.tile.memory, self.access, self._flit)
         self._ring.append(Entry(job, request, Status.OK, request.address, request.last))
         request.answered = partial(self._answered, request)
         request.out, request.back = job.out, job.back
@@ -213,14 +214,6 @@ class DmaEngine(Engine):
     def offer(self, job: Job, request: Request) -> None:
         """Offers an access for which the ring has room; ``enter`` and ``taken_at`` follow."""
 
-    def _verdict(self, request: Request) -> Status:
-        """What the endpoint or the memory says to a request."""
-        if not self.tile.windows.grants(request.address, request.length, self.access):
-            return Status.WINDOW
-        if any(self.tile.memory.fails(*piece[2:]) for piece in request.pieces(self._flit)):
-            return Status.BUS
-        return Status.OK
-
     # --- responses ----------------------------------------------------------------------------
 
     def _answered(self, request: Request) -> None:
@@ -231,16 +224,12 @@ class DmaEngine(Engine):
     def _leave(self) -> None:
         """The oldest entry leaves the ring, one a cycle; the last of a command ends it."""
         ring, now = self._ring, self.events.now
-        if not ring or not (ring[0].request is None or ring[0].request.done):
+        if self._ending or not ring or not (ring[0].request is None or ring[0].request.done):
             return
         if now <= self._left_at:
             self.events.at(self._left_at + 1, self._leave)
             return
-        was_full = len(ring) >= self.depth
-        self._left_at = now
-        entry = ring.popleft()
-        if ring and (ring[0].request is None or ring[0].request.done):
-            self.events.at(now + 1, self._leave)
+        entry = ring[0]
         job, request = entry.job, entry.request
         status = entry.status if request is None else request.status
         if request is not None:
@@ -250,10 +239,20 @@ class DmaEngine(Engine):
                 self.count(request.length)
         if status is not Status.OK and job.status is Status.OK:
             job.status, job.address = status, entry.address
+        self._ending = entry.last and self.tile.chip.transfers is None
+        if not self._ending:
+            self._drop()
         if entry.last:
             self._found(ENDED, job)
-        if self._offered is not None and was_full:
+
+    def _drop(self) -> None:
+        ring, now = self._ring, self.events.now
+        if self._offered is not None and len(ring) >= self.depth:
             self.wake_offer(now + 1)
+        ring.popleft()
+        self._left_at = now
+        if ring and (ring[0].request is None or ring[0].request.done):
+            self.events.at(now + 1, self._leave)
 
     def _found(self, kind: int, job: Job) -> None:
         """The machine has freed the decoder, or ended a command."""
@@ -276,7 +275,9 @@ class DmaEngine(Engine):
         self.front.done(command, status, address)
 
     def left(self, command: Command) -> None:
-        """Nothing waits for that."""
+        if self._ending:
+            self._ending = False
+            self._drop()
 
     def carry_out(self, job: Job) -> None:
         """Moves the bytes of a transfer that has succeeded."""

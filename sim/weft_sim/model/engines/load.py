@@ -159,9 +159,6 @@ class LoadEngine(DmaEngine):
         if (transfers is None or transfers.tell_writes()) and self._fills:
             self._register.advance(self.tile.events.now)
 
-    def _verdict(self, request: Request) -> Status:
-        return Status.OK if isinstance(request, Fill) else super()._verdict(request)
-
     def offer(self, job: Job, request: Request) -> None:
         if isinstance(request, Fill):
             self._fill(job, request)

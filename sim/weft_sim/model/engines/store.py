@@ -100,6 +100,12 @@ class StoreEngine(DmaEngine):
             first = self._order.popleft()
             self.front.done(first, *self._ends.pop(first.index))
 
+    def left(self, command: Command) -> None:
+        if self._is_to_tiles(command):
+            self.tiles.left()
+        else:
+            super().left(command)
+
     def tiles_ended(self, command: Command, status: Status, address: int) -> None:
         """A store to tiles has ended."""
         self.ended(command, status, address)

@@ -61,6 +61,8 @@ class TileStore:
         self._ring: deque[TileRequest] = deque()
         self._free_from = 0
         self._left_at = -1
+        #: the oldest entry ends its command, and stays until that is taken
+        self._ending = False
 
     @property
     def ready(self) -> bool:
@@ -216,17 +218,29 @@ class TileStore:
     def _leave(self) -> None:
         """Entries leave in order, one a cycle; the last of a command ends it."""
         ring, now = self._ring, self.events.now
-        if not ring or ring[0].left or self._left_at == now:
+        if self._ending or not ring or ring[0].left or self._left_at == now:
             return
-        entry = ring.popleft()
-        self._left_at = now
+        entry = ring[0]
         job = entry.job
         if entry.status is Status.OK and entry.packet is not None:
             self.engine.count(entry.packet.length)
         elif job.status is Status.OK:
             job.status, job.address = entry.status, entry.address
+        self._ending = entry.last
         if entry.last:
             self.engine.tiles_ended(job.command, job.status, job.address)
+        else:
+            self._drop()
+
+    def left(self) -> None:
+        """The end of the oldest command has been taken."""
+        self._ending = False
+        self._drop()
+
+    def _drop(self) -> None:
+        ring = self._ring
+        ring.popleft()
+        self._left_at = self.events.now
         if ring and not ring[0].left:
             self.events.after(1, self._leave)
         if self._offered is not None:
