@@ -22,6 +22,9 @@ __all__ = ["Choice", "best_choice"]
 #: Of modelled cycles, below which operands are shared, and K is split: more commands, and sums in
 #: another order, should gain something.
 _WORTH_SHARING, _WORTH_SPLITTING = 0.95, 0.95
+#: Cycles that are worth sharing too: a few per cent of a large product are beyond the estimate's
+#: doubt, which lies in its beginning and end.
+_WORTH_CYCLES = 2000
 #: Of the least modelled cycles, up to which choices with shared operands are timed tile by tile.
 _NEAR = 1.15
 
@@ -76,7 +79,7 @@ def best_choice(
     split_k = not resident and may_split_k(config, shape)
     found: list[Choice] = []
     for one, sharing, least_cycles in grids(config, shape, tiles, split_k, not resident):
-        if sharing.sides and found and least_cycles > _WORTH_SHARING * found[0].cycles:
+        if sharing.sides and found and least_cycles > _less(found[0], _WORTH_SHARING):
             continue
         choice = _choose(config, shape, tiles, one, sharing, dram, resident)
         if choice is not None:
@@ -92,14 +95,22 @@ def best_choice(
             _, timed_all = choice.programs(config, shape)
             choice = replace(choice, cycles=max(one.cycles for one in timed_all))
         plain = best is not None and best.grid.depth == 1 and not best.timing.sharing.sides
-        worth = 1.0
+        if best is None:
+            best = choice
+            continue
+        limit: float = best.cycles
         if choice.grid.depth > 1:
-            worth = _WORTH_SPLITTING
+            limit *= _WORTH_SPLITTING
         elif choice.timing.sharing.sides and plain:
-            worth = _WORTH_SHARING
-        if best is None or choice.cycles < worth * best.cycles:
+            limit = _less(best, _WORTH_SHARING)
+        if choice.cycles < limit:
             best = choice
     return best
+
+
+def _less(choice: Choice, worth: float) -> float:
+    """Cycles below which another choice is worth more commands than this one."""
+    return max(worth * choice.cycles, choice.cycles - _WORTH_CYCLES)
 
 
 def _choose(
