@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from weft_hw.isa import Status
@@ -83,7 +84,11 @@ class PlannedEngine(Engine):
         self.events.at(done, self._finish, self._epoch)
 
     def _finish(self, epoch: int) -> None:
-        if epoch != self._epoch:
+        if epoch != self._epoch or not self._running:
+            return
+        if self._running[0].done > self.events.now:
+            # it has been put off
+            self.events.at(self._running[0].done, self._finish, epoch)
             return
         command, status, address, _, _ = self._running.popleft()
         if status is Status.OK:
@@ -91,6 +96,14 @@ class PlannedEngine(Engine):
         self.front.done(command, status, address)
         self._finished(command, status)
         self.events.after(1, self.front.offer)
+
+    def _put_off(self, ends: Sequence[int]) -> None:
+        """The youngest commands inside end in other cycles than planned: in ``ends``."""
+        for back in range(1, min(len(ends), len(self._running)) + 1):
+            entry, done = self._running[-back], ends[-back]
+            if entry.done > done:
+                self.events.at(done, self._finish, self._epoch)
+            self._running[-back] = entry._replace(done=done)
 
     def _replan(self) -> list[Running]:
         """Forgets when the commands inside end; they are to be enqueued again."""

@@ -80,10 +80,13 @@ class MatmulEngine(PlannedEngine):
         shape = self._shape(command)
         if fault is None:
             planned = self.pipeline.traffic.steps_planned
-            self._enqueue(command, Status.OK, 0, self.pipeline.run(now, shape), planned)
+            done = self.pipeline.run(now, shape)
+            self._put_off(self.pipeline.ends[:-1])
+            self._enqueue(command, Status.OK, 0, done, planned)
         else:
             steps, row = fault
             begun = self.pipeline.run(now, replace(shape, m=1, k_blocks=1, n_blocks=1))
+            self._put_off(self.pipeline.ends[:-1])
             done = max(begun + steps + TIMING.matmul_fault, now + TIMING.matmul_refuse)
             self._enqueue(command, Status.LOCAL_RANGE, row, done)
         self.events.at(self.pipeline.accepts_from, self.front.offer)

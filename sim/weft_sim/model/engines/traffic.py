@@ -8,7 +8,8 @@ then stores; in the accumulator the array's updates win (``memory/scratchpad.py`
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from weft_hw.array.operand import decodes
@@ -152,6 +153,23 @@ class ArrayTraffic:
         reads[cycle] = reads.get(cycle, 0) | 1 << bank
         self._last_reads[bank] = max(self._last_reads[bank], cycle)
 
+    def frozen(self, cycle: int) -> ArrayTraffic:
+        """What is planned now, from ``cycle`` on; to be asked, not to be added to."""
+        self.work_out(-1)
+        other = copy(self)
+        other.runs = self.runs.copy()
+        other._unknown = deque()
+        other._reads = {at: banks for at, banks in self._reads.items() if at >= cycle}
+        return other
+
+    def withdraw(self, runs: Sequence[BlockRun], reads: Sequence[tuple[int, int]]) -> None:
+        """Runs, and banks and cycles of single reads, that were planned come otherwise."""
+        gone = {id(run) for run in runs}
+        self.runs = deque(run for run in self.runs if id(run) not in gone)
+        self.steps_planned -= sum(run.steps for run in runs)
+        for bank, cycle in reads:
+            self._reads[cycle] &= ~(1 << bank)
+
     def steps_before(self, cycle: int) -> int:
         """Activation reads before ``cycle`` since reset, if there are any after it."""
         return self._steps_over + sum(run.steps_before(cycle) for run in self.runs)
@@ -235,16 +253,21 @@ class ArrayTraffic:
         """First cycle from ``cycle`` on in which the array leaves a scratchpad row's bank alone."""
         bank = self.scratchpad.bank(row)
         self.work_out(1 << bank)
-        while self.runs:
-            until = self.activations_until(bank, cycle)
-            if until is None:
-                until = self.weights_until(bank, cycle)
-            if until is None and self._reads.get(cycle, 0) >> bank & 1:
-                until = cycle + 1
-            if until is None:
-                break
+        while self.runs and (until := self._read_until(bank, cycle)) is not None:
             cycle = until
         return cycle
+
+    def is_read(self, bank: int, cycle: int) -> bool:
+        """Whether the array reads a bank whose single reads have been worked out."""
+        return self._read_until(bank, cycle) is not None
+
+    def _read_until(self, bank: int, cycle: int) -> int | None:
+        until = self.activations_until(bank, cycle)
+        if until is None:
+            until = self.weights_until(bank, cycle)
+        if until is None and self._reads.get(cycle, 0) >> bank & 1:
+            until = cycle + 1
+        return until
 
     def stored_from(self, row: int, cycle: int) -> int:
         """First cycle from ``cycle`` on in which a store can read a row, as far as is known."""
