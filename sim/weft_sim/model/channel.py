@@ -189,8 +189,11 @@ class Channel:
         self.events.at(cycle, self._ask)
 
     def forget(self, port: int) -> None:
-        """The head of the input at ``port`` does not ask any more."""
+        """The head of the input at ``port`` does not ask any more from the next cycle on."""
         self._asks.pop(port, None)
+        if self._asks:
+            # the turn is another's
+            self.events.at(self.events.now + 1, self.look)
 
     def served(self, port: int) -> None:
         """The head to which the link has been offered goes on it now."""
