@@ -4,6 +4,8 @@ Rows of scales give way to activations and weights, those of commands handed ove
 both readers of scales share a port; operands lie anywhere in a few banks, so that all of them meet.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 from weft.bench.programs import MEMORY_BYTES, Program, run_program
@@ -24,7 +26,7 @@ def _program(config: ChipConfig, seed: int) -> Program:
     for _ in range(int(rng.integers(3, 7))):
         m, k, n = (int(rng.integers(1, most)) for most in (50, 70, 26))
         n_blocks = -(-n // tile.array_cols)
-        scaled: dict[str, int] = {}
+        scaled: dict[str, Any] = {}
         if rng.random() < 0.7:
             scaled = {
                 "scaled": 1,
