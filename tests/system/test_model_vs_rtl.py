@@ -45,3 +45,14 @@ def test_model_agrees_with_rtl(name: str) -> None:
         errors.append(abs(point.error))
     assert np.mean(errors) <= mean, errors
     assert sum(error == 0 for error in errors) >= exact, errors
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("seed", [102, 107, 108])
+def test_packets_to_rows_and_columns_of_tiles_cross(seed: int) -> None:
+    """An output stands idle while a packet that has left it for a later pass goes elsewhere."""
+    (point,) = compare(CONFIGS["mesh"], 1, seed, products=True)
+    assert point.rtl.finished, point
+    np.testing.assert_array_equal(point.model.memory, point.rtl.memory, err_msg=str(point))
+    assert point.model.registers == point.rtl.registers, point
+    assert abs(point.error) <= 0.001, str(point)

@@ -14,7 +14,14 @@ from weft_sim.target import Target
 
 from ..gemm import gemm_report
 from ..targets import open_target, resolve_config
-from .programs import MEMORY_BYTES, Outcome, Program, random_program, run_program
+from .programs import (
+    MEMORY_BYTES,
+    Outcome,
+    Program,
+    product_program,
+    random_program,
+    run_program,
+)
 
 __all__ = [
     "DEFAULT_PRESETS",
@@ -103,12 +110,18 @@ def _on_both(config: ChipConfig, dram: Dram, program: Program, seed: int) -> Poi
     return Point(seed, dram, model, rtl, model_s, rtl_s)
 
 
-def compare(config: ChipConfig, points: int, seed: int, rounds: int = _ROUNDS) -> Iterator[Point]:
-    """Runs ``points`` random programs of commands on both targets, seeds ``seed`` and on."""
+def compare(
+    config: ChipConfig, points: int, seed: int, rounds: int = _ROUNDS, *, products: bool = False
+) -> Iterator[Point]:
+    """Runs ``points`` random programs of commands on both targets, seeds ``seed`` and on.
+
+    ``products``: of one int8 product each, whose tiles load operands for each other.
+    """
     for number in range(seed, seed + points):
         rng = np.random.default_rng(number)
         dram = random_dram(rng)
-        yield _on_both(config, dram, random_program(config, rng, rounds), number)
+        made = product_program(config, rng) if products else random_program(config, rng, rounds)
+        yield _on_both(config, dram, made, number)
 
 
 @dataclass(frozen=True, slots=True)

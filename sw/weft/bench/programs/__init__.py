@@ -9,6 +9,7 @@ from weft_hw.config import ChipConfig
 
 from .kernels import kernel_program
 from .layers import layer_program
+from .products import product_program
 from .program import DATA_BYTES, MEMORY_BYTES, Outcome, Program, run_program
 from .tile import tile_program
 
@@ -19,6 +20,7 @@ __all__ = [
     "Program",
     "kernel_program",
     "layer_program",
+    "product_program",
     "random_program",
     "run_program",
     "tile_program",
