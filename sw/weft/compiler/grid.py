@@ -20,8 +20,6 @@ __all__ = ["Grid", "grids", "parts_of", "spread"]
 #: Grids that split K which are worth a closer look, and the most they may cost more than the best
 #: grid that does not.
 _DEEP_GRIDS, _DEEP_COST = 2, 1.1
-#: Grids with shared operands that are worth a closer look.
-_SHARED_GRIDS = 3
 #: Flits that a flit of shared operands takes on its way to the tiles.
 _SENT_FLITS = 9 / 8
 #: Cycles for partial sums to go to the next tiles and be waited for, beyond their own.
@@ -82,10 +80,14 @@ def grids(
                 deep.append((_cost(config, task, one, ALONE), one))
     best = min(plain, key=lambda one: one[0])
     deep.sort(key=lambda one: one[0])
+    # the best that shares a, b or both: which of these is best depends on what lies on its way
     shared.sort(key=lambda one: one[0])
+    kinds = {
+        (how.a is None, how.b is None): at for at, (_, _, how) in reversed([*enumerate(shared)])
+    }
     return (
         (best[1], ALONE, best[0][0]),
-        *((one, how, cost[0]) for cost, one, how in shared[:_SHARED_GRIDS]),
+        *((one, how, cost[0]) for cost, one, how in (shared[at] for at in sorted(kinds.values()))),
         *(
             (one, ALONE, cost[0])
             for cost, one in deep[:_DEEP_GRIDS]
