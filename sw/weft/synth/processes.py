@@ -19,7 +19,8 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 Progress = Callable[[str], None]
 
-#: Seconds that an interrupted process has to end by itself, before and after it is told to.
+#: Seconds that an interrupted process has to end by itself, before and after it is told to. (One
+#: that was started with interrupts ignored does not hear the first telling.)
 _GRACE_S, _END_S = 0.5, 5.0
 
 
@@ -96,8 +97,10 @@ def _end(processes: list[BaseProcess]) -> None:
             os.kill(process.pid, signal.SIGINT)
     for process in processes:
         process.join(_END_S)
-        if process.is_alive():
-            process.terminate()
+        for end in (process.terminate, process.kill):
+            if process.is_alive():
+                end()
+                process.join(_END_S)
 
 
 def _serve(
