@@ -69,6 +69,25 @@ class InFlight(wiring.Component):
             "bytes": Out(13),
         })
 
+    def connect(self, m, front, walk):
+        """Joins it to the walk whose accesses it numbers, and to the front end ``front`` whose
+        ports it serves. Of ``entry``, ``length`` and ``address`` are left."""
+        access = walk.access.payload
+        m.d.comb += [
+            self.offered.eq(walk.access.valid),
+            self.entry.status.eq(access.status),
+            self.entry.last.eq(access.last),
+            self.ended.eq(walk.ended),
+            self.accepted.eq(front.access.ready),
+            walk.access.ready.eq(self.taken),
+            walk.stop.eq(self.stop),
+            front.access.payload.access.eq(access),
+            front.access.payload.tag.eq(self.tag),
+            front.access.valid.eq(self.go),
+            front.busy.eq(self.busy),
+            front.bytes.eq(self.bytes),
+        ]
+
     def elaborate(self, platform):
         m = Module()
         address_bits, depth = self.config.host.address_bits, self.config.tile.command_queue_depth

@@ -81,21 +81,8 @@ class TileTransfer(wiring.Component):
         link(m, in_flight.command, walk.command)
 
         access = walk.access.payload
-        m.d.comb += [
-            in_flight.offered.eq(walk.access.valid),
-            in_flight.entry.status.eq(access.status),
-            in_flight.entry.last.eq(access.last),
-            in_flight.entry.address.eq(access.remote_row),
-            in_flight.ended.eq(walk.ended),
-            in_flight.accepted.eq(self.access.ready),
-            walk.access.ready.eq(in_flight.taken),
-            walk.stop.eq(in_flight.stop),
-            self.access.payload.access.eq(access),
-            self.access.payload.tag.eq(in_flight.tag),
-            self.access.valid.eq(in_flight.go),
-            self.busy.eq(in_flight.busy),
-            self.bytes.eq(in_flight.bytes),
-        ]
+        in_flight.connect(m, self, walk)
+        m.d.comb += in_flight.entry.address.eq(access.remote_row)
         with m.If(access.rows != 0):
             m.d.comb += in_flight.entry.length.eq(
                 ((access.rows - 1) << flit_bits) + access.tail_less_one + 1)

@@ -87,21 +87,10 @@ class Transfer(wiring.Component):
             link(m, decode.walk, pattern.walk)
 
         access = pattern.access.payload
+        in_flight.connect(m, self, pattern)
         m.d.comb += [
-            in_flight.offered.eq(pattern.access.valid),
-            in_flight.entry.status.eq(access.status),
-            in_flight.entry.last.eq(access.last),
             in_flight.entry.length.eq(access.length),
             in_flight.entry.address.eq(access.address),
-            in_flight.ended.eq(pattern.ended),
-            in_flight.accepted.eq(self.access.ready),
-            pattern.access.ready.eq(in_flight.taken),
-            pattern.stop.eq(in_flight.stop),
-            self.access.payload.access.eq(access),
-            self.access.payload.tag.eq(in_flight.tag),
-            self.access.valid.eq(in_flight.go),
-            self.busy.eq(in_flight.busy),
-            self.bytes.eq(in_flight.bytes),
         ]
         if self.tensor:
             link(m, pattern.indices, wiring.flipped(self.indices))
