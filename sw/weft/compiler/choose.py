@@ -79,7 +79,7 @@ def best_choice(
     split_k = not resident and may_split_k(config, shape)
     found: list[Choice] = []
     for one, sharing, least_cycles in grids(config, shape, tiles, split_k, not resident):
-        if sharing.sides and found and least_cycles > _less(found[0], _WORTH_SHARING):
+        if sharing.sides and found and least_cycles > _worth_sharing(found[0]):
             continue
         choice = _choose(config, shape, tiles, one, sharing, dram, resident)
         if choice is not None:
@@ -94,23 +94,23 @@ def best_choice(
         if choice.timing.sharing.sides and len(found) > 1:
             _, timed_all = choice.programs(config, shape)
             choice = replace(choice, cycles=max(one.cycles for one in timed_all))
-        plain = best is not None and best.grid.depth == 1 and not best.timing.sharing.sides
-        if best is None:
-            best = choice
-            continue
-        limit: float = best.cycles
-        if choice.grid.depth > 1:
-            limit *= _WORTH_SPLITTING
-        elif choice.timing.sharing.sides and plain:
-            limit = _less(best, _WORTH_SHARING)
-        if choice.cycles < limit:
+        if best is None or choice.cycles < _limit(choice, best):
             best = choice
     return best
 
 
-def _less(choice: Choice, worth: float) -> float:
-    """Cycles below which another choice is worth more commands than this one."""
-    return max(worth * choice.cycles, choice.cycles - _WORTH_CYCLES)
+def _limit(choice: Choice, best: Choice) -> float:
+    """Cycles below which ``choice`` is better than ``best``."""
+    if choice.grid.depth > 1:
+        return _WORTH_SPLITTING * best.cycles
+    if choice.timing.sharing.sides and not best.timing.sharing.sides and best.grid.depth == 1:
+        return _worth_sharing(best)
+    return best.cycles
+
+
+def _worth_sharing(plain: Choice) -> float:
+    """Cycles below which shared operands are worth their commands."""
+    return max(_WORTH_SHARING * plain.cycles, plain.cycles - _WORTH_CYCLES)
 
 
 def _choose(
