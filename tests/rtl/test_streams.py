@@ -1,0 +1,62 @@
+"""Registers between streams: nothing lost, repeated or changed, and the ways that they cut."""
+
+import cocotb
+from amaranth.hdl import unsigned
+from weft_hw.streams.skid import Skid
+from weft_hw.streams.slice import Slice
+from weft_sim.bench import Bench, StreamMonitor, StreamSink, StreamSource, run_bench
+from weft_sim.bench.pauses import pattern, random_pauses
+
+SHAPE = unsigned(16)
+
+
+async def drive(dut, slow_in, slow_out, count=200):
+    """Numbers through the block; when each was taken in and out."""
+    bench = Bench(dut)
+    source = StreamSource(bench, "i", SHAPE, pause=slow_in(bench.rng))
+    sink = StreamSink(bench, "o", SHAPE, pause=slow_out(bench.rng))
+    monitor = StreamMonitor(bench, "o", SHAPE)
+    await bench.reset()
+    want = bench.rng.integers(0, 1 << 16, count).tolist()
+    source.send(*want)
+    assert await sink.take(count, cycles=20 * count) == want
+    assert monitor.raw == sink.raw
+    assert not source.pending
+    return source.at, sink.at
+
+
+def often(chance):
+    return lambda rng: random_pauses(rng, chance)
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def items_pass_in_order_under_any_pauses(dut):
+    """An item lost, repeated or changed when either side pauses."""
+    for slow_in, slow_out in ((0, 0), (0.7, 0), (0, 0.7), (0.5, 0.5), (0.2, 0.8)):
+        await drive(dut, often(slow_in), often(slow_out))
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def an_item_a_cycle(dut):
+    """A bubble between items, or a latency other than the documented one."""
+    taken, given = await drive(dut, often(0), often(0))
+    latency = int(str(dut._name) == "slice")
+    assert given == [cycle + latency for cycle in taken]
+    assert given[-1] - given[0] == len(given) - 1
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def ready_does_not_wait_for_the_other_side(dut):
+    """Items that are refused while there is room: a way of ``ready`` through the block."""
+    room = 2 if str(dut._name) == "slice" else 1
+    # taken for the first time in the twelfth cycle
+    taken, given = await drive(dut, often(0), lambda rng: pattern("1" * 11 + "0"), count=20)
+    assert sum(cycle < given[0] for cycle in taken) == room
+
+
+def test_skid():
+    assert run_bench(Skid(SHAPE), "skid", __name__).tests == 3
+
+
+def test_slice():
+    assert run_bench(Slice(SHAPE), "slice", __name__).tests == 3
