@@ -24,6 +24,7 @@ class _Peers:
         self.engine = StreamSink(
             bench, "engine__command", CommandWord, pause=random_pauses(bench.rng, 0.3)
         )
+        self.engine.withdraws = lambda: bool(int(dut.abort.value))
         self.ends = StreamSource(
             bench, "engine__done", self.layout, pause=random_pauses(bench.rng, 0.5)
         )

@@ -4,7 +4,7 @@ A front end (``frontend.py``) holds the queue, takes the semaphores and hands th
 engine runs it and answers with one ``Done`` for each command, in order. An engine may accept a
 command before it is done with the one before. While ``abort`` is high an engine brings what it runs
 to a clean end early (nothing in flight, every memory port quiet) and answers ABORTED; front ends
-answer ABORTED themselves for commands not handed over.
+answer ABORTED themselves for commands not handed over, and withdraw the one they offer.
 """
 
 from amaranth.hdl import unsigned

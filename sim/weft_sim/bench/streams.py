@@ -6,7 +6,7 @@ hold until ``ready``.
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .clocking import Bench, read
@@ -126,10 +126,15 @@ class StreamSource(_Stream):
 
 
 class StreamMonitor(_Stream):
-    """Records the transfers of a stream the design drives and checks its rules; drives nothing."""
+    """Records the transfers of a stream the design drives and checks its rules; drives nothing.
+
+    ``withdraws`` tells whether what is offered may be withdrawn in this cycle: where a port's
+    contract has such an exception, a bench sets it.
+    """
 
     def __init__(self, bench: Bench, name: str, shape: Any = None):
         self._held: int | None = None
+        self.withdraws: Callable[[], bool] = lambda: False
         super().__init__(bench, name, shape, direction="out")
 
     def reset(self) -> None:
@@ -141,11 +146,12 @@ class StreamMonitor(_Stream):
 
     def _observe(self, ready: bool) -> None:
         if self._valid is not None and not read(self._valid):
-            if self._held is not None:
+            if self._held is not None and not self.withdraws():
                 raise AssertionError(
                     f"{self.name}: valid must hold until ready, not fall, in cycle "
                     f"{self.bench.cycle}"
                 )
+            self._held = None
             return
         if not ready and self._held is None:
             self._held = self._read()
