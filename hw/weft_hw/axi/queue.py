@@ -4,6 +4,7 @@ from amaranth.hdl import Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..streams.level import count
 from ..verilog import UNINITIALISED
 
 __all__ = ["Queue"]
@@ -44,6 +45,7 @@ class Queue(wiring.Component):
         produce = Signal(range(self.depth))
         consume = Signal(range(self.depth))
         level = Signal(range(self.depth + 1))
+        some, one, room = Signal(), Signal(), Signal(init=1)
         push = Signal()
         pop = Signal()
 
@@ -52,7 +54,7 @@ class Queue(wiring.Component):
 
         payload = self.i.payload
         m.d.comb += [
-            self.i.ready.eq(level != self.depth),
+            self.i.ready.eq(room),
             push.eq(self.i.valid & self.i.ready),
             write.addr.eq(produce),
             write.data.eq(payload.as_value() if hasattr(payload, "as_value") else payload),
@@ -64,13 +66,13 @@ class Queue(wiring.Component):
             # what comes while its place is read goes past the memory. Not by a transparent port:
             # Yosys would take ``front`` for that port's register
             passes, passed = Signal(), Signal(width, reset_less=True)
-            m.d.sync += [passes.eq(push & (write.addr == read.addr)), passed.eq(write.data)]
+            m.d.sync += [passes.eq(push & (~some | (one & pop))), passed.eq(write.data)]
             with m.If(passes):
                 m.d.comb += front_item.eq(passed)
         if self.register:
             front = Signal(width, reset_less=True)
             m.d.comb += [
-                pop.eq((level != 0) & (~self.o.valid | self.o.ready)),
+                pop.eq(some & (~self.o.valid | self.o.ready)),
                 self.o.payload.eq(front),
             ]
             with m.If(pop):
@@ -79,7 +81,7 @@ class Queue(wiring.Component):
                 m.d.sync += self.o.valid.eq(pop)
         else:
             m.d.comb += [
-                self.o.valid.eq(level != 0),
+                self.o.valid.eq(some),
                 self.o.payload.eq(front_item),
                 pop.eq(self.o.valid & self.o.ready),
             ]
@@ -87,6 +89,7 @@ class Queue(wiring.Component):
             m.d.sync += produce.eq(following(produce))
         with m.If(pop):
             m.d.sync += consume.eq(following(consume))
-        with m.If(push != pop):
-            m.d.sync += level.eq(Mux(push, level + 1, level - 1))
+        count(m, level, up=push, down=pop, flags=[
+            (some, lambda items: items != 0), (one, lambda items: items == 1),
+            (room, lambda items: items != self.depth)])
         return m
