@@ -2,10 +2,9 @@
 
 ::
 
-    a, b -> | s1: 24 x 24 product | s2: product, for retiming | s3: normalise, round, pack | -> o
+    a, b -> | s1: 24 x 24 product | s2: normalise, whether to round up | s3: round, pack | -> o
 
-The second register holds the product unchanged, so that a synthesiser may move it into the
-multiplier. Registers in front of the operands are the user's.
+Registers in front of the operands are the user's.
 
 Latency: 3 cycles in which ``enable`` is high. Throughput: one a cycle.
 """
@@ -61,45 +60,51 @@ class Fp32Multiply(wiring.Component):
         invalid = (zeros[0] & infinities[1]) | (zeros[1] & infinities[0])
 
         # reset-less: a data path, whose user knows when it holds something
-        stages = []
-        for stage in ("s1", "s2"):
-            stages.append({
-                "product": Signal(48, reset_less=True, name=f"{stage}_product"),
-                "exponent": Signal(signed(10), reset_less=True, name=f"{stage}_exponent"),
-                "sign": Signal(reset_less=True, name=f"{stage}_sign"),
-                "zero": Signal(reset_less=True, name=f"{stage}_zero"),
-                "infinity": Signal(reset_less=True, name=f"{stage}_infinity"),
-                "nan": Signal(reset_less=True, name=f"{stage}_nan"),
-            })
-        s1, s2 = stages
+        kinds = ("sign", "zero", "infinity", "nan")
+        s1 = {name: Signal(reset_less=True, name=f"s1_{name}") for name in kinds}
+        s2 = {name: Signal(reset_less=True, name=f"s2_{name}") for name in kinds}
+        s1_product = Signal(48, reset_less=True)
+        s1_exponent = Signal(signed(10), reset_less=True)
+        s2_significand = Signal(24, reset_less=True)
+        s2_exponent = Signal(signed(10), reset_less=True)
+        s2_up = Signal(reset_less=True)     # round up
         s3_bits = Signal(32, reset_less=True)
 
         # the product of two numbers in [1, 2) is in [1, 4)
-        upper = s2["product"][47]
-        significand, half, rest, rounded = Signal(24), Signal(), Signal(), Signal(25)
-        exponent, overflow, underflow = Signal(signed(10)), Signal(), Signal()
+        upper = s1_product[47]
+        significand, half, rest = Signal(24), Signal(), Signal()
         m.d.comb += [
-            significand.eq(Mux(upper, s2["product"][24:], s2["product"][23:47])),
-            half.eq(Mux(upper, s2["product"][23], s2["product"][22])),
-            rest.eq((s2["product"][:22] != 0) | (upper & s2["product"][22])),
-            rounded.eq(significand + (half & (rest | significand[0]))),
-            exponent.eq((s2["exponent"] + upper + rounded[24])[:10]),
-            overflow.eq(s2["infinity"] | (exponent >= 255)),
-            underflow.eq(s2["zero"] | (exponent <= 0)),
+            significand.eq(Mux(upper, s1_product[24:], s1_product[23:47])),
+            half.eq(Mux(upper, s1_product[23], s1_product[22])),
+            rest.eq((s1_product[:22] != 0) | (upper & s1_product[22])),
+        ]
+
+        # whether the sum carries is known last: what depends on it is worked out for both cases
+        rounded, exponent = Signal(25), Signal(8)
+        carry, overflow, underflow = Signal(), Signal(), Signal()
+        m.d.comb += [
+            rounded.eq(s2_significand + s2_up),
+            carry.eq(rounded[24]),
+            exponent.eq(Mux(carry, (s2_exponent + 1)[:8], s2_exponent[:8])),
+            overflow.eq(s2["infinity"] | Mux(carry, s2_exponent >= 254, s2_exponent >= 255)),
+            underflow.eq(s2["zero"] | Mux(carry, s2_exponent < 0, s2_exponent <= 0)),
             self.o.eq(s3_bits),
         ]
         # zero wins over overflow: then the exponent means nothing
         magnitude = Mux(underflow & ~s2["infinity"], 0,
-                        Mux(overflow, 255 << 23, Cat(rounded[:23], exponent[:8])))
+                        Mux(overflow, 255 << 23, Cat(rounded[:23], exponent)))
         with m.If(self.enable):
             m.d.sync += [
-                s1["product"].eq(significands[0] * significands[1]),
-                s1["exponent"].eq((self.a[23:31] + self.b[23:31] - 127)[:10].as_signed()),
+                s1_product.eq(significands[0] * significands[1]),
+                s1_exponent.eq((self.a[23:31] + self.b[23:31] - 127)[:10].as_signed()),
                 s1["sign"].eq(self.a[31] ^ self.b[31]),
                 s1["zero"].eq(zeros[0] | zeros[1]),
                 s1["infinity"].eq(infinities[0] | infinities[1]),
                 s1["nan"].eq(nans[0] | nans[1] | invalid),
-                *(s2[name].eq(s1[name]) for name in s1),
+                *(s2[name].eq(s1[name]) for name in kinds),
+                s2_significand.eq(significand),
+                s2_exponent.eq((s1_exponent + upper)[:10].as_signed()),
+                s2_up.eq(half & (rest | significand[0])),
                 s3_bits.eq(Mux(s2["nan"], _NAN, Cat(magnitude[:31], s2["sign"]))),
             ]
         return m

@@ -63,14 +63,15 @@ class FetchPort(wiring.Component):
             self.take_residual.eq(free & self.want_residual & ~self.want_parameter),
             self.granted_residual.eq(granted & tag.residual),
         ]
+        bits = unit_bits(self.tile)
         with m.If(free):
-            m.d.sync += valid.eq(self.want_parameter | self.want_residual)
-        with m.If(self.take_parameter):
-            m.d.sync += [row.eq(self.parameter_row), tag.eq(self.parameter_tag)]
-        with m.Elif(self.take_residual):
-            bits = unit_bits(self.tile)
-            m.d.sync += [row.eq(self.residual_row[bits:]), tag.as_value().eq(0),
-                         tag.residual.eq(1), tag.part.eq(self.residual_row[:bits])]
+            m.d.sync += [
+                valid.eq(self.want_parameter | self.want_residual),
+                row.eq(self.residual_row[bits:]), tag.as_value().eq(0),
+                tag.residual.eq(1), tag.part.eq(self.residual_row[:bits]),
+            ]
+            with m.If(self.want_parameter):
+                m.d.sync += [row.eq(self.parameter_row), tag.eq(self.parameter_tag)]
 
         # the response comes a fixed time after the grant
         busy = [valid]

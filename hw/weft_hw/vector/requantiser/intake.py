@@ -2,7 +2,7 @@
 
 ::
 
-    command -> slot -> s0: one walk of rows a cycle -> s1: product -> range -> task to all three
+    command -> slot, s0: factors of a walk of rows -> s1: product -> range -> task to all three
 
 The walks are checked one after the other with a single multiplier: accumulators, output, bias,
 scale, residual. The first that leaves its memory is reported, with its last row. Nothing has been
@@ -61,7 +61,8 @@ class VectorIntake(wiring.Component):
 
         slot = Signal(VectorCommand)
         index, m_less_one, n_less_one, empty = Signal(32), Signal(16), Signal(16), Signal()
-        status, fault_row = Signal(Status), Signal(32)
+        status = Signal(Status)
+        fault_row = Signal(32)      # last row of the walk that failed, or of the last looked at
         known, int32, use_residual = Signal(), Signal(), Signal()
         blocks_less_one = n_less_one[column_bits:]
         # 4 n - 1 bytes, whole rows
@@ -73,7 +74,7 @@ class VectorIntake(wiring.Component):
             use_residual.eq(slot.use_residual & ~int32),
         ]
 
-        # --- s0: first row, steps x stride, further rows of each walk; then whether it walks
+        # --- first row, steps x stride, further rows of each walk; then whether it walks
         # accumulators, and whether it counts int8 units
         walks = [
             (1, slot.acc_row, blocks_less_one, slot.acc_stride, m_less_one, 1, 0),
@@ -85,8 +86,12 @@ class VectorIntake(wiring.Component):
              0, 1),
         ]
         step = Signal(range(len(walks) + 1))
-        used, first, steps, stride, more, accumulators, units = (
-            Array(column)[step] for column in zip(*walks, strict=True))
+        columns = list(zip(*walks, strict=True))
+        used, first, more, accumulators, units = (
+            Array(columns[column])[step] for column in (0, 1, 4, 5, 6))
+        # the multiplier has its factors from registers; the first walk's come with the command
+        s0_steps, s0_stride = Signal(16), Signal(16)
+        next_steps, next_stride = (Array(columns[column][1:])[step] for column in (2, 3))
         s1_valid, s1_accumulators, s1_units = Signal(), Signal(), Signal()
         s1_product, s1_rest = Signal(32), Signal(33)
 
@@ -111,7 +116,9 @@ class VectorIntake(wiring.Component):
                     slot.eq(incoming), index.eq(word.index),
                     m_less_one.eq(incoming.m - 1), n_less_one.eq(incoming.n - 1),
                     empty.eq((incoming.m == 0) | (incoming.n == 0)),
-                    status.eq(Status.OK), fault_row.eq(0), step.eq(0),
+                    status.eq(Status.OK), step.eq(0),
+                    s0_steps.eq((incoming.n - 1)[column_bits:16]),
+                    s0_stride.eq(incoming.acc_stride),
                 ]
                 with m.If(self.command.valid & self.command.ready):
                     m.next = "CHECK"
@@ -121,10 +128,13 @@ class VectorIntake(wiring.Component):
                     step.eq(step + 1),
                     s1_valid.eq(used & (step != len(walks))), s1_accumulators.eq(accumulators),
                     s1_units.eq(units),
-                    s1_product.eq(steps * stride), s1_rest.eq(first + more),
+                    s0_steps.eq(next_steps), s0_stride.eq(next_stride),
+                    s1_product.eq(s0_steps * s0_stride), s1_rest.eq(first + more),
                 ]
-                with m.If(s1_valid & beyond & (status == Status.OK)):
-                    m.d.sync += [status.eq(Status.LOCAL_RANGE), fault_row.eq(last[:32])]
+                with m.If(status == Status.OK):
+                    m.d.sync += fault_row.eq(last[:32])
+                    with m.If(s1_valid & beyond):
+                        m.d.sync += status.eq(Status.LOCAL_RANGE)
                 with m.If(empty | ~known):
                     m.d.sync += status.eq(Status.ILLEGAL_FIELD)
                 with m.If(empty | ~known | (step == len(walks))):
@@ -146,7 +156,8 @@ class VectorIntake(wiring.Component):
         task = Signal(VectorTask(tile))
         m.d.comb += [
             task.index.eq(index), task.signal.eq(slot.header.signal),
-            task.status.eq(status), task.fault_row.eq(fault_row),
+            task.status.eq(status),
+            task.fault_row.eq(Mux(status == Status.LOCAL_RANGE, fault_row, 0)),
             task.m_less_one.eq(m_less_one), task.blocks_less_one.eq(blocks_less_one),
             task.tail_less_one.eq(n_less_one[:column_bits]),
             task.parameter_rows_less_one.eq(parameter_rows_less_one[:pad_bits]),

@@ -81,7 +81,6 @@ class VectorLane(wiring.Component):
         s10_total = Signal(signed(_QUOTIENT_BITS + 2), reset_less=True)
         s11_result = Signal(signed(8), reset_less=True)
 
-        raised = Signal(signed(_QUOTIENT_BITS + 2))
         clamped = Signal(signed(8))
         m.d.comb += [
             *(piece.enable.eq(self.enable) for piece in (convert, multiply, quotient)),
@@ -89,9 +88,11 @@ class VectorLane(wiring.Component):
             multiply.a.eq(convert.o),
             multiply.b.eq(self.scale),
             quotient.i.eq(multiply.o),
-            raised.eq(Mux(s10_total < self.clamp_min, self.clamp_min, s10_total)),
-            # either bound is int8, so what is not above the upper one after raising fits
-            clamped.eq(Mux(raised > self.clamp_max, self.clamp_max, raised)[:8].as_signed()),
+            # the upper bound wins also where the bounds cross; what is between them fits in int8
+            clamped.eq(Mux((s10_total > self.clamp_max) | (self.clamp_min > self.clamp_max),
+                           self.clamp_max,
+                           Mux(s10_total < self.clamp_min, self.clamp_min, s10_total))[:8]
+                       .as_signed()),
             self.sum.eq(s1_sum),
             self.result.eq(s11_result),
         ]

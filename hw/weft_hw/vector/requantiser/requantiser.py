@@ -36,6 +36,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
+from ...streams.level import count
 from ...streams.link import link
 from ..ports import vector_ports
 from .drain import RowDrain
@@ -97,19 +98,19 @@ class Requantiser(wiring.Component):
         link(m, writer.done, wiring.flipped(self.engine).done)
 
         # --- commands inside; stopping lasts until all that abort found inside has been answered
-        inside = Signal(range(_COMMANDS + 1))
+        inside, full, busy = Signal(range(_COMMANDS + 1)), Signal(), Signal()
         aborting, stop, quiet = Signal(), Signal(), Signal()
         entered = self.engine.command.valid & self.engine.command.ready
         left = self.engine.done.valid & self.engine.done.ready
-        m.d.sync += [
-            inside.eq(inside + entered - left),
-            aborting.eq(self.engine.abort | (aborting & ~(quiet & intake.free & ~drain.active))),
-        ]
+        count(m, inside, up=entered, down=left, flags=[
+            (full, lambda commands: commands == _COMMANDS), (busy, lambda commands: commands != 0)])
+        m.d.sync += aborting.eq(
+            self.engine.abort | (aborting & ~(quiet & intake.free & ~drain.active)))
         m.d.comb += [
             stop.eq(self.engine.abort | aborting),
             quiet.eq(drain.idle & fetch.idle),
-            intake.hold.eq((inside == _COMMANDS) | (aborting & ~self.engine.abort)),
-            self.busy.eq(inside != 0),
+            intake.hold.eq(full | (aborting & ~self.engine.abort)),
+            self.busy.eq(busy),
             self.drained.eq(drain.granted),
         ]
 

@@ -11,6 +11,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from ...streams.level import count
 from .task import VectorTask, unit_bits
 
 __all__ = ["ResidualFetch"]
@@ -64,39 +65,48 @@ class ResidualFetch(wiring.Component):
         active = Signal()
         row, block_row, stride = Signal.like(self.row), Signal.like(self.row), Signal.like(self.row)
         m_less_one, m_left, blocks_left = Signal(16), Signal(16), Signal(16)
+        block_ends, last_block = Signal(), Signal()     # m_left, blocks_left are zero
+        single_row = Signal()                           # a block is one row
         inside, ahead = Signal(range(self.DEPTH + 1)), Signal(range(self.DEPTH + 1))
+        room, some_ahead = Signal(init=1), Signal()
         m.d.comb += [
-            self.want.eq(active & (inside != self.DEPTH) & ~self.stop),
+            self.want.eq(active & room & ~self.stop),
             self.row.eq(row),
             self.task.ready.eq(~active),
-            self.ahead.eq(ahead != 0),
+            self.ahead.eq(some_ahead),
             fifo.w_en.eq(self.response_valid), fifo.w_data.eq(
                 self.response.word_select(self.response_part, width)),
             fifo.r_en.eq(self.pop), self.data.eq(fifo.r_data),
         ]
-        m.d.sync += [
-            inside.eq(inside + self.take - self.pop),
-            ahead.eq(ahead + self.granted - self.consume),
-        ]
-        with m.If(self.task.valid & self.task.ready):
-            m.d.sync += [
-                active.eq(1), row.eq(task.residual_row), block_row.eq(task.residual_row + 1),
-                stride.eq(task.residual_stride),
-                m_less_one.eq(task.m_less_one), m_left.eq(task.m_less_one),
-                blocks_left.eq(task.blocks_less_one),
-            ]
-        with m.If(self.take):
-            m.d.sync += [row.eq(row + stride), m_left.eq(m_left - 1)]
-            with m.If(m_left == 0):
+        count(m, inside, up=self.take, down=self.pop,
+              flags=[(room, lambda rows: rows != self.DEPTH)])
+        count(m, ahead, up=self.granted, down=self.consume,
+              flags=[(some_ahead, lambda rows: rows != 0)])
+
+        # without a task the walk takes what is offered, so that it waits for nothing but ``take``
+        with m.If(~active | self.take):
+            m.d.sync += [row.eq(row + stride), m_left.eq(m_left - 1), block_ends.eq(m_left == 1)]
+            with m.If(block_ends):
                 m.d.sync += [
-                    row.eq(block_row), block_row.eq(block_row + 1), m_left.eq(m_less_one),
-                    blocks_left.eq(blocks_left - 1),
+                    row.eq(block_row), block_row.eq(block_row + 1),
+                    m_left.eq(m_less_one), block_ends.eq(single_row),
+                    blocks_left.eq(blocks_left - 1), last_block.eq(blocks_left == 1),
                 ]
-                with m.If(blocks_left == 0):
-                    m.d.sync += active.eq(0)
+            with m.If(~active):
+                m.d.sync += [
+                    row.eq(task.residual_row), block_row.eq(task.residual_row + 1),
+                    stride.eq(task.residual_stride),
+                    m_less_one.eq(task.m_less_one), single_row.eq(task.m_less_one == 0),
+                    m_left.eq(task.m_less_one), block_ends.eq(task.m_less_one == 0),
+                    blocks_left.eq(task.blocks_less_one), last_block.eq(task.blocks_less_one == 0),
+                ]
+        with m.If(self.task.valid & self.task.ready):
+            m.d.sync += active.eq(1)
+        with m.Elif(self.take & block_ends & last_block):
+            m.d.sync += active.eq(0)
         # also of a task taken in this cycle
         with m.If(self.stop):
             m.d.sync += active.eq(0)
         with m.If(self.clear):
-            m.d.sync += [inside.eq(0), ahead.eq(0)]
+            m.d.sync += [inside.eq(0), room.eq(1), ahead.eq(0), some_ahead.eq(0)]
         return m

@@ -7,11 +7,11 @@ Latency: row to request 2 cycles; last write of a command accepted in cycle t, `
 Throughput: one row a cycle.
 """
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from ...axi.queue import Queue
 from ...isa import Status
 from ...memory.port import WritePort
 from ...tile.engine import Done
@@ -60,49 +60,59 @@ class RowWriter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tile, layout = self.config.tile, Done(address_bits=self.config.host.address_bits)
-        # one more than can be inside: its output register is not always filled
-        m.submodules.tags = tags = SyncFIFOBuffered(width=WriteTag(tile).size,
-                                                    depth=self.depth + self.commands + 1)
-        m.submodules.rows = rows = SyncFIFOBuffered(width=8 * tile.row_bytes, depth=self.depth + 1)
-        m.submodules.ends = ends = SyncFIFOBuffered(width=layout.size, depth=self.commands + 1)
+        # the output register of a queue, which is not always filled, is not counted
+        m.submodules.tags = tags = Queue(WriteTag(tile), depth=self.depth + self.commands,
+                                         register=True)
+        m.submodules.rows = rows = Queue(unsigned(8 * tile.row_bytes), depth=self.depth,
+                                         register=True)
+        m.submodules.ends = ends = Queue(layout, depth=self.commands)
 
         end = Signal(layout)
         m.d.comb += [
             end.index.eq(self.task.index), end.signal.eq(self.task.signal),
             end.status.eq(self.task.status), end.address.eq(self.task.fault_row),
-            ends.w_en.eq(self.begin), ends.w_data.eq(end),
-            tags.w_en.eq(self.tag_valid), tags.w_data.eq(self.tag),
-            rows.w_en.eq(self.i_valid), rows.w_data.eq(self.i),
+            ends.i.valid.eq(self.begin), ends.i.payload.eq(end),
+            tags.i.valid.eq(self.tag_valid), tags.i.payload.eq(self.tag),
+            rows.i.valid.eq(self.i_valid), rows.i.payload.eq(self.i),
         ]
 
-        tag, oldest = WriteTag(tile)(tags.r_data), layout(ends.r_data)
-        bits = unit_bits(tile)
-        part = Signal(range(parameter_beats(tile)))
+        tag = tags.o.payload
+        bits, last_part = unit_bits(tile), parameter_beats(tile) - 1
+        part = Signal(range(last_part + 1))
+        continues, last = Signal(), Signal()    # ``part`` is not the first, is the last
+        next_row = Signal.like(self.write.request.payload.row)
         request = self.write.request
         done_valid, done = Signal(), Signal(layout)
         whole, finish = Signal(), Signal()
         m.d.comb += [
-            whole.eq(~tag.int32 | (part == parameter_beats(tile) - 1)),
-            request.valid.eq(tags.r_rdy & rows.r_rdy & ~tag.empty
+            whole.eq(~tag.int32 | last),
+            request.valid.eq(tags.o.valid & rows.o.valid & ~tag.empty
                              & ~(tag.last & whole & done_valid)),
-            request.payload.row.eq(tag.row[bits:] + part), request.payload.data.eq(rows.r_data),
+            request.payload.row.eq(Mux(continues, next_row, tag.row[bits:])),
+            request.payload.data.eq(rows.o.payload),
             self.written.eq(request.valid & request.ready),
-            rows.r_en.eq(self.written),
-            tags.r_en.eq(Mux(tag.empty, ~done_valid, self.written & whole)),
-            finish.eq(tags.r_rdy & tags.r_en & tag.last),
-            ends.r_en.eq(finish),
+            rows.o.ready.eq(self.written),
+            tags.o.ready.eq(Mux(tag.empty, ~done_valid, self.written & whole)),
+            finish.eq(tags.o.valid & tags.o.ready & tag.last),
+            ends.o.ready.eq(finish),
             self.done.valid.eq(done_valid), self.done.payload.eq(done),
         ]
         if tile.write_parts > 1:
             unit = tile.write_parts >> bits
             one = ((1 << unit) - 1) << (tag.row[:bits] * unit)
             m.d.comb += request.payload.mask.eq(Mux(tag.int32, -1, one))
-        with m.If(self.written & tag.int32):
-            m.d.sync += part.eq(Mux(whole, 0, part + 1))
-        with m.If(done_valid & self.done.ready):
-            m.d.sync += done_valid.eq(0)
+        with m.If(self.written):
+            m.d.sync += next_row.eq(request.payload.row + 1)
+            with m.If(tag.int32):
+                m.d.sync += [part.eq(Mux(last, 0, part + 1)), continues.eq(~last),
+                             last.eq(part == last_part - 1)]
         with m.If(finish):
-            m.d.sync += [done_valid.eq(1), done.eq(oldest)]
+            m.d.sync += done_valid.eq(1)
+        with m.Elif(self.done.ready):
+            m.d.sync += done_valid.eq(0)
+        # the end of the command that is being written: there before it finishes
+        with m.If(~done_valid):
+            m.d.sync += done.eq(ends.o.payload)
             with m.If(tag.aborted):
                 m.d.sync += [done.status.eq(Status.ABORTED), done.address.eq(0)]
         return m
