@@ -8,12 +8,13 @@ Latency: end to signal 0 cycles, to the packet's header 1 cycle.
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from ..axi.queue import Queue
 from ..isa import Engine, Status
 from ..noc.packet import Headed, NodeAddress, ResponseHeader, ResponseKind, RouterPort
 from ..noc.turns import first_after, nobody_before
+from ..streams.link import link
 from .engine import Done
 
 __all__ = ["Completions"]
@@ -59,7 +60,7 @@ class Completions(wiring.Component):
         m = Module()
         dones = [getattr(self, f"done_{engine.name.lower()}") for engine in Engine]
         count = len(dones)
-        m.submodules.queue = queue = SyncFIFO(width=Headed(ResponseHeader).size, depth=_QUEUE)
+        m.submodules.queue = queue = Queue(Headed(ResponseHeader), depth=_QUEUE)
 
         last, chosen = Signal(range(count)), Signal(range(count))
         free = Signal(count)    # that engine's end would be taken
@@ -71,7 +72,7 @@ class Completions(wiring.Component):
         taken, statuses = Signal(), []
         m.d.comb += [
             done.eq(Array(port.payload for port in dones)[chosen]),
-            taken.eq(Cat(ends).any() & queue.w_rdy),
+            taken.eq(Cat(ends).any() & queue.i.ready),
             self.finish_index.eq(done.index),
         ]
         # each as if it were chosen, which is known last
@@ -80,7 +81,7 @@ class Completions(wiring.Component):
             statuses.append(
                 Mux(good & self.overflow[n], Status.SEMAPHORE_OVERFLOW, port.payload.status))
             m.d.comb += [
-                port.ready.eq(queue.w_rdy & free[n]),
+                port.ready.eq(queue.i.ready & free[n]),
                 self.finish[n].eq(port.valid & port.ready),
                 self.signal[n].eq(self.finish[n] & good),
                 self.signal_mask[n].eq(port.payload.signal),
@@ -89,10 +90,10 @@ class Completions(wiring.Component):
             m.d.sync += last.eq(chosen)
 
         status = Signal(Status)
-        packet = Headed(ResponseHeader)(queue.w_data)
+        packet = queue.i.payload
         m.d.comb += [
             status.eq(Array(statuses)[chosen]),
-            queue.w_en.eq(taken),
+            queue.i.valid.eq(Cat(ends).any()),
             packet.header.destination.x.eq(0), packet.header.destination.y.eq(0),
             packet.header.destination.port.eq(RouterPort.NORTH),
             packet.header.source.eq(self.node),
@@ -100,13 +101,20 @@ class Completions(wiring.Component):
             packet.header.status.eq(status),
             packet.header.engine.eq(chosen),
             packet.header.tag.eq(done.index),
-            self.header.payload.as_value().eq(queue.r_data),
-            self.header.valid.eq(queue.r_rdy), queue.r_en.eq(self.header.ready),
         ]
+        link(m, queue.o, wiring.flipped(self.header))
         failed = Cat(finish & (status != Status.OK) & (status != Status.ABORTED)
                      for finish, status in zip(self.finish, statuses, strict=True)).any()
+        # the address is that of the latest end until one fails
+        address, sound = Signal(self.address_bits), Signal()
+        m.d.comb += [
+            sound.eq(self.fault_status == Status.OK),
+            self.fault_address.eq(Mux(sound, 0, address)),
+        ]
+        with m.If(sound):
+            m.d.sync += address.eq(done.address)
         with m.If(self.clear):
-            m.d.sync += [self.fault_status.eq(Status.OK), self.fault_address.eq(0)]
-        with m.Elif(failed & (self.fault_status == Status.OK)):
-            m.d.sync += [self.fault_status.eq(status), self.fault_address.eq(done.address)]
+            m.d.sync += self.fault_status.eq(Status.OK)
+        with m.Elif(failed & sound):
+            m.d.sync += self.fault_status.eq(status)
         return m

@@ -8,13 +8,14 @@ Latency: last word of a command to hand-over 2 cycles if its semaphores are ther
 command every ``1 + 64 / flit_bytes + 2`` cycles.
 """
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Assert, Module, Mux, ResetSignal, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..axi.queue import Queue
 from ..enums import enum
 from ..isa import COMMAND_BITS, COMMAND_BYTES, CommandHeader, Opcode, Status
+from ..streams.level import count
 from ..streams.link import link
 from .engine import Done, EnginePort
 
@@ -77,7 +78,7 @@ class FrontEnd(wiring.Component):
         index = Signal(32)
         header = CommandHeader(bits[:CommandHeader.as_shape().size])
         missing = Signal(range(words + 2), init=words + 1)
-        inside = Signal(range(config.tile.command_queue_depth + 1))
+        inside, some_inside = Signal(range(config.tile.command_queue_depth + 1)), Signal()
         handed, ended = Signal(), Signal()
         m.d.comb += [
             handed.eq(self.engine.command.valid & self.engine.command.ready),
@@ -87,23 +88,26 @@ class FrontEnd(wiring.Component):
             self.mask.eq(header.wait),
             self.index.eq(index), self.start_index.eq(index),
         ]
-        m.d.sync += inside.eq(inside + handed - ended)
+        count(m, inside, up=handed, down=ended,
+              flags=[(some_inside, lambda commands: commands != 0)])
 
-        # the engine's ends go first; our own wait
+        # the engine's ends go first; our own wait until it has none left
         own = Signal()
         own_taken = Signal()
         m.d.comb += [
             self.done.valid.eq(self.engine.done.valid | own),
             self.engine.done.ready.eq(self.done.ready),
-            own_taken.eq(own & self.done.ready & ~self.engine.done.valid),
+            own_taken.eq(own & self.done.ready),
+            self.done.payload.eq(self.engine.done.payload),
         ]
-        with m.If(self.engine.done.valid):
-            m.d.comb += self.done.payload.eq(self.engine.done.payload)
-        with m.Else():
+        m.d.sync += Assert(ResetSignal() | ~own | ~self.engine.done.valid,
+                           "an engine must end only commands that it was handed")
+        with m.If(own):
             m.d.comb += [
                 self.done.payload.index.eq(index),
                 self.done.payload.signal.eq(header.signal),
                 self.done.payload.status.eq(Mux(self.abort, Status.ABORTED, Status.OK)),
+                self.done.payload.address.eq(0),
             ]
 
         with m.FSM() as fsm:
@@ -139,12 +143,12 @@ class FrontEnd(wiring.Component):
                     m.next = "ASSEMBLE"
             with m.State("ANSWER"):
                 # everything handed over before to end
-                m.d.comb += own.eq(inside == 0)
+                m.d.comb += own.eq(~some_inside)
                 with m.If(own_taken):
                     m.d.comb += self.start.eq(1)
                     m.next = "ASSEMBLE"
         assembled = ~fsm.ongoing("ASSEMBLE")
-        running = (inside != 0) | (assembled & ~self.waiting)
+        running = some_inside | (assembled & ~self.waiting)
         m.d.comb += self.state.eq(Mux(running, EngineState.RUNNING,
                                       Mux(self.waiting, EngineState.WAITING, EngineState.IDLE)))
         return m

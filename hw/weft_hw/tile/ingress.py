@@ -75,7 +75,8 @@ class Ingress(wiring.Component):
         header = receiver.o_header.payload.header
         engine = Signal(Engine)
         queues = [getattr(self, f"words_{engine.name.lower()}") for engine in Engine]
-        m.d.comb += self.read.payload.eq(header)
+        word = Signal(8 * self.config.flit_bytes)
+        m.d.comb += [self.read.payload.eq(header), *(queue.payload.eq(word) for queue in queues)]
         is_remote = Signal()
         if self.has_remote:
             m.submodules.writer = writer = self._writer(m, receiver)
@@ -83,6 +84,8 @@ class Ingress(wiring.Component):
         with m.FSM():
             with m.State("HEADER"):
                 # a packet; a command's header goes ahead as the index word
+                m.d.comb += word.eq(header.address[:32])
+                m.d.sync += engine.eq(header.tag[:2])
                 if self.has_remote:
                     with m.If(receiver.o_header.valid & is_remote):
                         m.d.comb += [writer.i_header.valid.eq(1),
@@ -94,21 +97,19 @@ class Ingress(wiring.Component):
                     for number, queue in enumerate(queues):
                         with m.If(header.tag[:2] == number):
                             m.d.comb += [
-                                queue.valid.eq(1), queue.payload.eq(header.address[:32]),
-                                receiver.o_header.ready.eq(queue.ready),
+                                queue.valid.eq(1), receiver.o_header.ready.eq(queue.ready),
                             ]
-                    m.d.sync += engine.eq(header.tag[:2])
                     with m.If(receiver.o_header.ready):
                         m.next = "DATA"
                 with m.Elif(receiver.o_header.valid & ~is_remote):
                     m.d.comb += [self.read.valid.eq(1), receiver.o_header.ready.eq(self.read.ready)]
             with m.State("DATA"):
                 # the command's words
+                m.d.comb += word.eq(receiver.o_data.payload.data)
                 for number, queue in enumerate(queues):
                     with m.If(engine.as_value() == number):
                         m.d.comb += [
                             queue.valid.eq(receiver.o_data.valid),
-                            queue.payload.eq(receiver.o_data.payload.data),
                             receiver.o_data.ready.eq(queue.ready),
                         ]
                 taken = receiver.o_data.valid & receiver.o_data.ready

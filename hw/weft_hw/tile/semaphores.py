@@ -12,6 +12,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..isa import SEMAPHORE_MAX, Engine
+from ..streams.level import count
 
 __all__ = ["Semaphores"]
 
@@ -31,7 +32,7 @@ class Semaphores(wiring.Component):
         The same of other tiles, held until ``remote_taken``. Only with ``remote``.
     remote_taken, remote_overflow : Out(1)
         The increments are made in this cycle; or would be, but as in ``overflow``.
-    values : Out
+    values : Out, nonzero : Out(count)
         For the status page.
     clear : In(1)
         All to zero.
@@ -47,7 +48,7 @@ class Semaphores(wiring.Component):
             "grant": Out(engines),
             "signal": In(engines), "signal_mask": In(data.ArrayLayout(count, engines)),
             "overflow": Out(engines),
-            "values": Out(data.ArrayLayout(8, count)),
+            "values": Out(data.ArrayLayout(8, count)), "nonzero": Out(count),
             "clear": In(1),
             **({"remote": In(1), "remote_mask": In(count), "remote_taken": Out(1),
                 "remote_overflow": Out(1)} if remote else {}),
@@ -55,10 +56,8 @@ class Semaphores(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        nonzero, full, taken, given = (Signal(self.count) for _ in range(4))
+        full, taken, given = (Signal(self.count) for _ in range(3))
         m.d.comb += [
-            nonzero.eq(Cat(self.values[i] != 0 for i in range(self.count))),
-            full.eq(Cat(self.values[i] == SEMAPHORE_MAX for i in range(self.count))),
             self.overflow.eq(Cat((self.signal_mask[e] & full).any() for e in range(len(Engine)))),
         ]
         gives = Const(0)
@@ -75,11 +74,12 @@ class Semaphores(wiring.Component):
                 m.d.comb += given.eq(self.remote_mask)
         # last assignment wins: the first engine has priority
         for engine in reversed(range(len(Engine))):
-            with m.If(self.request[engine] & ~(self.mask[engine] & ~nonzero).any()):
+            with m.If(self.request[engine] & ~(self.mask[engine] & ~self.nonzero).any()):
                 m.d.comb += [self.grant.eq(1 << engine), taken.eq(self.mask[engine])]
         for i in range(self.count):
-            with m.If(self.clear):
-                m.d.sync += self.values[i].eq(0)
-            with m.Elif(taken[i] ^ given[i]):
-                m.d.sync += self.values[i].eq(Mux(given[i], self.values[i] + 1, self.values[i] - 1))
+            count(m, self.values[i], up=given[i], down=taken[i], flags=[
+                (self.nonzero[i], lambda value: value != 0),
+                (full[i], lambda value: value == SEMAPHORE_MAX)])
+        with m.If(self.clear):
+            m.d.sync += [self.values.as_value().eq(0), self.nonzero.eq(0), full.eq(0)]
         return m

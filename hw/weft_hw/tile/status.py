@@ -3,10 +3,12 @@
 The control node reads them as 64-byte packets. The pages are listed in ``hw/README.md``;
 ``page_words`` is their one definition.
 
+A page is read a flit ahead of what the network takes, by way of a register.
+
 Latency: 1 cycle from request to header; then a flit a cycle.
 """
 
-from amaranth.hdl import Array, Cat, Const, Module, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -86,36 +88,39 @@ class TileStatus(wiring.Component):
         flits = PAGE_BYTES // config.flit_bytes
         words = Array(page_bits[i * flit_bits:(i + 1) * flit_bits] for i in range(PAGES * flits))
 
-        page = Signal(ceil_log2(PAGES) + 1)
-        beyond = Signal()
-        flit = Signal(range(flits))
-        word = Signal(flit_bits)
+        request = Signal(self.request)
+        page, beyond = request.address[ceil_log2(PAGE_BYTES):], Signal()
+        flit = Signal(range(flits))     # the next to be read
+        word, last, reads = Signal(flit_bits), Signal(), Signal()
         m.d.comb += [
             self.header.payload.has_data.eq(1),
-            self.header.payload.header.destination.eq(self.read.payload.source),
+            self.header.payload.header.destination.eq(request.source),
             self.header.payload.header.source.eq(self.node),
             self.header.payload.header.kind.eq(ResponseKind.READ_DATA),
-            self.header.payload.header.tag.eq(self.read.payload.tag),
-            word.eq(words[Cat(flit, page)] if flits > 1 else words[page]),
-            self.flits.payload.data.eq(word & (~beyond).replicate(flit_bits)),
-            self.flits.payload.last.eq(flit == flits - 1),
+            self.header.payload.header.tag.eq(request.tag),
+            beyond.eq(page >= PAGES),
+            self.flits.payload.data.eq(word), self.flits.payload.last.eq(last),
         ]
         with m.FSM():
+            with m.State("REQUEST"):
+                # to be asked
+                m.d.comb += self.read.ready.eq(1)
+                m.d.sync += [request.eq(self.read.payload), flit.eq(0)]
+                with m.If(self.read.valid):
+                    m.next = "HEADER"
             with m.State("HEADER"):
-                # a read request
-                m.d.comb += [
-                    self.header.valid.eq(self.read.valid),
-                    self.read.ready.eq(self.header.ready),
-                ]
-                with m.If(self.read.valid & self.header.ready):
-                    asked = self.read.payload.address[ceil_log2(PAGE_BYTES):]
-                    m.d.sync += [page.eq(asked), beyond.eq(asked >= PAGES), flit.eq(0)]
+                # the network to take the header
+                m.d.comb += [self.header.valid.eq(1), reads.eq(self.header.ready)]
+                with m.If(self.header.ready):
                     m.next = "DATA"
             with m.State("DATA"):
                 # the network to take the page
-                m.d.comb += self.flits.valid.eq(1)
-                with m.If(self.flits.ready):
-                    m.d.sync += flit.eq(flit + 1)
-                    with m.If(self.flits.payload.last):
-                        m.next = "HEADER"
+                m.d.comb += [self.flits.valid.eq(1), reads.eq(self.flits.ready)]
+                with m.If(self.flits.ready & last):
+                    m.next = "REQUEST"
+        with m.If(reads):
+            m.d.sync += [
+                word.eq(Mux(beyond, 0, words[Cat(flit, page)[:ceil_log2(len(words))]])),
+                flit.eq(flit + 1), last.eq(flit == flits - 1),
+            ]
         return m

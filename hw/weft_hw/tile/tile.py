@@ -11,7 +11,7 @@
 All tiles of a chip are identical and shared; a tile learns where it is from its ``node`` input.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -124,7 +124,7 @@ class Tile(wiring.Component):
                 semaphores.request[number].eq(frontend.request),
                 semaphores.mask[number].eq(frontend.mask),
                 frontend.grant.eq(semaphores.grant[number]), frontend.abort.eq(self.abort),
-                unmet.eq(frontend.mask & Cat(count == 0 for count in semaphores.values)),
+                unmet.eq(frontend.mask & ~semaphores.nonzero),
                 status.states[number].eq(frontend.state.as_value()),
                 status.waits[number].eq(Mux(frontend.waiting, unmet, 0)),
                 status.indices[number].eq(frontend.index),
