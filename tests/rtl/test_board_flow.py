@@ -236,12 +236,15 @@ def test_result_says_what_to_do(fmax_mhz, code, monkeypatch, capsys, tmp_path):
 def test_bare_array_keeps_its_multipliers(tmp_path):
     """Operands or sums that go nowhere, and are left out; a product without its register."""
     config = preset("nano")
-    cells = map_design(BareArray(config), "bare", Steps(tmp_path, lambda step: None), "nano")
+    steps = Steps(tmp_path, lambda step: None)
+    cells = map_design(BareArray(config), "bare", steps, "nano", board("ulx3s"))
     assert cells["MULT18X18D"] == 16
     netlist = json.loads((tmp_path / "bare.json").read_text())["modules"]["bare"]["cells"]
     blocks = [cell for cell in netlist.values() if cell["type"] == "MULT18X18D"]
     assert len(blocks) == 16
     assert all(cell["parameters"]["REG_OUTPUT_CLK"] == "CLK0" for cell in blocks)
+    # the names that the floorplan goes by
+    assert len({cell["attributes"]["BEL"] for cell in blocks}) == 16
     # weights, shadows, activations and sums of 18 bits: nothing of the array is left out
     assert cells["TRELLIS_FF"] > 16 * (3 * 8 + 18)
 

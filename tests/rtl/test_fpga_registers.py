@@ -1,11 +1,15 @@
-"""Registers that go into DSP blocks: which do, and that nothing else changes (proved by Yosys)."""
+"""DSP blocks: which registers go in, that operands move up, that nothing else changes (proved by
+Yosys), and where the blocks of a design go."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+from weft.fpga.dsp_operands import align_operands
 from weft.fpga.dsp_registers import pack_dsp_registers
+from weft.fpga.floorplan import place_blocks
 
 #: What a MULT18X18D is here: no input registers, an output register or none.
 #: Source: Lattice FPGA-DS-02012, sysDSP slice.
@@ -86,9 +90,10 @@ def case(request, tmp_path_factory):
     netlist["modules"] = {"top": netlist["modules"]["top"]}
     (folder / "before.json").write_text(json.dumps(netlist))
     packed = pack_dsp_registers(netlist, "top")
+    aligned = align_operands(netlist, "top")
     (folder / "after.json").write_text(json.dumps(netlist))
     (folder / "block.v").write_text(_block())
-    return folder, body, goes_in, packed
+    return folder, body, goes_in, packed, aligned
 
 
 def _count(folder, name, kind):
@@ -97,12 +102,24 @@ def _count(folder, name, kind):
 
 
 def test_registers_go_in_where_they_can(case):
-    folder, body, goes_in, packed = case
+    folder, body, goes_in, packed, _ = case
     multipliers = body.count("*") or 1
     assert _count(folder, "before.json", "MULT18X18D") == multipliers
     assert packed == (multipliers if goes_in else 0)
     gone = _count(folder, "before.json", "TRELLIS_FF") - _count(folder, "after.json", "TRELLIS_FF")
     assert gone == 10 * packed
+
+
+def test_operands_take_no_copies_of_their_sign(case):
+    """An operand of five bits has five wires, and its product begins as far up."""
+    folder, body, _, _, aligned = case
+    assert aligned == (body.count("*") or 1)
+    cells = json.loads((folder / "after.json").read_text())["modules"]["top"]["cells"].values()
+    for block in (cell["connections"] for cell in cells if cell["type"] == "MULT18X18D"):
+        for side in "AB":
+            wired = [n for n in range(18) if block[f"{side}{n}"] != ["0"]]
+            assert wired == [13, 14, 15, 16, 17]
+        assert {n for n in range(36) if f"P{n}" in block} == set(range(26, 36))
 
 
 def test_nothing_else_changes(case):
@@ -131,3 +148,63 @@ def test_nothing_else_changes(case):
         "sat -verify -tempinduct -prove trigger 0 -seq 2 miter",
     )
     assert "Induction step proven: SUCCESS!" in told
+
+
+def _blocks(columns):
+    """The blocks of an array of 8 x ``columns`` and its memories, named as Yosys names them."""
+    kinds = {
+        **{
+            f"c.array.row_{row}.pe_{column}.m": "MULT18X18D"
+            for row in range(8)
+            for column in range(columns)
+        },
+        **{f"c.lanes.lane_{lane}.m{n}": "MULT18X18D" for lane in range(columns) for n in range(4)},
+        **{
+            f"c.scratchpad.bank_{bank}.memory.0.{part}": "DP16KD"
+            for bank in range(4)
+            for part in range(8)
+        },
+        **{f"c.ram.rows.0.{bit}": "DP16KD" for bit in range(64)},
+        "c.load.m": "MULT18X18D",
+        "c.queue.0": "DP16KD",
+    }
+    cells = {name: {"type": kind, "attributes": {}} for name, kind in kinds.items()}
+    return {"modules": {"top": {"cells": cells}}}
+
+
+def _places(netlist):
+    cells = netlist["modules"]["top"]["cells"]
+    return {name: cell["attributes"].get("BEL") for name, cell in cells.items()}
+
+
+def test_blocks_that_belong_together_are_placed_together():
+    """Two blocks at one place, a column of the array torn apart, a bank's slices out of order."""
+    netlist = _blocks(8)
+    assert place_blocks(netlist, "top", "85k") == 64 + 32 + 32 + 64
+    places = _places(netlist)
+    assert places["c.load.m"] is None
+    assert places["c.queue.0"] is None
+    taken = [place for place in places.values() if place]
+    assert len(set(taken)) == len(taken)
+    for column in range(8):
+        blocks = {
+            tuple(
+                int(n) for n in re.findall(r"[XY](\d+)", places[f"c.array.row_{row}.pe_{column}.m"])
+            )
+            for row in range(8)
+        }
+        assert {y for _, y in blocks} == {34, 58}
+        assert max(x for x, _ in blocks) - min(x for x, _ in blocks) < 9
+    slices = [
+        int(places[f"c.scratchpad.bank_{bank}.memory.0.{part}"].split("/")[0][1:])
+        for part in range(8)
+        for bank in range(4)
+    ]
+    assert slices == sorted(slices)
+
+
+def test_what_is_too_large_or_unknown_is_left_to_nextpnr():
+    wide = _blocks(14)
+    place_blocks(wide, "top", "85k")
+    assert not any(place for name, place in _places(wide).items() if ".row_" in name and place)
+    assert place_blocks(_blocks(8), "top", "25k") == 0

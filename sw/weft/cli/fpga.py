@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 _PATIENCE = {
-    "registers": " behind multipliers go into their DSP blocks",
+    "blocks": ": registers go into DSP blocks, blocks get their places",
     "Yosys": " maps the design; a few minutes",
     "nextpnr": " places and routes it; many minutes",
 }

@@ -21,9 +21,11 @@ from weft_hw.boards.top import BoardTop, fastest_clock
 from weft_hw.config import ChipConfig
 from weft_hw.verilog import to_verilog
 
-from . import dsp_registers
+from . import dsp_operands, dsp_registers, floorplan
+from .dsp_operands import align_operands
 from .dsp_registers import pack_dsp_registers
 from .fit import check_cells, check_fit
+from .floorplan import place_blocks
 from .report import TimingReport, read_report
 from .steps import Steps
 from .tools import find_tool
@@ -33,7 +35,7 @@ __all__ = ["BLOCKS", "FpgaRun", "build_bitstream", "map_design", "time_block"]
 #: What can be placed and routed by itself.
 BLOCKS = {"array": BareArray}
 
-_PACKER = Path(dsp_registers.__file__)
+_PASSES = [Path(str(step.__file__)) for step in (dsp_registers, dsp_operands, floorplan)]
 _REPORT = "nextpnr_report.json"
 
 _YOSYS = """
@@ -102,7 +104,7 @@ def build_bitstream(
     bitstream = folder / f"{name}.bit"
     steps = Steps(folder, on_step)
     settings = f"{config} {board} {memory_kib} {clock_hz} {baud}"
-    cells = map_design(top, name, steps, settings)
+    cells = map_design(top, name, steps, settings, board)
     check_cells(cells, config, board)
     placed = _place(name, board, board.constraints, clock_hz, seed, steps)
     packing = [pack, "--compress", "--input", placed.name, "--bit", bitstream.name]
@@ -130,16 +132,19 @@ def time_block(
     _tools(top, "nextpnr-ecp5")
     name = f"weft_{config.name}_{block}"
     steps = Steps(folder, on_step)
-    cells = map_design(top, name, steps, f"{config} {block}")
+    cells = map_design(top, name, steps, f"{config} {block}", board)
     check_cells(cells, config, board)
     constraints = board.constraints_of(("clk", "rst", "rx", "tx"))
     _place(name, board, constraints, clock_hz, seed, steps)
     return _result(steps, board, clock_hz, cells, None)
 
 
-def map_design(top: Component, name: str, steps: Steps, settings: str) -> dict[str, int]:
-    """``top`` as Verilog and as a netlist of ECP5 cells, with registers in its DSP blocks; their
-    counts. ``settings`` say what ``top`` was made from, beside the hardware's source.
+def map_design(
+    top: Component, name: str, steps: Steps, settings: str, board: Board
+) -> dict[str, int]:
+    """``top`` as Verilog and as a netlist of ECP5 cells, with registers in its DSP blocks and the
+    places of blocks; their counts. ``settings`` say what ``top`` was made from, beside the
+    hardware's source.
     """
     folder = steps.folder
     source, mapped, netlist = (folder / f"{name}{end}" for end in (".v", ".yosys.json", ".json"))
@@ -148,16 +153,18 @@ def map_design(top: Component, name: str, steps: Steps, settings: str) -> dict[s
     def generate() -> None:
         source.write_text(to_verilog(top, name, assertions=False).text)
 
-    def pack_registers() -> None:
+    def arrange_blocks() -> None:
         design = json.loads(mapped.read_text())
         pack_dsp_registers(design, name)
+        align_operands(design, name)
+        place_blocks(design, name, board.fpga)
         netlist.write_text(json.dumps(design))
 
     steps.make("Verilog", [settings, _hardware_digest()], [source], generate)
     top._MustUse__used = True
     yosys = [sys.executable, "-c", _YOSYS, source.name, name, mapped.name, stat.name]
     steps.run("Yosys", yosys, [source], [mapped, stat])
-    steps.make("registers", [mapped, _PACKER.read_text()], [netlist], pack_registers)
+    steps.make("blocks", [mapped, *_PASSES, board.fpga], [netlist], arrange_blocks)
     text = stat.read_text()
     counts = json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]
     return dict(sorted(Counter(counts).items()))
