@@ -66,53 +66,68 @@ class Collector(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         tile = self.tile
-        params = self.current
+        params, coming = self.current, self.command.payload
         row, nb_row = Signal(self.row_bits), Signal(self.row_bits)
         m_left, k_left, n_left = Signal(16), Signal(16), Signal(16)
+        # kept beside the counters: whether they are the last row's or block's, whether the row is
+        # beyond the accumulator
+        last_m, last_k, last_n = Signal(), Signal(), Signal()
+        out_of_range, beyond_command = Signal(), Signal()
         first_k = Signal()
         faulty = Signal()
 
-        block_done, nb_done = Signal(), Signal()
-        out_of_range = Signal()
+        last, step, take = Signal(), Signal(), Signal()
         m.d.comb += [
-            out_of_range.eq(row >= tile.accumulator_rows),
-            block_done.eq(self.token & (m_left == 1)),
-            nb_done.eq(block_done & (k_left <= tile.array_rows)),
-            self.finish.eq(nb_done & (n_left <= tile.array_cols) & ~faulty & ~out_of_range),
-            self.command.ready.eq(~self.active | self.finish | self.drop),
-            self.valid.eq(self.token & ~out_of_range & ~faulty),
+            last.eq(last_m & last_k & last_n),
+            # from a row to the next, or from the last one (or from none) to the next command, so
+            # that its tokens may follow at once
+            step.eq(self.valid | ~self.active | self.drop),
+            take.eq(last | ~self.active | self.drop),
+            self.command.ready.eq(step & take),
+            self.valid.eq(self.token & ~out_of_range),
+            self.finish.eq(self.valid & last),
             self.row.eq(row),
             self.accumulate.eq(~first_k | params.accumulate),
             self.fault.eq(faulty),
-            self.fault_row.eq(row),
+            # what is left of a first row beyond the memory may lie inside
+            self.fault_row.eq(Mux(beyond_command, tile.accumulator_rows, row)),
         ]
-        with m.If(self.token & ~faulty):
-            next_nb = (nb_row + params.stride)[:self.row_bits]
-            with m.If(out_of_range):
-                m.d.sync += faulty.eq(1)
-            with m.Else():
-                m.d.sync += [
-                    row.eq(Mux(nb_done, next_nb, Mux(block_done, nb_row, row + 1))),
-                    m_left.eq(Mux(block_done, params.m, m_left - 1)),
-                ]
-            with m.If(block_done):
-                m.d.sync += [
-                    k_left.eq(Mux(nb_done, params.k, k_left - tile.array_rows)),
-                    first_k.eq(nb_done),
-                ]
-            with m.If(nb_done):
-                m.d.sync += [nb_row.eq(next_nb), n_left.eq(n_left - tile.array_cols)]
+        with m.If(self.token & out_of_range):
+            m.d.sync += faulty.eq(1)
         with m.If(self.quit):
             m.d.sync += faulty.eq(0)
-
-        # the next command comes in as the one before goes, so that its tokens may follow at once
-        with m.If(self.command.ready):
-            coming, beyond = self.command.payload, tile.accumulator_rows
-            # a first row beyond the memory stays beyond it when cut to row_bits
-            start = Mux(coming.row >= beyond, beyond, coming.row)[:self.row_bits]
-            m.d.sync += [
-                self.active.eq(self.command.valid), params.eq(coming),
-                row.eq(start), nb_row.eq(start), first_k.eq(1),
-                m_left.eq(coming.m), k_left.eq(coming.k), n_left.eq(coming.n),
-            ]
+        with m.If(step):
+            with m.If(take):
+                beyond = coming.row >= tile.accumulator_rows
+                m.d.sync += [
+                    self.active.eq(self.command.valid), params.eq(coming),
+                    row.eq(coming.row), nb_row.eq(coming.row),
+                    out_of_range.eq(beyond), beyond_command.eq(beyond), first_k.eq(1),
+                    m_left.eq(coming.m), k_left.eq(coming.k), n_left.eq(coming.n),
+                    last_m.eq(coming.m == 1), last_k.eq(coming.k <= tile.array_rows),
+                    last_n.eq(coming.n <= tile.array_cols),
+                ]
+            with m.Else():
+                next_row, next_nb = Signal(self.row_bits), Signal(self.row_bits)
+                m.d.comb += [
+                    next_nb.eq(nb_row + params.stride),
+                    next_row.eq(Mux(last_m, Mux(last_k, next_nb, nb_row), row + 1)),
+                ]
+                m.d.sync += [
+                    row.eq(next_row), out_of_range.eq(next_row >= tile.accumulator_rows),
+                    m_left.eq(Mux(last_m, params.m, m_left - 1)),
+                    last_m.eq(Mux(last_m, params.m == 1, m_left == 2)),
+                ]
+                with m.If(last_m):
+                    m.d.sync += [
+                        first_k.eq(last_k),
+                        k_left.eq(Mux(last_k, params.k, k_left - tile.array_rows)),
+                        last_k.eq(Mux(last_k, params.k <= tile.array_rows,
+                                      k_left <= 2 * tile.array_rows)),
+                    ]
+                    with m.If(last_k):
+                        m.d.sync += [
+                            nb_row.eq(next_nb), n_left.eq(n_left - tile.array_cols),
+                            last_n.eq(n_left <= 2 * tile.array_cols),
+                        ]
         return m

@@ -17,11 +17,12 @@ than ``Accumulator.update_distance`` cycles after them, it starts so many after 
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..axi.queue import Queue
 from ..formats.table import OPERANDS
 from ..isa import MatmulCommand, Status
 from ..memory.accumulator import Accumulator
@@ -171,15 +172,11 @@ class MatmulEngine(wiring.Component):
         m.d.sync += inside.eq(inside + accept - answered)
 
         # --- ends of commands
-        m.submodules.dones = dones = SyncFIFO(
-            width=Done(address_bits=config.host.address_bits).size, depth=_COMMANDS)
-        done = stream.Signature(Done(address_bits=config.host.address_bits)).create()
-        m.d.comb += [
-            dones.w_data.eq(done.payload), dones.w_en.eq(done.valid), done.ready.eq(1),
-            self.engine.done.payload.as_value().eq(dones.r_data),
-            self.engine.done.valid.eq(dones.r_rdy), dones.r_en.eq(self.engine.done.ready),
-            answered.eq(dones.r_rdy & dones.r_en),
-        ]
+        m.submodules.dones = dones = Queue(
+            Done(address_bits=config.host.address_bits), depth=_COMMANDS)
+        done = dones.i
+        link(m, dones.o, wiring.flipped(self.engine.done))
+        m.d.comb += answered.eq(self.engine.done.valid & self.engine.done.ready)
         oldest = collector.current
         # commands may end in consecutive cycles, so each stage keeps its own
         ended = Signal(update_latency)
@@ -240,11 +237,11 @@ class MatmulEngine(wiring.Component):
                 m.d.comb += [quit_.eq(1), collector.quit.eq(1)]
                 with m.If(collector.active):
                     m.d.comb += [
-                        collector.drop.eq(dones.w_rdy), done.valid.eq(1),
+                        collector.drop.eq(done.ready), done.valid.eq(1),
                         done.payload.index.eq(oldest.index), done.payload.status.eq(status),
                         done.payload.address.eq(address),
                     ]
-                    with m.If(dones.w_rdy):
+                    with m.If(done.ready):
                         m.d.sync += [status.eq(Status.ABORTED), address.eq(0)]
                 with m.Else():
                     m.next = "RUN"

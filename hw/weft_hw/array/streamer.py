@@ -96,15 +96,17 @@ class ActivationStreamer(wiring.Component):
         index = Signal(self.row_bits)       # scratchpad row
         m_total, m_left = Signal(16), Signal(16)
         k_total, k_left, n_left = Signal(16), Signal(16), Signal(16)
-        # whether they are the last row's or block's: off the way of a request's grant
+        # kept beside the counters, off the way of a request's grant: whether they are the last
+        # row's or block's, whether the row is beyond the scratchpad, and whether only weights or
+        # scales can still keep it back
         last_m, last_k, last_n = Signal(), Signal(), Signal()
+        out_of_range, beyond_command = Signal(), Signal()
+        due = Signal()
         block_start = Signal()
         gap, column_gap = Signal(), Signal()
         recent = Signal(Accumulator.update_distance(tile) - 1)
-        held = Signal()
-        out_of_range = Signal()
         go = Signal()
-        block_done, nb_done, command_done = Signal(), Signal(), Signal()
+        block_done = Signal()
         latency = READ_LATENCY + decodes(tile)
         swap = Signal(latency - 1)
         # the loader has not yet seen a swap that is on its way
@@ -118,7 +120,6 @@ class ActivationStreamer(wiring.Component):
         if scales:
             needed = Cat(scaled & (k_left > SCALE_GROUP * group) for group in range(len(scales)))
             missing = Cat(~port.valid for port in scales)
-            scale_fault_row = Mux(out_of_range, index, self.scale_fault_row)
             m.d.comb += [
                 scale_missing.eq((needed & missing).any()),
                 scale_fault.eq(scale_missing & self.scale_fault),
@@ -128,65 +129,83 @@ class ActivationStreamer(wiring.Component):
 
         m.d.comb += [
             index.eq(row >> shift),
-            out_of_range.eq(index >= tile.scratchpad_rows),
             self.fault.eq(active & (out_of_range | scale_fault)),
-            self.fault_row.eq(scale_fault_row if scales else index),
+            # what is left of a first row beyond the memory may lie inside
+            self.fault_row.eq(Mux(beyond_command, tile.scratchpad_rows, index)),
             self.waiting.eq(active & block_start & ~weights_ready),
-            held.eq(gap & recent.any()),
             self.read.request.payload.eq(index),
-            self.read.request.valid.eq(
-                active & ~out_of_range & ~held & ~scale_missing & (~block_start | weights_ready)),
+            self.read.request.valid.eq(due & ~scale_missing & (~block_start | weights_ready)),
             go.eq(self.read.request.valid & self.read.request.ready),
-        ]
-        m.d.comb += [
             block_done.eq(go & last_m),
-            nb_done.eq(block_done & last_k),
-            command_done.eq(nb_done & last_n),
         ]
-        m.d.sync += recent.eq(Cat(go, recent))
-        with m.If(go):
+        if scales:
+            with m.If(~out_of_range):
+                m.d.comb += self.fault_row.eq(self.scale_fault_row)
+        # --- a step: to the next row, or from the last one (or from none) to the next command. What
+        # comes after it does not wait for the grant, only whether it comes.
+        step, take = Signal(), Signal()
+        active_after, beyond_after, gap_after = Signal(), Signal(), Signal()
+        recent_after = Cat(go, recent)[:len(recent)]
+        m.d.comb += [
+            step.eq(go | ~active),
+            take.eq(~active | (last_m & last_k & last_n)),
+            self.command.ready.eq(step & take),
+            active_after.eq(active), beyond_after.eq(out_of_range), gap_after.eq(gap),
+        ]
+        m.d.sync += [
+            active.eq(active_after), out_of_range.eq(beyond_after), gap.eq(gap_after),
+            due.eq(active_after & ~beyond_after & ~(gap_after & recent_after.any())),
+            recent.eq(recent_after),
+        ]
+        params = self.command.payload
+        with m.If(take):
+            # what the last row itself does not need
             m.d.sync += [
-                row.eq(row + stride), m_left.eq(m_left - 1), last_m.eq(m_left == 2),
-                block_start.eq(0), gap.eq(0),
+                stride.eq(params.stride), column_gap.eq(params.column_gap),
+                command_row.eq(params.row), m_total.eq(params.m), k_total.eq(params.k),
             ]
-        with m.If(block_done):
-            next_block = Mux(last_k, command_row, block_row + 1)
-            m.d.sync += [
-                row.eq(next_block), block_row.eq(next_block), block_start.eq(1),
-                m_left.eq(m_total), last_m.eq(m_total == 1),
-                k_left.eq(Mux(last_k, k_total, k_left - rows)),
-                last_k.eq(Mux(last_k, k_total <= rows, k_left <= 2 * rows)),
-            ]
-        with m.If(nb_done):
-            m.d.sync += [
-                n_left.eq(n_left - cols), last_n.eq(n_left <= 2 * cols), gap.eq(column_gap),
-            ]
-        with m.If(command_done):
-            m.d.sync += active.eq(0)
-
-        # --- next command
-        m.d.comb += self.command.ready.eq(~active | command_done)
-        with m.If(self.command.valid & self.command.ready):
-            params = self.command.payload
-            start = Signal(self.row_bits)
-            first_shift = Const(0, 1)
-            if decodes(tile):
-                first_shift = unit_shift(tile, params.format)
-                m.d.sync += format.eq(params.format)
-            if scales:
-                m.d.sync += scaled.eq(params.scaled)
-            # a first row beyond the memory stays beyond it when cut to row_bits
-            beyond = tile.scratchpad_rows
-            m.d.comb += start.eq(Mux((params.row >> first_shift) >= beyond,
-                                     Const(beyond) << first_shift, params.row))
-            m.d.sync += [
-                active.eq(1), stride.eq(params.stride), block_start.eq(1),
-                gap.eq(params.gap), column_gap.eq(params.column_gap),
-                command_row.eq(start), block_row.eq(start), row.eq(start),
-                m_total.eq(params.m), m_left.eq(params.m),
-                k_total.eq(params.k), k_left.eq(params.k), n_left.eq(params.n),
-                last_m.eq(params.m == 1), last_k.eq(params.k <= rows), last_n.eq(params.n <= cols),
-            ]
+        with m.If(step):
+            m.d.sync += block_start.eq(last_m | take)
+            with m.If(take):
+                beyond, first_shift = Signal(), Const(0, 1)
+                if decodes(tile):
+                    first_shift = unit_shift(tile, params.format)
+                    m.d.sync += format.eq(params.format)
+                if scales:
+                    m.d.sync += scaled.eq(params.scaled)
+                m.d.comb += [
+                    beyond.eq((params.row >> first_shift) >= tile.scratchpad_rows),
+                    active_after.eq(self.command.valid), beyond_after.eq(beyond),
+                    gap_after.eq(params.gap),
+                ]
+                m.d.sync += [
+                    beyond_command.eq(beyond),
+                    block_row.eq(params.row), row.eq(params.row),
+                    m_left.eq(params.m), k_left.eq(params.k), n_left.eq(params.n),
+                    last_m.eq(params.m == 1), last_k.eq(params.k <= rows),
+                    last_n.eq(params.n <= cols),
+                ]
+            with m.Else():
+                next_block, next_row = Signal(self.row_bits), Signal(self.row_bits)
+                m.d.comb += [
+                    next_block.eq(Mux(last_k, command_row, block_row + 1)),
+                    next_row.eq(Mux(last_m, next_block, row + stride)),
+                    beyond_after.eq((next_row >> shift) >= tile.scratchpad_rows),
+                    gap_after.eq(last_m & last_k & column_gap),
+                ]
+                m.d.sync += [
+                    row.eq(next_row),
+                    m_left.eq(Mux(last_m, m_total, m_left - 1)),
+                    last_m.eq(Mux(last_m, m_total == 1, m_left == 2)),
+                ]
+                with m.If(last_m):
+                    m.d.sync += [
+                        block_row.eq(next_block),
+                        k_left.eq(Mux(last_k, k_total, k_left - rows)),
+                        last_k.eq(Mux(last_k, k_total <= rows, k_left <= 2 * rows)),
+                    ]
+                    with m.If(last_k):
+                        m.d.sync += [n_left.eq(n_left - cols), last_n.eq(n_left <= 2 * cols)]
 
         # --- arriving rows: zero lanes beyond K
         lanes = Signal(rows)
@@ -231,7 +250,7 @@ class ActivationStreamer(wiring.Component):
             m.d.comb += self.command.ready.eq(0)
             # what is being decoded still comes
             decoding = Cat(Const(0, READ_LATENCY), arriving[READ_LATENCY - 1:-1])
-            m.d.sync += [active.eq(0), arriving.eq(decoding), swap.eq(0)]
+            m.d.sync += [active.eq(0), due.eq(0), arriving.eq(decoding), swap.eq(0)]
             if scales:
                 m.d.sync += at.eq(0)
         return m

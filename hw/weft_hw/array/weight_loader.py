@@ -93,15 +93,17 @@ class WeightLoader(wiring.Component):
         k_total = Signal(16)
         k_left = Signal(16)                 # weight rows of this block and of the later ones of nb
         n_left = Signal(16)
-        # whether they are the last block's: kept beside them, off the way of a request's grant
-        last_k, last_n = Signal(), Signal()
+        # kept beside the counters, off the way of a request's grant: whether they are the last
+        # row's or block's, whether the row is beyond the scratchpad
+        last_row, last_k, last_n = Signal(), Signal(), Signal()
+        beyond = Signal()
         beyond_command = Signal()           # command.row itself is out of range
 
         padding = Signal()                  # this row lies beyond K: zeros, nothing read
         out_of_range = Signal()
         m.d.comb += [
             index.eq(row >> shift),
-            out_of_range.eq(~padding & (beyond_command | (index >= tile.scratchpad_rows))),
+            out_of_range.eq(~padding & beyond),
             self.fault_row.eq(index),
         ]
         # --- with mxfp8: the scales of this row, one for each column
@@ -122,62 +124,72 @@ class WeightLoader(wiring.Component):
         buffer_rows = READ_LATENCY + decodes(tile) + 2
         m.submodules.buffer = buffer = SyncFIFO(width=len(self.weights), depth=buffer_rows)
         room = Signal(range(buffer_rows + 1), init=buffer_rows)
+        has_room = Signal(init=1)
         issue = Signal()
         m.d.comb += [
             self.read.request.payload.eq(index),
-            self.read.request.valid.eq(
-                active & (room != 0) & ~padding & ~out_of_range & ~scale_missing),
-            issue.eq(active & (room != 0) & ~out_of_range & ~scale_missing
-                     & (padding | self.read.request.ready)),
+            self.read.request.valid.eq(active & has_room & ~padding & ~beyond & ~scale_missing),
+            issue.eq(active & has_room & ~scale_missing
+                     & (padding | (~beyond & self.read.request.ready))),
         ]
-        block_done, nb_done, command_done = Signal(), Signal(), Signal()
+        # --- a step: to the next row, or from the last one (or from none) to the next command. What
+        # comes after it does not wait for the grant, only whether it comes.
+        step, take = Signal(), Signal()
         m.d.comb += [
-            block_done.eq(issue & (in_block == 0)),
-            nb_done.eq(block_done & last_k),
-            command_done.eq(nb_done & last_n),
+            step.eq(issue | ~active),
+            take.eq(~active | (last_row & last_k & last_n)),
+            self.command.ready.eq(step & take),
         ]
-        with m.If(issue):
-            m.d.sync += [
-                row.eq(row - stride), in_block.eq(in_block - 1),
-                padding.eq(last_k & (in_block > k_left[:log2_rows + 1])),
-            ]
-        with m.If(block_done):
-            next_block = Mux(last_k, first_row + 1, block_row + (stride << log2_rows))
-            m.d.sync += [
-                row.eq(next_block), block_row.eq(next_block),
-                k_left.eq(Mux(last_k, k_total, k_left - rows)),
-                last_k.eq(Mux(last_k, k_total <= rows, k_left <= 2 * rows)),
-                padding.eq(Mux(last_k, k_total < rows, k_left < 2 * rows)),
-            ]
-        with m.If(nb_done):
-            m.d.sync += [
-                first_row.eq(first_row + 1), n_left.eq(n_left - cols),
-                last_n.eq(n_left <= 2 * cols),
-            ]
-        with m.If(command_done):
-            m.d.sync += active.eq(0)
-
-        # --- next command
-        m.d.comb += self.command.ready.eq(~active | command_done)
-        with m.If(self.command.valid & self.command.ready):
-            params = self.command.payload
-            last_of_block = Signal(self.row_bits)
-            first_shift = Const(0, 1)
-            if decodes(tile):
-                first_shift = unit_shift(tile, params.format)
-                m.d.sync += format.eq(params.format)
-            if "mxfp8" in tile.formats:
-                m.d.sync += scaled.eq(params.scaled)
-            m.d.comb += last_of_block.eq(params.row + (params.stride << log2_rows) - params.stride)
-            m.d.sync += [
-                active.eq(1), stride.eq(params.stride),
-                first_row.eq(last_of_block), block_row.eq(last_of_block), row.eq(last_of_block),
-                in_block.eq(rows - 1),
-                k_total.eq(params.k), k_left.eq(params.k), n_left.eq(params.n),
-                last_k.eq(params.k <= rows), last_n.eq(params.n <= cols),
-                padding.eq(params.k < rows),
-                beyond_command.eq((params.row >> first_shift) >= tile.scratchpad_rows),
-            ]
+        params = self.command.payload
+        with m.If(take):
+            # what the last row itself does not need
+            m.d.sync += [stride.eq(params.stride), k_total.eq(params.k)]
+        with m.If(step):
+            with m.If(take):
+                last_of_block, command_beyond = Signal(self.row_bits), Signal()
+                first_shift = Const(0, 1)
+                if decodes(tile):
+                    first_shift = unit_shift(tile, params.format)
+                    m.d.sync += format.eq(params.format)
+                if "mxfp8" in tile.formats:
+                    m.d.sync += scaled.eq(params.scaled)
+                m.d.comb += [
+                    last_of_block.eq(params.row + (params.stride << log2_rows) - params.stride),
+                    command_beyond.eq((params.row >> first_shift) >= tile.scratchpad_rows),
+                ]
+                m.d.sync += [
+                    active.eq(self.command.valid),
+                    first_row.eq(last_of_block), block_row.eq(last_of_block), row.eq(last_of_block),
+                    in_block.eq(rows - 1), last_row.eq(0),
+                    k_left.eq(params.k), n_left.eq(params.n),
+                    last_k.eq(params.k <= rows), last_n.eq(params.n <= cols),
+                    padding.eq(params.k < rows), beyond_command.eq(command_beyond),
+                    beyond.eq(command_beyond
+                              | ((last_of_block >> first_shift) >= tile.scratchpad_rows)),
+                ]
+            with m.Else():
+                next_block, next_row = Signal(self.row_bits), Signal(self.row_bits)
+                m.d.comb += [
+                    next_block.eq(Mux(last_k, first_row + 1, block_row + (stride << log2_rows))),
+                    next_row.eq(Mux(last_row, next_block, row - stride)),
+                ]
+                m.d.sync += [
+                    row.eq(next_row), in_block.eq(in_block - 1), last_row.eq(in_block == 1),
+                    padding.eq(last_k & (in_block > k_left[:log2_rows + 1])),
+                    beyond.eq(beyond_command | ((next_row >> shift) >= tile.scratchpad_rows)),
+                ]
+                with m.If(last_row):
+                    m.d.sync += [
+                        block_row.eq(next_block),
+                        k_left.eq(Mux(last_k, k_total, k_left - rows)),
+                        last_k.eq(Mux(last_k, k_total <= rows, k_left <= 2 * rows)),
+                        padding.eq(Mux(last_k, k_total < rows, k_left < 2 * rows)),
+                    ]
+                    with m.If(last_k):
+                        m.d.sync += [
+                            first_row.eq(first_row + 1), n_left.eq(n_left - cols),
+                            last_n.eq(n_left <= 2 * cols),
+                        ]
 
         # --- arriving rows: zeros beyond K, zero lanes beyond N
         lanes = Signal(cols)                # of the block being requested
@@ -212,7 +224,9 @@ class WeightLoader(wiring.Component):
 
         # --- shifting into the shadows
         loaded = Signal(range(rows + 1))
-        full, one_short = Signal(), Signal()  # whether ``loaded`` is R, or R - 1
+        full = Signal()                     # it is R
+        # R, or R - 1 and the last one is in the buffer
+        complete = Signal()
         already = Signal.like(loaded)       # rows of the block in shadows, after this cycle's swap
         after = Signal.like(loaded)
         shift = Signal()
@@ -226,22 +240,30 @@ class WeightLoader(wiring.Component):
             self.weights.eq(buffer.r_data),
             self.weight_rows.eq(Mux(shift, Mux(already == 0, 1, thermometer), 0)),
             # after this cycle's shift all R are there
-            self.ready_soon.eq((~self.swap & (full | (one_short & buffer.r_rdy))) | last_but_one),
+            self.ready_soon.eq((~self.swap & complete) | last_but_one),
         ]
         if decodes(tile):
             # the last row is shifted in the next cycle
             m.d.comb += last_but_one.eq(
                 shift & (already == rows - 2) & ((buffer.r_level > 1) | buffer.w_en))
-        m.d.sync += [loaded.eq(after), full.eq(after == rows), one_short.eq(after == rows - 1)]
+        stays = buffer.w_en | (buffer.r_level > 1) | (buffer.r_rdy & ~shift)
+        m.d.sync += [
+            loaded.eq(after), full.eq(after == rows),
+            complete.eq((after == rows) | ((after == rows - 1) & stays)),
+        ]
         with m.If(shift):
             m.d.sync += thermometer.eq(Mux(already == 0, 3, (thermometer << 1) | 1))
-        m.d.sync += room.eq(room - issue + shift)
+        m.d.sync += [
+            room.eq(room - issue + shift), has_room.eq(shift | Mux(issue, room > 1, room != 0)),
+        ]
         # told when every row before it is in the shadows, so that a block that still waits is the
         # faulty one
         m.d.comb += self.fault.eq(active & (out_of_range | scale_fault) & (room == buffer_rows))
 
         with m.If(self.quit):
             m.d.comb += [self.command.ready.eq(0), buffer.r_en.eq(1)]
-            m.d.sync += [active.eq(0), arriving.eq(0), loaded.eq(0), full.eq(0),
-                         one_short.eq(0), in_block.eq(rows - 1), room.eq(buffer_rows)]
+            m.d.sync += [
+                active.eq(0), arriving.eq(0), loaded.eq(0), full.eq(0), complete.eq(0),
+                room.eq(buffer_rows), has_room.eq(1),
+            ]
         return m

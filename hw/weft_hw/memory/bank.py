@@ -17,7 +17,10 @@ class MemoryBank(wiring.Component):
     """``rows`` x ``row_bits``, one synchronous read port, one write port with an enable for each of
     ``parts`` equal parts of a row.
 
-    Latency: read 1 cycle; a read in the cycle of a write to the same row gives the old row.
+    Latency: read 1 cycle. What a read gives of the parts that are written in its cycle is not
+    defined (in simulation the old row), as in an SRAM macro: commands that touch the same rows are
+    ordered by semaphores, the stages of an engine by their distance. A block RAM then needs no
+    comparison of addresses, and no choice behind its output.
     """
 
     def __init__(self, *, rows, row_bits, parts=1):
@@ -33,7 +36,8 @@ class MemoryBank(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = array = memory.Memory(
-            shape=unsigned(self.row_bits), depth=self.rows, init=[], attrs=UNINITIALISED)
+            shape=unsigned(self.row_bits), depth=self.rows, init=[],
+            attrs=UNINITIALISED | {"no_rw_check": 1})
         write = array.write_port(granularity=self.row_bits // self.parts)
         read = array.read_port()
         m.d.comb += [
