@@ -4,10 +4,11 @@ Rows that follow each other without a gap on both sides (``memory_stride == row_
 ``row_bytes`` a multiple of a scratchpad row, ``local_stride == row_bytes / scratchpad row``) become
 one row of ``rows * row_bytes`` bytes: fewer and longer requests, same result. Not so where each row
 counts alone: with padding, in a gather, in a fill. The product takes two cycles, so that no path is
-longer than a processing element's.
+longer than a processing element's; nor does one lead from the walk's taker to the front end.
 
-Latency: command taken in cycle t, walk offered in t + 2. Throughput: a command every 2 cycles (its
-64 bytes take longer to come, and its data much longer).
+Latency: command taken in cycle t, walk offered in t + 2; walk taken in t, next command taken in
+t + 1. Throughput: a command every 3 cycles (its 64 bytes take longer to come, and its data much
+longer).
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
@@ -25,11 +26,13 @@ _TENSOR_FIELDS = (*TENSOR_FIELDS, "fill", "gather", "value")
 
 class _Fields(data.StructLayout):
     """What s0 keeps of a command: the walk without merging rows, ``illegal`` whatever its endpoint.
-    Of a fill ``row_bytes_less_one`` counts scratchpad rows.
+    ``gapless``: its rows follow each other on both sides. Of a fill ``row_bytes_less_one`` counts
+    scratchpad rows.
     """
 
     def __init__(self, walk):
-        super().__init__({**walk.members, "row_bytes_less_one": unsigned(COUNT_BITS)})
+        super().__init__({
+            **walk.members, "row_bytes_less_one": unsigned(COUNT_BITS), "gapless": unsigned(1)})
 
 
 class Decode(wiring.Component):
@@ -71,24 +74,19 @@ class Decode(wiring.Component):
         elif self.load:
             self._plain_load(m, fields)
 
-        # rows * row_flits - 1 = (rows - 1) * row_flits + (row_flits - 1), the factor (rows - 1) in
-        # two halves
+        # rows * row_flits - 1 = (rows - 1) * (row_flits - 1) + (rows - 1) + (row_flits - 1), the
+        # product's factor (rows - 1) in two halves
         half = COUNT_BITS // 2
         row_flits_less_one = s0.row_bytes_less_one[flit_bits:]
-        row_flits = Signal(COUNT_BITS - flit_bits + 1)
-        row_bytes = Signal(COUNT_BITS + 1)
-        s1_low = Signal(half + len(row_flits))
-        s1_high = Signal(half + len(row_flits))
+        s1_low = Signal(max(half + len(row_flits_less_one), COUNT_BITS) + 1)
+        s1_high = Signal(half + len(row_flits_less_one))
         run_flits_less_one = Signal(2 * COUNT_BITS - flit_bits)
         ones = Const((1 << flit_bits) - 1, flit_bits)
-        whole_flits = s0.row_bytes_less_one[:flit_bits].all()
         alone = self._alone(s0) if self.tensor else Const(0)
 
         m.d.comb += [
-            self.command.ready.eq(~s0_valid | (s1_valid & self.walk.ready)),
+            self.command.ready.eq(~s0_valid),
             self.walk.valid.eq(s1_valid),
-            row_flits.eq(row_flits_less_one + 1),
-            row_bytes.eq(s0.row_bytes_less_one + 1),
             run_flits_less_one.eq(s1_low + (s1_high << half)),
             walk.address.eq(s0.address),
             walk.stride.eq(s0.stride),
@@ -109,17 +107,17 @@ class Decode(wiring.Component):
         m.d.sync += s1_valid.eq(s0_valid)
         with m.If(s0_valid & ~s1_valid):
             m.d.sync += [
-                s1_low.eq(s0.rows_less_one[:half] * row_flits + row_flits_less_one),
-                s1_high.eq(s0.rows_less_one[half:] * row_flits),
-                s1_linear.eq(whole_flits & (s0.stride == row_bytes)
-                             & (s0.local_stride == row_flits) & ~alone),
+                s1_low.eq(s0.rows_less_one[:half] * row_flits_less_one
+                          + (s0.rows_less_one + row_flits_less_one)),
+                s1_high.eq(s0.rows_less_one[half:] * row_flits_less_one),
+                s1_linear.eq(s0.gapless & ~alone),
                 s1_illegal.eq(
                     s0.illegal | (s0.endpoint >= self.config.mesh.memory_endpoints)),
             ]
-        with m.If(self.command.ready):
-            m.d.sync += [s0_valid.eq(self.command.valid), s1_valid.eq(0)]
-        with m.If(self.command.ready & self.command.valid):
-            m.d.sync += s0.eq(fields)
+        with m.If(self.walk.valid & self.walk.ready):
+            m.d.sync += [s0_valid.eq(0), s1_valid.eq(0)]
+        with m.If(self.command.valid & self.command.ready):
+            m.d.sync += [s0_valid.eq(1), s0.eq(fields)]
         return m
 
     def _command(self, layout):
@@ -129,6 +127,7 @@ class Decode(wiring.Component):
         """A STORE or LOAD: they begin with the same fields."""
         command = self._command(LoadCommand)
         below = len(fields.address) - 1
+        flit_bits = ceil_log2(self.config.flit_bytes)
         m.d.comb += [
             fields.address.eq(
                 Cat(command.memory_address[:below], command.memory_address[below:].any())),
@@ -139,6 +138,9 @@ class Decode(wiring.Component):
             fields.local_stride.eq(command.local_stride),
             fields.endpoint.eq(command.endpoint),
             fields.illegal.eq((command.row_bytes == 0) | (command.rows == 0)),
+            fields.gapless.eq((command.row_bytes[:flit_bits] == 0)
+                              & (command.memory_stride == command.row_bytes)
+                              & (command.local_stride == command.row_bytes[flit_bits:])),
         ]
 
     def _plain_load(self, m, fields):

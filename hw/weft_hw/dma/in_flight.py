@@ -20,7 +20,7 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from ..isa import CommandHeader, CommandWord, Status
+from ..isa import CommandHeader, CommandWord
 from ..streams.link import link
 from ..tile.engine import EnginePort
 from .ring import Completed, Entry, RequestRing, Ticket
@@ -36,8 +36,9 @@ class InFlight(wiring.Component):
     engine : In(EnginePort)
     command : Out(stream.Signature(CommandWord))
         to the walk
-    offered, entry, taken : In(1), In(Entry), Out(1)
-        the walk's access; one whose status is not OK takes its entry without becoming a request
+    offered, entry, faulty, taken : In(1), In(Entry), In(1), Out(1)
+        the walk's access; one whose status is not OK (``faulty``) takes its entry without becoming
+        a request
     go, tag, accepted : Out(1), Out, In(1)
         the access offered is a request with this tag; it is accepted
     stop : Out(1), ended : In(1)
@@ -58,6 +59,7 @@ class InFlight(wiring.Component):
             "command": Out(stream.Signature(CommandWord)),
             "offered": In(1),
             "entry": In(Entry(address_bits=address_bits)),
+            "faulty": In(1),
             "taken": Out(1),
             "go": Out(1),
             "tag": Out(range(requests)),
@@ -77,6 +79,7 @@ class InFlight(wiring.Component):
             self.offered.eq(walk.access.valid),
             self.entry.status.eq(access.status),
             self.entry.last.eq(access.last),
+            self.faulty.eq(walk.faulty),
             self.ended.eq(walk.ended),
             self.accepted.eq(front.access.ready),
             walk.access.ready.eq(self.taken),
@@ -114,12 +117,12 @@ class InFlight(wiring.Component):
         ]
 
         # an access takes a ring entry; a fault takes one without becoming a request
-        is_request = Signal()
         m.d.comb += [
-            is_request.eq(self.entry.status == Status.OK),
             self.tag.eq(ring.tag),
-            self.go.eq(self.offered & is_request & ring.room),
-            self.taken.eq(ring.room & (self.accepted | ~is_request)),
+            self.go.eq(self.offered & ~self.faulty & ring.room),
+            self.taken.eq(ring.room & (self.accepted | self.faulty)),
+            ring.offered.eq(self.offered),
+            ring.faulty.eq(self.faulty),
             ring.allocate.eq(self.offered & self.taken),
             ring.entry.eq(self.entry),
         ]

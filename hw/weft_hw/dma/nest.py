@@ -5,7 +5,7 @@ loops. ``ends[k]`` says that levels 0 to k are all at their last repetition, so 
 level k + 1 move on (unless it ends too) and those below it start over.
 """
 
-from amaranth.hdl import Cat, Mux, Signal
+from amaranth.hdl import Mux, Signal
 
 __all__ = ["Axis", "Counter", "Side"]
 
@@ -46,6 +46,7 @@ class Side:
         self.starts = [Signal(bits, name=f"s0_{name}_start_{i}") for i in range(len(strides))]
         self.strides = [Signal(shape, name=f"s0_{name}_stride_{i}")
                         for i, shape in enumerate(strides)]
+        self.after = Signal(bits, name=f"s0_{name}_next")
 
     def load(self, here, strides):
         return [
@@ -54,29 +55,26 @@ class Side:
             *(mine.eq(stride) for mine, stride in zip(self.strides, strides, strict=True)),
         ]
 
-    def next(self, last, packet, wraps=None):
-        """Where the next access begins: a packet further on, or a stride after the start of the
-        innermost loop that goes on; cut to ``limit_bits`` where it ``wraps``. ``last[k]``: level k
-        is at its last repetition.
+    def look_ahead(self, m, last, packet, wraps=None):
+        """``after``, where the next access begins: a packet further on, or a stride after the start
+        of the innermost loop that goes on; cut to ``limit_bits`` where it ``wraps``. ``last[k]``:
+        level k is at its last repetition.
         """
         base, step = self.starts[-1], self.strides[-1]
         for level in reversed(range(len(self.strides) - 1)):
             base = Mux(last[level + 1], base, self.starts[level])
             step = Mux(last[level + 1], step, self.strides[level])
         total = Mux(last[0], base, self.here) + Mux(last[0], step, packet)
-        total = total[:len(self.here)]
-        if wraps is None:
-            return total
-        return Cat(total[:self.limit_bits], Mux(wraps, 0, total[self.limit_bits:]))
+        m.d.comb += self.after.eq(total)
+        if wraps is not None:
+            with m.If(wraps):
+                m.d.comb += self.after[self.limit_bits:].eq(0)
 
-    def step(self, m, enable, last, ends, packet, wraps=None):
-        after = Signal.like(self.here, name=f"{self.here.name}_next")
-        m.d.comb += after.eq(self.next(last, packet, wraps))
-        with m.If(enable):
-            m.d.sync += self.here.eq(after)
-            for end, start in zip(ends, self.starts, strict=False):
-                with m.If(end):
-                    m.d.sync += start.eq(after)
+    def step(self, m, ends):
+        m.d.sync += self.here.eq(self.after)
+        for end, start in zip(ends, self.starts, strict=False):
+            with m.If(end):
+                m.d.sync += start.eq(self.after)
 
     def outside(self, offset):
         """Whether the access begins outside, and whether it or its end (at ``offset``) does."""
@@ -105,16 +103,15 @@ class Axis:
             self.inner_step.eq(inner_step), self.outer_step.eq(outer_step), self.size.eq(size),
         ]
 
-    def step(self, m, enable, ends):
-        after = Signal.like(self.here, name=f"{self.here.name}_after")
-        m.d.comb += after.eq(self.start + self.outer_step)
-        with m.If(enable & ends[self.outer]):
+    def step(self, m, ends):
+        after = self.start + self.outer_step
+        with m.If(ends[self.outer]):
             m.d.sync += [self.here.eq(self.pad), self.start.eq(self.pad)]
-        with m.Elif(enable & ends[self.outer - 1]):
+        with m.Elif(ends[self.outer - 1]):
             m.d.sync += [self.here.eq(after), self.start.eq(after)]
-        with m.Elif(enable & ends[self.inner]):
+        with m.Elif(ends[self.inner]):
             m.d.sync += self.here.eq(self.start)
-        with m.Elif(enable & ends[self.inner - 1]):
+        with m.Elif(ends[self.inner - 1]):
             m.d.sync += self.here.eq(self.here + self.inner_step)
 
     def inside(self):

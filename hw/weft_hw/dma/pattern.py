@@ -27,9 +27,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from ..isa import Status
 from ..memory.port import ReadPort
 from ..streams.link import link
+from .faults import Faults
 from .gather import GatherRows, RowStart
 from .nest import Axis, Counter, Side
 from .walk import COUNT_BITS, LOCAL_BITS, Access, Walk
@@ -44,6 +44,8 @@ class Pattern(wiring.Component):
     -------
     walk : In(stream.Signature(Walk))
     access : Out(stream.Signature(Access))
+    faulty : Out(1)
+        its status is not OK
     stop : In(1)
         ends the walk in progress: its next access has status ABORTED and is its last. Walks taken
         meanwhile end so too.
@@ -66,6 +68,7 @@ class Pattern(wiring.Component):
         super().__init__({
             "walk": In(stream.Signature(walk)),
             "access": Out(stream.Signature(Access(config, tensor=tensor))),
+            "faulty": Out(1),
             "stop": In(1),
             "ended": Out(1),
             "killed": Out(1),
@@ -98,81 +101,72 @@ class Pattern(wiring.Component):
         # a strip; one with more to come; one that has begun and goes through
         s0_strip, s0_more, s0_begun = Signal(), Signal(), Signal()
 
-        s1_valid, s1_last, s1_stopped, s1_illegal = Signal(), Signal(), Signal(), Signal()
-        s1_local_begins, s1_local_ends, s1_memory_ends = Signal(), Signal(), Signal()
-        s1_bad_index, s1_row, s1_address = Signal(), Signal(LOCAL_BITS), Signal(address_bits)
+        s1_valid, s1_last, s1_faulty, s1_faults = Signal(), Signal(), Signal(), Signal(Faults)
+        s1_row, s1_address = Signal(LOCAL_BITS), Signal(address_bits)
         s1_length_less_one, s1_endpoint = Signal(packet_bits), Signal(4)
 
         # s1 to the output
-        faulty = Signal()
         m.d.comb += [
-            faulty.eq(s1_stopped | s1_illegal | s1_bad_index | s1_local_ends | s1_memory_ends),
             self.access.valid.eq(s1_valid),
-            access.last.eq(s1_last | faulty),
+            self.faulty.eq(s1_faulty),
+            access.last.eq(s1_last),
             access.endpoint.eq(s1_endpoint),
             access.length.eq(s1_length_less_one + 1),
             access.flits_less_one.eq(s1_length_less_one[flit_bits:]),
             access.row.eq(s1_row[:ceil_log2(scratchpad_rows)]),
-            access.address.eq(0),
         ]
-        with m.If(s1_stopped):
-            m.d.comb += access.status.eq(Status.ABORTED)
-        with m.Elif(s1_illegal):
-            m.d.comb += access.status.eq(Status.ILLEGAL_FIELD)
-        with m.Elif(s1_bad_index):
-            m.d.comb += [access.status.eq(Status.INDEX), access.address.eq(s1_row)]
-        with m.Elif(s1_local_ends):
-            m.d.comb += [
-                access.status.eq(Status.LOCAL_RANGE),
-                access.address.eq(Mux(s1_local_begins, s1_row, scratchpad_rows)),
-            ]
-        with m.Elif(s1_memory_ends):
-            m.d.comb += [
-                access.status.eq(Status.WINDOW),
-                access.address.eq((1 << address_bits) - 1),
-            ]
-        with m.Else():
-            m.d.comb += [access.status.eq(Status.OK), access.address.eq(s1_address)]
+        s1_faults.describe(m, access, row=s1_row, address=s1_address,
+                           scratchpad_rows=scratchpad_rows)
 
-        # the rest of a walk is dropped when its access in s1 turns out faulty
-        kill, emit, final, enters, waits = Signal(), Signal(), Signal(), Signal(), Signal()
+        # s0 moves: empty, or its access goes to s1; then, if it was the last, a walk comes in. The
+        # rest of a walk is dropped in the cycle after its access has entered s1 and is faulty
+        kill, moves, free, emit, final = Signal(), Signal(), Signal(), Signal(), Signal()
+        enters, waits, s1_moves = Signal(), Signal(), Signal()
         ends, so_far = [], Const(1)
         for counter in nest:
             so_far = so_far & counter.last
             ends.append(so_far)
         m.d.comb += [
-            kill.eq(s1_valid & faulty & ~s1_last),
-            emit.eq(s0_valid & ~kill & ~waits & (~s1_valid | self.access.ready)),
+            s1_moves.eq(~s1_valid | self.access.ready),
+            moves.eq(~kill & (~s0_valid | (~waits & s1_moves))),
+            emit.eq(moves & s0_valid),
             final.eq(ends[-1]),
+            free.eq(~s0_valid | final),
             self.ended.eq((emit & final & ~s0_more) | kill),
             self.killed.eq(kill & s0_more),
-            self.walk.ready.eq(~kill & (~s0_valid | (emit & final))),
+            self.walk.ready.eq(moves & free),
             enters.eq(self.walk.valid & self.walk.ready),
         ]
 
         # s0 to s1
         if self.tensor:
-            fills, wraps = self._padding(m, ends, emit, enters)
-            start = self._gather(m, ends, emit, enters, waits, memory.here)
+            fills, wraps = self._padding(m, ends, moves, free, s1_moves)
+            start = self._gather(m, ends, moves, free, enters, waits, memory.here)
         else:
             fills, wraps, start = Const(0), None, RowStart(address_bits=1).const(None)
         length_less_one = Mux(packets.last, s0_tail_less_one, packet_bytes - 1)
         local_begins, local_ends = local.outside(length_less_one[flit_bits:])
         _, memory_ends = memory.outside(length_less_one)
-        with m.If(self.access.ready):
-            m.d.sync += s1_valid.eq(0)
+        faults, faulty, last = Signal(Faults), Signal(), Signal()
+        m.d.comb += [
+            faults.stopped.eq(self.stop & ~s0_begun),
+            faults.illegal.eq(s0_illegal),
+            faults.bad_index.eq(start.bad),
+            faults.local_begins.eq(local_begins | start.outside),
+            faults.local_ends.eq(Mux(s0_strip, local_begins, local_ends) | start.outside),
+            faults.memory_ends.eq(memory_ends & ~fills),
+            faulty.eq(faults.any()),
+            last.eq(final & ~s0_more),
+        ]
+        m.d.sync += kill.eq(emit & faulty & ~last)
         with m.If(kill):
-            m.d.sync += [s1_last.eq(1), s0_valid.eq(0)]
-        with m.If(emit):
+            m.d.sync += s0_valid.eq(0)
+        with m.If(s1_moves):
             m.d.sync += [
-                s1_valid.eq(1),
-                s1_last.eq(final & ~s0_more),
-                s1_stopped.eq(self.stop & ~s0_begun),
-                s1_illegal.eq(s0_illegal),
-                s1_bad_index.eq(start.bad),
-                s1_local_begins.eq(local_begins | start.outside),
-                s1_local_ends.eq(Mux(s0_strip, local_begins, local_ends) | start.outside),
-                s1_memory_ends.eq(memory_ends & ~fills),
+                s1_valid.eq(emit),
+                s1_last.eq(last | faulty),
+                s1_faulty.eq(faulty),
+                s1_faults.eq(faults),
                 s1_row.eq(Mux(start.bad | start.outside, start.row, local.here)),
                 s1_address.eq(memory.here[:address_bits]),
                 s1_length_less_one.eq(length_less_one),
@@ -180,32 +174,39 @@ class Pattern(wiring.Component):
             ]
 
         if self.strips:
-            self._strips(m, rows, local, emit, enters, s0_strip, s0_more, s0_begun)
+            self._strips(m, rows, local, moves, free, s1_moves, s0_strip, s0_begun)
+            # of the walk taken last, be it gone already
+            with m.If(enters):
+                m.d.sync += s0_more.eq(walk.more)
 
-        # s0
-        last = [counter.last for counter in nest]
-        memory.step(m, emit, last, ends, packet_bytes, wraps)
-        local.step(m, emit, last, ends, packet_bytes >> flit_bits)
-        with m.If(emit):
-            m.d.sync += [s0_valid.eq(~final), *packets.step()]
-            for end, counter in zip(ends, nest[1:], strict=False):
-                with m.If(end):
-                    m.d.sync += counter.step()
-        with m.If(enters):
-            m.d.sync += [
-                s0_valid.eq(1),
-                s0_illegal.eq(walk.illegal),
-                s0_endpoint.eq(walk.endpoint),
-                memory.load(walk.address, memory_strides),
-                local.load(walk.local_row, local_strides),
-                packets.load(walk.row_bytes_less_one[packet_bits:]),
-                rows.load(walk.rows_less_one),
-                s0_tail_less_one.eq(walk.row_bytes_less_one[:packet_bits]),
-                *(counter.load(walk[f"more_{i}"]) for i, counter in zip(loops, more, strict=True)),
-            ]
+        # s0: whether a walk comes in or the one there goes on is known before ``moves``
+        lasts = [counter.last for counter in nest]
+        memory.look_ahead(m, lasts, packet_bytes, wraps)
+        local.look_ahead(m, lasts, packet_bytes >> flit_bits)
+        with m.If(moves):
+            with m.If(free):
+                m.d.sync += [
+                    s0_valid.eq(self.walk.valid),
+                    s0_illegal.eq(walk.illegal),
+                    s0_endpoint.eq(walk.endpoint),
+                    memory.load(walk.address, memory_strides),
+                    local.load(walk.local_row, local_strides),
+                    packets.load(walk.row_bytes_less_one[packet_bits:]),
+                    rows.load(walk.rows_less_one),
+                    s0_tail_less_one.eq(walk.row_bytes_less_one[:packet_bits]),
+                    *(counter.load(walk[f"more_{i}"])
+                      for i, counter in zip(loops, more, strict=True)),
+                ]
+            with m.Else():
+                m.d.sync += packets.step()
+                for end, counter in zip(ends, nest[1:], strict=False):
+                    with m.If(end):
+                        m.d.sync += counter.step()
+                memory.step(m, ends)
+                local.step(m, ends)
         return m
 
-    def _padding(self, m, ends, emit, enters):
+    def _padding(self, m, ends, moves, free, s1_moves):
         """Which accesses fill, and where memory addresses wrap."""
         walk, access = self.walk.payload, self.access.payload
         # loops by level: 1 rows, 2 and 3 and 4 the outer ones
@@ -220,21 +221,23 @@ class Pattern(wiring.Component):
             access.fill.eq(s1_fill),
             access.value.eq(s1_value),
         ]
-        x.step(m, emit, ends)
-        y.step(m, emit, ends)
-        with m.If(emit):
+        with m.If(s1_moves):
             m.d.sync += [s1_fill.eq(fills), s1_value.eq(s0_value)]
-        with m.If(enters):
-            m.d.sync += [
-                s0_padded.eq(walk.padded),
-                s0_fill.eq(walk.fill),
-                s0_value.eq(walk.value),
-                x.load(walk.pad_x, walk.step_x, walk.dilation_x, walk.width),
-                y.load(walk.pad_y, walk.step_y, walk.dilation_y, walk.height),
-            ]
+        with m.If(moves):
+            with m.If(free):
+                m.d.sync += [
+                    s0_padded.eq(walk.padded),
+                    s0_fill.eq(walk.fill),
+                    s0_value.eq(walk.value),
+                    x.load(walk.pad_x, walk.step_x, walk.dilation_x, walk.width),
+                    y.load(walk.pad_y, walk.step_y, walk.dilation_y, walk.height),
+                ]
+            with m.Else():
+                x.step(m, ends)
+                y.step(m, ends)
         return fills, wraps
 
-    def _gather(self, m, ends, emit, enters, waits, here):
+    def _gather(self, m, ends, moves, free, enters, waits, here):
         """Lets each row of a gather begin where its index says; the ``RowStart`` in hand."""
         walk = self.walk.payload
         m.submodules.gather = gather = GatherRows(self.config, address_bits=len(walk.address))
@@ -259,18 +262,19 @@ class Pattern(wiring.Component):
                 s0_start.eq(gather.o.payload),
                 here.eq(gather.o.payload.address),
             ]
-        with m.If(emit):
-            m.d.sync += s0_needs.eq(s0_gather & ends[0])
-        with m.If(enters):
-            m.d.sync += [
-                s0_gather.eq(walk.gather),
-                s0_needs.eq(walk.gather),
-                s0_start.outside.eq(0),
-                s0_start.bad.eq(0),
-            ]
+        with m.If(moves):
+            with m.If(free):
+                m.d.sync += [
+                    s0_gather.eq(walk.gather),
+                    s0_needs.eq(walk.gather),
+                    s0_start.outside.eq(0),
+                    s0_start.bad.eq(0),
+                ]
+            with m.Else():
+                m.d.sync += s0_needs.eq(s0_gather & ends[0])
         return s0_start
 
-    def _strips(self, m, rows, local, emit, enters, s0_strip, s0_more, s0_begun):
+    def _strips(self, m, rows, local, moves, free, s1_moves, s0_strip, s0_begun):
         """What the load engine has to know of a row of a strip."""
         walk, access = self.walk.payload, self.access.payload
         s0_transpose = Signal(2)
@@ -282,17 +286,14 @@ class Pattern(wiring.Component):
             access.strip_ends.eq(s1_strip_ends),
             access.column_stride.eq(s1_column_stride),
         ]
-        with m.If(emit):
+        with m.If(s1_moves):
             m.d.sync += [
-                s0_begun.eq(s0_strip),
                 s1_transpose.eq(s0_transpose),
                 s1_strip_ends.eq(rows.last),
                 # the loops outside rows are not used
                 s1_column_stride.eq(local.strides[1]),
             ]
-        with m.If(enters):
-            m.d.sync += [
-                s0_transpose.eq(walk.transpose),
-                s0_more.eq(walk.more),
-                s0_begun.eq(0),
-            ]
+        with m.If(moves):
+            m.d.sync += s0_begun.eq(s0_strip & ~free)
+            with m.If(free):
+                m.d.sync += s0_transpose.eq(walk.transpose)

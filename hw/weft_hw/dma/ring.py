@@ -47,6 +47,15 @@ class Ticket(data.Struct):
     signal: unsigned(16)
 
 
+class _Oldest(data.Struct):
+    """The oldest entry: it has been answered, with ``status``, and is not its command's last
+    (``passes``) or is (``ends``)."""
+
+    passes: unsigned(1)
+    ends: unsigned(1)
+    status: Status
+
+
 class RequestRing(wiring.Component):
     """``requests`` entries.
 
@@ -54,8 +63,10 @@ class RequestRing(wiring.Component):
     -------
     room : Out(1)
         an entry is free; stays so until ``allocate``
-    allocate, entry : In
-        takes the free entry
+    offered, entry, faulty : In
+        what would take the free entry; its status is not OK
+    allocate : In(1)
+        it does; at once if ``faulty``
     tag : Out
         the number of the entry that ``allocate`` takes
     complete : In(stream.Signature(Completed, always_ready=True))
@@ -73,8 +84,10 @@ class RequestRing(wiring.Component):
         self.address_bits = address_bits
         super().__init__({
             "room": Out(1),
-            "allocate": In(1),
+            "offered": In(1),
             "entry": In(Entry(address_bits=address_bits)),
+            "faulty": In(1),
+            "allocate": In(1),
             "tag": Out(range(requests)),
             "complete": In(stream.Signature(Completed(tags=requests), always_ready=True)),
             "ticket": In(stream.Signature(Ticket)),
@@ -87,83 +100,95 @@ class RequestRing(wiring.Component):
         m = Module()
         tag_bits = ceil_log2(self.requests)
         depth = self.requests
-        m.submodules.entries = entries = Memory(shape=self.entry.shape(), depth=depth, init=[])
+        kept = data.StructLayout({
+            name: self.entry.shape()[name].shape for name in ("length", "address")})
+        m.submodules.entries = entries = Memory(shape=kept, depth=depth, init=[])
+        m.submodules.statuses = statuses = Memory(shape=Status, depth=depth, init=[])
         m.submodules.answers = answers = Memory(shape=Status, depth=depth, init=[])
         entry_write, entry_read = entries.write_port(), entries.read_port(domain="comb")
-        answer_write, answer_read = answers.write_port(), answers.read_port(domain="comb")
+        status_write, answer_write = statuses.write_port(), answers.write_port()
 
-        tail, head = Signal(tag_bits + 1), Signal(tag_bits + 1)
-        waiting, sets, clears = Signal(depth), Signal(depth), Signal(depth)
-        oldest = entry_read.data
-        answer = self.complete.payload
+        # the free entry (tail) follows what is offered, so that nothing waits for it to be taken
+        tail, head, next_head = Signal(tag_bits), Signal(tag_bits), Signal(tag_bits)
+        held, room = Signal(range(depth + 1)), Signal(init=1)
+        waiting, lasts = Signal(depth), Signal(depth)
+        writes, leaves = Signal(), Signal()
+        oldest, answer = entry_read.data, self.complete.payload
         m.d.comb += [
-            self.room.eq((tail ^ head) != depth),
-            self.tag.eq(tail[:tag_bits]),
-            entry_write.addr.eq(self.tag),
-            entry_write.data.eq(self.entry),
-            entry_write.en.eq(self.allocate),
+            self.room.eq(room),
+            self.tag.eq(tail),
+            writes.eq(self.offered & room),
+            entry_write.addr.eq(tail),
+            entry_write.data.length.eq(self.entry.length),
+            entry_write.data.address.eq(self.entry.address),
+            entry_write.en.eq(writes),
+            status_write.addr.eq(tail),
+            status_write.data.eq(self.entry.status),
+            status_write.en.eq(writes),
             answer_write.addr.eq(answer.tag),
             answer_write.data.eq(answer.status),
             answer_write.en.eq(self.complete.valid),
-            entry_read.addr.eq(head[:tag_bits]),
-            answer_read.addr.eq(head[:tag_bits]),
-        ]
-        m.d.comb += [
-            clears.eq(self.complete.valid << answer.tag),
-            sets.eq((self.allocate & (self.entry.status == Status.OK)) << self.tag),
-        ]
-        # whether the oldest entry has been answered, and whether it ends its command: worked out a
-        # cycle ahead, from its bits and the next one's, which one counts being known last
-        leaves, later = Signal(), Signal(depth)
-        lasts, later_lasts = Signal(depth), Signal(depth)
-        next_head, next_tail = Signal.like(head), Signal.like(tail)
-        passes, ends = Signal(), Signal()   # answered, and not its command's last, or the last
-        newest = self.allocate << self.tag
-        m.d.comb += [
-            later.eq((waiting & ~clears) | sets),
-            later_lasts.eq((lasts & ~newest) | Mux(self.entry.last, newest, 0)),
-            next_tail.eq(tail + self.allocate),
+            entry_read.addr.eq(head),
             next_head.eq(head + 1),
         ]
+        with m.If(self.complete.valid):
+            m.d.sync += waiting.bit_select(answer.tag, 1).eq(0)
+        with m.If(writes):
+            m.d.sync += [
+                waiting.bit_select(tail, 1).eq(~self.faulty),
+                lasts.bit_select(tail, 1).eq(self.entry.last),
+            ]
+        with m.If(self.allocate):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(self.allocate ^ leaves):
+            m.d.sync += held.eq(Mux(leaves, held - 1, held + 1))
+        m.d.sync += room.eq(leaves | Mux(self.allocate, held != depth - 1, room))
 
-        def is_answered(entry):
-            return (next_tail != entry) & ~later.bit_select(entry[:tag_bits], 1)
+        # the oldest entry, worked out a cycle ahead: as the one there will be, and as the next one
+        # will be, whether the one there leaves being known last
+        stays, follows = Signal(_Oldest), Signal(_Oldest)
+        for at, coming, there in ((head, stays, held != 0), (next_head, follows, held[1:].any())):
+            status_read, answer_read = (
+                statuses.read_port(domain="comb"), answers.read_port(domain="comb"))
+            answered, comes = Signal(), Signal()
+            m.d.comb += [
+                status_read.addr.eq(at),
+                answer_read.addr.eq(at),
+                comes.eq(self.complete.valid & (answer.tag == at)),
+                answered.eq(comes | ~waiting.bit_select(at, 1)),
+            ]
+            with m.If(there):
+                m.d.comb += [
+                    coming.passes.eq(answered & ~lasts.bit_select(at, 1)),
+                    coming.ends.eq(answered & lasts.bit_select(at, 1)),
+                    coming.status.eq(Mux(comes, answer.status, Mux(
+                        status_read.data == Status.OK, answer_read.data, status_read.data))),
+                ]
+            with m.Else():
+                # the entry that is free: a fault takes it and is answered
+                m.d.comb += [
+                    coming.ends.eq(self.offered & self.faulty),
+                    coming.status.eq(self.entry.status),
+                ]
+        front = Signal(_Oldest)
+        m.d.sync += front.eq(Mux(leaves, follows, stays))
 
-        def is_last(entry):
-            return later_lasts.bit_select(entry[:tag_bits], 1)
-
-        answered, last = Signal(), Signal()
-        m.d.comb += [
-            answered.eq(Mux(leaves, is_answered(next_head), is_answered(head))),
-            last.eq(Mux(leaves, is_last(next_head), is_last(head))),
-        ]
-        m.d.sync += [
-            waiting.eq(later), lasts.eq(later_lasts), tail.eq(next_tail),
-            passes.eq(answered & ~last), ends.eq(answered & last),
-        ]
-
-        # the oldest entry leaves: alone, or as the end of its command
-        was_sent = Signal()
-        status, failed = Signal(Status), Signal()
+        # it leaves: alone, or as the end of its command
+        failed = Signal()
         error_status, error_address = Signal(Status), Signal(oldest.address.shape())
         m.d.comb += [
-            was_sent.eq(oldest.status == Status.OK),
-            leaves.eq(passes | (ends & self.done.ready)),
-            status.eq(Mux(was_sent, answer_read.data, oldest.status)),
-            failed.eq(status != Status.OK),
-            self.failed.eq(error_status != Status.OK),
+            leaves.eq(front.passes | (front.ends & self.done.ready)),
+            failed.eq(front.status != Status.OK),
             self.bytes.eq(Mux(leaves & ~failed, oldest.length, 0)),
-            self.done.valid.eq(ends),
+            self.done.valid.eq(front.ends),
             self.done.payload.index.eq(self.ticket.payload.index),
             self.done.payload.signal.eq(self.ticket.payload.signal),
-            self.done.payload.status.eq(Mux(self.failed, error_status, status)),
+            self.done.payload.status.eq(Mux(self.failed, error_status, front.status)),
             self.done.payload.address.eq(Mux(self.failed, error_address, oldest.address)),
             self.ticket.ready.eq(self.done.valid & self.done.ready),
         ]
         with m.If(leaves):
-            m.d.sync += head.eq(next_head)
-            with m.If(ends):
-                m.d.sync += error_status.eq(Status.OK)
-            with m.Elif(~self.failed & failed):
-                m.d.sync += [error_status.eq(status), error_address.eq(oldest.address)]
+            m.d.sync += [head.eq(next_head), self.failed.eq(~front.ends & (self.failed | failed))]
+        with m.If(front.passes & ~self.failed):
+            m.d.sync += [error_status.eq(front.status), error_address.eq(oldest.address)]
         return m

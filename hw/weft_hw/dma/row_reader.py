@@ -44,10 +44,11 @@ class RowReader(wiring.Component):
     job : In(stream.Signature(ReadJob))
     read : Out(ReadPort)
     data : Out(stream.Signature(DataFlit))
-    waiting : Out
-        flits that ``data`` can deliver from the next cycle on without a pause
-    smooth : Out(1)
-        no read was refused in the last ``FIFO_FLITS - 1`` cycles
+    enough : In
+        flits that are to be there in the next cycle for ``flows``
+    flows : Out(1)
+        ``data`` can deliver as many from the next cycle on without a pause; or one, and no read was
+        refused in the last ``FIFO_FLITS - 1`` cycles
     """
 
     def __init__(self, config):
@@ -56,8 +57,8 @@ class RowReader(wiring.Component):
             "job": In(stream.Signature(ReadJob(config))),
             "read": Out(ReadPort(rows=config.tile.scratchpad_rows, row_bits=8 * config.flit_bytes)),
             "data": Out(stream.Signature(DataFlit(flit_bytes=config.flit_bytes))),
-            "waiting": Out(range(FIFO_FLITS + 1)),
-            "smooth": Out(1),
+            "enough": In(range(FIFO_FLITS + 1)),
+            "flows": Out(1),
         })
 
     def elaborate(self, platform):
@@ -66,33 +67,39 @@ class RowReader(wiring.Component):
         flit_shape = self.data.payload.shape()
         m.submodules.flits = flits = fifo.SyncFIFO(width=flit_shape.size, depth=FIFO_FLITS)
 
-        # s0: one read a cycle
-        s0_valid = Signal()
+        # s0: one read a cycle; whether the next job comes in is known before the grant
+        s0_valid, s0_last, s0_ends = Signal(), Signal(), Signal()
         s0_row, s0_left = Signal.like(job.row), Signal.like(job.flits_less_one)
         s0_tail_less_one = Signal.like(job.tail_less_one)
         granted, pops = Signal(), Signal()
-        room = Signal(range(FIFO_FLITS + 1), init=FIFO_FLITS)
+        room, has_room = Signal(range(FIFO_FLITS + 1), init=FIFO_FLITS), Signal(init=1)
         m.d.comb += [
-            self.read.request.valid.eq(s0_valid & (room != 0)),
+            self.read.request.valid.eq(s0_valid & has_room),
             self.read.request.payload.eq(s0_row),
             granted.eq(self.read.request.valid & self.read.request.ready),
-            self.job.ready.eq(~s0_valid | (granted & (s0_left == 0))),
+            s0_ends.eq(~s0_valid | s0_last),
+            self.job.ready.eq(~s0_valid | (granted & s0_last)),
             pops.eq(self.data.valid & self.data.ready),
         ]
-        m.d.sync += room.eq(room - granted + pops)
-        with m.If(granted):
-            m.d.sync += [s0_row.eq(s0_row + 1), s0_left.eq(s0_left - 1)]
-        with m.If(self.job.ready):
-            m.d.sync += s0_valid.eq(self.job.valid)
-        with m.If(self.job.ready & self.job.valid):
-            m.d.sync += [
-                s0_row.eq(job.row),
-                s0_left.eq(job.flits_less_one),
-                s0_tail_less_one.eq(job.tail_less_one),
-            ]
+        m.d.sync += [
+            room.eq(room - granted + pops),
+            has_room.eq(pops | Mux(granted, room != 1, room != 0)),
+        ]
+        with m.If(~s0_valid | granted):
+            with m.If(s0_ends):
+                m.d.sync += [
+                    s0_valid.eq(self.job.valid),
+                    s0_row.eq(job.row),
+                    s0_left.eq(job.flits_less_one),
+                    s0_last.eq(job.flits_less_one == 0),
+                    s0_tail_less_one.eq(job.tail_less_one),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    s0_row.eq(s0_row + 1), s0_left.eq(s0_left - 1), s0_last.eq(s0_left == 1)]
 
         # beside the memory's own latency: what to make of the answer
-        last, tail_less_one = granted & (s0_left == 0), s0_tail_less_one
+        last, tail_less_one = granted & s0_last, s0_tail_less_one
         for stage in range(1, READ_LATENCY + 1):
             next_last = Signal(name=f"s{stage}_last")
             next_tail_less_one = Signal.like(job.tail_less_one, name=f"s{stage}_tail_less_one")
@@ -119,13 +126,19 @@ class RowReader(wiring.Component):
             later = Signal(name=f"s{stage}_comes")
             m.d.sync += later.eq(comes)
             comes = later
-        m.d.sync += self.waiting.eq(self.waiting + comes - pops)
+        waiting, later_waiting = Signal(range(FIFO_FLITS + 1)), Signal(range(FIFO_FLITS + 1))
+        m.d.comb += later_waiting.eq(waiting + comes - pops)
 
         # as many cycles without a refusal as the FIFO could hide
         calm = Signal(range(FIFO_FLITS), init=FIFO_FLITS - 1)
-        m.d.comb += self.smooth.eq(calm == FIFO_FLITS - 1)
-        with m.If(self.read.request.valid & ~self.read.request.ready):
+        refused = self.read.request.valid & ~self.read.request.ready
+        with m.If(refused):
             m.d.sync += calm.eq(0)
-        with m.Elif(~self.smooth):
+        with m.Elif(calm != FIFO_FLITS - 1):
             m.d.sync += calm.eq(calm + 1)
+        m.d.sync += [
+            waiting.eq(later_waiting),
+            self.flows.eq((later_waiting >= self.enough)
+                          | ((later_waiting != 0) & (calm >= FIFO_FLITS - 2) & ~refused)),
+        ]
         return m

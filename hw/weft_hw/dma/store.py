@@ -27,7 +27,7 @@ cycles and its flits less one. Tests: ``test_tile_stores``.
 """
 
 from amaranth.hdl import Module, Mux, Signal, unsigned
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -45,6 +45,7 @@ from ..noc.packet import (
 from ..noc.tile_packet import Rectangle, TileWriteHeader, tile_packet_rows
 from ..streams.link import link
 from ..tile.engine import EnginePort
+from .head_queue import HeadQueue
 from .row_reader import FIFO_FLITS, RowReader
 from .store_paths import StorePaths
 from .tile_transfer import TileTransfer
@@ -133,34 +134,32 @@ class StoreEngine(wiring.Component):
         else:
             header_shape = data.StructLayout(
                 {**enough, "of": data.StructLayout({"memory": memory_shape})})
-        m.submodules.headers = headers = fifo.SyncFIFO(width=header_shape.size, depth=_HEADERS)
+        m.submodules.headers = headers = HeadQueue(header_shape, depth=_HEADERS)
 
         # an access goes to the reader and, as a header, to the FIFO
         access, tag = transfer.access.payload.access, transfer.access.payload.tag
-        header_in, header_out = Signal(header_shape), data.View(header_shape, headers.r_data)
+        header_in, header_out = headers.i.payload, headers.o.payload
         m.d.comb += [
-            reader.job.valid.eq(transfer.access.valid & headers.w_rdy),
+            reader.job.valid.eq(transfer.access.valid & headers.i.ready),
             reader.job.payload.row.eq(access.row),
             reader.job.payload.flits_less_one.eq(access.flits_less_one),
             reader.job.payload.tail_less_one.eq(access.length[:flit_bits] - 1),
-            transfer.access.ready.eq(reader.job.ready & headers.w_rdy),
+            transfer.access.ready.eq(reader.job.ready & headers.i.ready),
             header_in.enough.eq(_enough(access.flits_less_one + 1)),
             header_in.of.memory.endpoint.eq(access.endpoint),
             header_in.of.memory.tag.eq(tag),
             header_in.of.memory.length.eq(access.length),
             header_in.of.memory.address.eq(access.address),
-            headers.w_data.eq(header_in),
-            headers.w_en.eq(transfer.access.valid & transfer.access.ready),
+            headers.i.valid.eq(transfer.access.valid & reader.job.ready),
         ]
 
         # header, then data
         request = self.request.payload
         memory_header = header_out.of.memory
-        in_data, offered, flows, data_moves = Signal(), Signal(), Signal(), Signal()
+        in_data, offered, data_moves = Signal(), Signal(), Signal()
         m.d.comb += [
-            flows.eq(((reader.waiting != 0) & reader.smooth)
-                     | (reader.waiting >= header_out.enough)),
-            self.request.valid.eq(headers.r_rdy & ~in_data & (flows | offered)),
+            reader.enough.eq(headers.coming.enough),
+            self.request.valid.eq(headers.o.valid & ~in_data & (reader.flows | offered)),
             request.has_data.eq(1),
             request.header.destination.y.eq(memory_header.endpoint),
             request.header.destination.port.eq(RouterPort.WEST),
@@ -169,7 +168,7 @@ class StoreEngine(wiring.Component):
             request.header.tag.eq(memory_header.tag),
             request.header.length.eq(memory_header.length),
             request.header.address.eq(memory_header.address),
-            headers.r_en.eq(self.request.valid & self.request.ready),
+            headers.o.ready.eq(self.request.valid & self.request.ready),
             self.request_data.valid.eq(reader.data.valid & in_data),
             self.request_data.payload.eq(reader.data.payload),
             reader.data.ready.eq(self.request_data.ready & in_data),
@@ -198,7 +197,7 @@ class StoreEngine(wiring.Component):
             link(m, paths.tiles, tiles.engine)
             m.d.comb += [self.busy.eq(transfer.busy | tiles.busy),
                          self.bytes.eq(transfer.bytes + tiles.bytes)]
-            self._send_to_tiles(m, transfer, tiles, reader, headers, header_in)
+            self._send_to_tiles(m, transfer, tiles, reader, headers)
             with m.If(header_out.to_tiles):
                 self._address_tiles(m, header_out.of.tiles)
             from_tile = answer.source.port == RouterPort.LOCAL
@@ -217,17 +216,18 @@ class StoreEngine(wiring.Component):
                 m.d.comb += command.rows.eq(0)
         return m
 
-    def _send_to_tiles(self, m, transfer, tiles, reader, headers, header_in):
+    def _send_to_tiles(self, m, transfer, tiles, reader, headers):
         """Packets to tiles, to reader and headers in the cycles in which memory has none."""
         access, job = tiles.access.payload.access, reader.job.payload
+        header_in = headers.i.payload
         header = header_in.of.tiles
         with m.If(~transfer.access.valid):
             m.d.comb += [
-                reader.job.valid.eq(tiles.access.valid & headers.w_rdy & (access.rows != 0)),
+                reader.job.valid.eq(tiles.access.valid & headers.i.ready & (access.rows != 0)),
                 job.row.eq(access.row),
                 job.flits_less_one.eq(access.rows - 1),
                 job.tail_less_one.eq(access.tail_less_one),
-                tiles.access.ready.eq(headers.w_rdy & (reader.job.ready | (access.rows == 0))),
+                tiles.access.ready.eq(headers.i.ready & (reader.job.ready | (access.rows == 0))),
                 header_in.enough.eq(_enough(access.rows)),
                 header_in.to_tiles.eq(1),
                 header.rectangle.eq(access.rectangle),
@@ -235,7 +235,7 @@ class StoreEngine(wiring.Component):
                 header.signal.eq(access.signal),
                 header.row.eq(access.remote_row),
                 header.rows.eq(access.rows),
-                headers.w_en.eq(tiles.access.valid & tiles.access.ready),
+                headers.i.valid.eq(tiles.access.valid & (reader.job.ready | (access.rows == 0))),
             ]
 
     def _address_tiles(self, m, kept):

@@ -89,6 +89,8 @@ class TileWalk(wiring.Component):
     command : In(stream.Signature(CommandWord))
         STORE with ``to_tiles``; neither is looked at
     access : Out(stream.Signature(TileAccess))
+    faulty : Out(1)
+        its status is not OK
     stop : In(1)
         ends the walk in progress: its next access has status ABORTED and is its last
     ended : Out(1)
@@ -100,6 +102,7 @@ class TileWalk(wiring.Component):
         super().__init__({
             "command": In(stream.Signature(CommandWord)),
             "access": Out(stream.Signature(TileAccess(config))),
+            "faulty": Out(1),
             "stop": In(1),
             "ended": Out(1),
         })
@@ -206,7 +209,7 @@ class TileWalk(wiring.Component):
                 with m.If(~self.access.valid | self.access.ready):
                     m.d.comb += self.ended.eq(made.last)
                     m.d.sync += [
-                        self.access.valid.eq(1), access.eq(made),
+                        self.access.valid.eq(1), access.eq(made), self.faulty.eq(fault),
                         *local.step(run_ends, packet_rows), *remote.step(run_ends, packet_rows),
                     ]
                     with m.If(run_ends):

@@ -9,7 +9,7 @@
 The next command's accesses follow the previous command's without a gap.
 
 Latency: command taken in cycle t, first access offered in t + 4; the last ``complete`` of a command
-in t, its ``done`` offered in t + 1. Throughput: an access a cycle, a command every 2 cycles.
+in t, its ``done`` offered in t + 1. Throughput: an access a cycle, a command every 3 cycles.
 """
 
 from amaranth.hdl import Module, unsigned

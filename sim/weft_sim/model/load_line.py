@@ -65,7 +65,7 @@ class LoadLine:
     def run(self, shape: Shape, begun: int, number: int) -> Iterator[tuple[int, int, int, int]]:
         """A command that begins in cycle ``begun``: when its decoder is free and it ends."""
         taken = max(begun + TIMING.dma_decode, self._walk_end)
-        yield taken, 0, number, 0
+        yield taken + TIMING.dma_free, 0, number, 0
         header, answer, out, back = self._header, self._answer, self._out, self._back
         latency, beat, depth = self._latency, self._beat, self._depth
         responses = self.responses = []

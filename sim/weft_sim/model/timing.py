@@ -103,6 +103,8 @@ class Timing:
     # --- DMA engines
     dma_decode: int = 2
     """dma/decode.py: command taken to its walk."""
+    dma_free: int = 1
+    """dma/decode.py: a walk taken to the next command being taken."""
     transpose_first: int = 9
     """dma/split.py: a decoded walk to the first access of its first strip being made."""
     transpose_columns: int = 2

@@ -132,7 +132,7 @@ class DmaEngine(Engine):
             return
         self._walking, self._decoding = job, None
         self._walk_from = self.events.now + 1
-        self._found(FREED, job)
+        self.events.after(TIMING.dma_free, self._found, FREED, job)
         self.events.after(1, self._make_ready)
 
     # --- requests out -------------------------------------------------------------------------
