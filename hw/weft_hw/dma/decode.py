@@ -78,8 +78,9 @@ class Decode(wiring.Component):
         # product's factor (rows - 1) in two halves
         half = COUNT_BITS // 2
         row_flits_less_one = s0.row_bytes_less_one[flit_bits:]
-        s1_low = Signal(max(half + len(row_flits_less_one), COUNT_BITS) + 1)
+        s1_low = Signal(half + len(row_flits_less_one))
         s1_high = Signal(half + len(row_flits_less_one))
+        s1_rest = Signal(COUNT_BITS + 1)
         run_flits_less_one = Signal(2 * COUNT_BITS - flit_bits)
         ones = Const((1 << flit_bits) - 1, flit_bits)
         alone = self._alone(s0) if self.tensor else Const(0)
@@ -87,7 +88,7 @@ class Decode(wiring.Component):
         m.d.comb += [
             self.command.ready.eq(~s0_valid),
             self.walk.valid.eq(s1_valid),
-            run_flits_less_one.eq(s1_low + (s1_high << half)),
+            run_flits_less_one.eq(s1_low + (s1_high << half) + s1_rest),
             walk.address.eq(s0.address),
             walk.stride.eq(s0.stride),
             walk.row_bytes_less_one.eq(
@@ -107,9 +108,9 @@ class Decode(wiring.Component):
         m.d.sync += s1_valid.eq(s0_valid)
         with m.If(s0_valid & ~s1_valid):
             m.d.sync += [
-                s1_low.eq(s0.rows_less_one[:half] * row_flits_less_one
-                          + (s0.rows_less_one + row_flits_less_one)),
+                s1_low.eq(s0.rows_less_one[:half] * row_flits_less_one),
                 s1_high.eq(s0.rows_less_one[half:] * row_flits_less_one),
+                s1_rest.eq(s0.rows_less_one + row_flits_less_one),
                 s1_linear.eq(s0.gapless & ~alone),
                 s1_illegal.eq(
                     s0.illegal | (s0.endpoint >= self.config.mesh.memory_endpoints)),

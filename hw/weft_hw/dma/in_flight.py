@@ -131,8 +131,8 @@ class InFlight(wiring.Component):
         # modulo a power of two above the number of commands that fit between them
         issuing, oldest = Signal(bits_for(depth)), Signal(bits_for(depth))
         m.d.comb += self.stop.eq(self.engine.abort | (ring.failed & (issuing == oldest)))
-        m.d.sync += [
-            issuing.eq(issuing + self.ended),
-            oldest.eq(oldest + (ring.done.valid & ring.done.ready)),
-        ]
+        with m.If(self.ended):
+            m.d.sync += issuing.eq(issuing + 1)
+        with m.If(ring.done.valid & ring.done.ready):
+            m.d.sync += oldest.eq(oldest + 1)
         return m

@@ -21,11 +21,10 @@ class Counter:
         self.last = Signal(name=f"s0_{name}_last")
 
     def load(self, less_one):
-        return [
-            self.left.eq(less_one),
-            self.again.eq(less_one),
-            self.last.eq(less_one == 0),
-        ]
+        return [self.left.eq(less_one), self.last.eq(less_one == 0)]
+
+    def load_again(self, less_one):
+        return self.again.eq(less_one)
 
     def step(self):
         return [
@@ -48,12 +47,11 @@ class Side:
                         for i, shape in enumerate(strides)]
         self.after = Signal(bits, name=f"s0_{name}_next")
 
-    def load(self, here, strides):
-        return [
-            self.here.eq(here),
-            *(start.eq(here) for start in self.starts),
-            *(mine.eq(stride) for mine, stride in zip(self.strides, strides, strict=True)),
-        ]
+    def load(self, here):
+        return [self.here.eq(here), *(start.eq(here) for start in self.starts)]
+
+    def load_strides(self, strides):
+        return [mine.eq(stride) for mine, stride in zip(self.strides, strides, strict=True)]
 
     def look_ahead(self, m, last, packet, wraps=None):
         """``after``, where the next access begins: a packet further on, or a stride after the start

@@ -28,10 +28,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from ..memory.port import ReadPort
-from ..streams.link import link
 from .faults import Faults
-from .gather import GatherRows, RowStart
-from .nest import Axis, Counter, Side
+from .gather import RowStart
+from .nest import Counter, Side
+from .tensor import add_gather, add_padding, add_strips
 from .walk import COUNT_BITS, LOCAL_BITS, Access, Walk
 
 __all__ = ["Pattern"]
@@ -121,14 +121,14 @@ class Pattern(wiring.Component):
         # s0 moves: empty, or its access goes to s1; then, if it was the last, a walk comes in. The
         # rest of a walk is dropped in the cycle after its access has entered s1 and is faulty
         kill, moves, free, emit, final = Signal(), Signal(), Signal(), Signal(), Signal()
-        enters, waits, s1_moves = Signal(), Signal(), Signal()
+        enters, waits, s1_moves, both = Signal(), Signal(), Signal(), Signal()
         ends, so_far = [], Const(1)
         for counter in nest:
             so_far = so_far & counter.last
             ends.append(so_far)
         m.d.comb += [
             s1_moves.eq(~s1_valid | self.access.ready),
-            moves.eq(~kill & (~s0_valid | (~waits & s1_moves))),
+            moves.eq(~kill & (~s0_valid | (~waits & (~both | self.access.ready)))),
             emit.eq(moves & s0_valid),
             final.eq(ends[-1]),
             free.eq(~s0_valid | final),
@@ -140,8 +140,8 @@ class Pattern(wiring.Component):
 
         # s0 to s1
         if self.tensor:
-            fills, wraps = self._padding(m, ends, moves, free, s1_moves)
-            start = self._gather(m, ends, moves, free, enters, waits, memory.here)
+            fills, wraps = add_padding(m, walk, access, ends, moves, free, s1_moves)
+            start = add_gather(m, self, ends, moves, free, enters, waits, memory.here)
         else:
             fills, wraps, start = Const(0), None, RowStart(address_bits=1).const(None)
         length_less_one = Mux(packets.last, s0_tail_less_one, packet_bytes - 1)
@@ -158,12 +158,18 @@ class Pattern(wiring.Component):
             faulty.eq(faults.any()),
             last.eq(final & ~s0_more),
         ]
-        m.d.sync += kill.eq(emit & faulty & ~last)
-        with m.If(kill):
-            m.d.sync += s0_valid.eq(0)
+        # ``both`` are valid: in a register, so that each stage moves straight from ``ready``
+        s0_next, s1_next = Signal(), Signal()
+        m.d.comb += [
+            s0_next.eq(~kill & Mux(moves & free, self.walk.valid, s0_valid)),
+            s1_next.eq(Mux(s1_moves, emit, 1)),
+        ]
+        m.d.sync += [
+            s0_valid.eq(s0_next), s1_valid.eq(s1_next), both.eq(s0_next & s1_next),
+            kill.eq(emit & faulty & ~last),
+        ]
         with m.If(s1_moves):
             m.d.sync += [
-                s1_valid.eq(emit),
                 s1_last.eq(last | faulty),
                 s1_faulty.eq(faulty),
                 s1_faults.eq(faults),
@@ -174,23 +180,32 @@ class Pattern(wiring.Component):
             ]
 
         if self.strips:
-            self._strips(m, rows, local, moves, free, s1_moves, s0_strip, s0_begun)
+            add_strips(m, walk, access, rows, moves, free, s1_moves, s0_strip, s0_begun)
             # of the walk taken last, be it gone already
             with m.If(enters):
                 m.d.sync += s0_more.eq(walk.more)
 
-        # s0: whether a walk comes in or the one there goes on is known before ``moves``
+        # s0: whether a walk comes in or the one there goes on is known before ``moves``; and what
+        # the last access does not look at follows the next walk, as nothing needs it any more
         lasts = [counter.last for counter in nest]
         memory.look_ahead(m, lasts, packet_bytes, wraps)
         local.look_ahead(m, lasts, packet_bytes >> flit_bits)
+        with m.If(free):
+            m.d.sync += [
+                memory.load_strides(memory_strides),
+                local.load_strides(local_strides),
+                packets.load_again(walk.row_bytes_less_one[packet_bits:]),
+                rows.load_again(walk.rows_less_one),
+                *(counter.load_again(walk[f"more_{i}"])
+                  for i, counter in zip(loops, more, strict=True)),
+            ]
         with m.If(moves):
             with m.If(free):
                 m.d.sync += [
-                    s0_valid.eq(self.walk.valid),
                     s0_illegal.eq(walk.illegal),
                     s0_endpoint.eq(walk.endpoint),
-                    memory.load(walk.address, memory_strides),
-                    local.load(walk.local_row, local_strides),
+                    memory.load(walk.address),
+                    local.load(walk.local_row),
                     packets.load(walk.row_bytes_less_one[packet_bits:]),
                     rows.load(walk.rows_less_one),
                     s0_tail_less_one.eq(walk.row_bytes_less_one[:packet_bits]),
@@ -205,95 +220,3 @@ class Pattern(wiring.Component):
                 memory.step(m, ends)
                 local.step(m, ends)
         return m
-
-    def _padding(self, m, ends, moves, free, s1_moves):
-        """Which accesses fill, and where memory addresses wrap."""
-        walk, access = self.walk.payload, self.access.payload
-        # loops by level: 1 rows, 2 and 3 and 4 the outer ones
-        x = Axis("x", inner=1, outer=3, bits=21)
-        y = Axis("y", inner=2, outer=4, bits=16)
-        s0_padded, s0_fill, s0_value = Signal(), Signal(), Signal(32)
-        s1_fill, s1_value = Signal(), Signal(32)
-        fills, wraps = Signal(), Signal()
-        m.d.comb += [
-            fills.eq(s0_fill | (s0_padded & ~(x.inside() & y.inside()))),
-            wraps.eq(ends[0] & (ends[1] | s0_padded)),
-            access.fill.eq(s1_fill),
-            access.value.eq(s1_value),
-        ]
-        with m.If(s1_moves):
-            m.d.sync += [s1_fill.eq(fills), s1_value.eq(s0_value)]
-        with m.If(moves):
-            with m.If(free):
-                m.d.sync += [
-                    s0_padded.eq(walk.padded),
-                    s0_fill.eq(walk.fill),
-                    s0_value.eq(walk.value),
-                    x.load(walk.pad_x, walk.step_x, walk.dilation_x, walk.width),
-                    y.load(walk.pad_y, walk.step_y, walk.dilation_y, walk.height),
-                ]
-            with m.Else():
-                x.step(m, ends)
-                y.step(m, ends)
-        return fills, wraps
-
-    def _gather(self, m, ends, moves, free, enters, waits, here):
-        """Lets each row of a gather begin where its index says; the ``RowStart`` in hand."""
-        walk = self.walk.payload
-        m.submodules.gather = gather = GatherRows(self.config, address_bits=len(walk.address))
-        link(m, gather.indices, wiring.flipped(self.indices))
-        s0_gather, s0_needs, begins = Signal(), Signal(), Signal()
-        s0_start = Signal(gather.o.payload.shape())
-        m.d.comb += [
-            gather.start.eq(enters & walk.gather),
-            gather.clear.eq(self.ended),
-            gather.job.base.eq(walk.address),
-            gather.job.stride.eq(walk.stride),
-            gather.job.rows_less_one.eq(walk.rows_less_one),
-            gather.job.index_row.eq(walk.value),
-            gather.job.limit.eq(walk.memory_stride_1),
-            gather.o.ready.eq(s0_needs),
-            begins.eq(gather.o.valid & gather.o.ready),
-            waits.eq(s0_needs & ~self.stop),
-        ]
-        with m.If(begins):
-            m.d.sync += [
-                s0_needs.eq(0),
-                s0_start.eq(gather.o.payload),
-                here.eq(gather.o.payload.address),
-            ]
-        with m.If(moves):
-            with m.If(free):
-                m.d.sync += [
-                    s0_gather.eq(walk.gather),
-                    s0_needs.eq(walk.gather),
-                    s0_start.outside.eq(0),
-                    s0_start.bad.eq(0),
-                ]
-            with m.Else():
-                m.d.sync += s0_needs.eq(s0_gather & ends[0])
-        return s0_start
-
-    def _strips(self, m, rows, local, moves, free, s1_moves, s0_strip, s0_begun):
-        """What the load engine has to know of a row of a strip."""
-        walk, access = self.walk.payload, self.access.payload
-        s0_transpose = Signal(2)
-        s1_transpose, s1_strip_ends = Signal(2), Signal()
-        s1_column_stride = Signal.like(access.column_stride)
-        m.d.comb += [
-            s0_strip.eq(s0_transpose != 0),
-            access.transpose.eq(s1_transpose),
-            access.strip_ends.eq(s1_strip_ends),
-            access.column_stride.eq(s1_column_stride),
-        ]
-        with m.If(s1_moves):
-            m.d.sync += [
-                s1_transpose.eq(s0_transpose),
-                s1_strip_ends.eq(rows.last),
-                # the loops outside rows are not used
-                s1_column_stride.eq(local.strides[1]),
-            ]
-        with m.If(moves):
-            m.d.sync += s0_begun.eq(s0_strip & ~free)
-            with m.If(free):
-                m.d.sync += s0_transpose.eq(walk.transpose)

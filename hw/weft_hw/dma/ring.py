@@ -48,12 +48,12 @@ class Ticket(data.Struct):
 
 
 class _Oldest(data.Struct):
-    """The oldest entry: it has been answered, with ``status``, and is not its command's last
-    (``passes``) or is (``ends``)."""
+    """The oldest entry: it has been answered and is not its command's last (``passes``) or is
+    (``ends``).
+    """
 
     passes: unsigned(1)
     ends: unsigned(1)
-    status: Status
 
 
 class RequestRing(wiring.Component):
@@ -109,7 +109,7 @@ class RequestRing(wiring.Component):
         status_write, answer_write = statuses.write_port(), answers.write_port()
 
         # the free entry (tail) follows what is offered, so that nothing waits for it to be taken
-        tail, head, next_head = Signal(tag_bits), Signal(tag_bits), Signal(tag_bits)
+        tail, head, next_head = Signal(tag_bits), Signal(tag_bits), Signal(tag_bits, init=1)
         held, room = Signal(range(depth + 1)), Signal(init=1)
         waiting, lasts = Signal(depth), Signal(depth)
         writes, leaves = Signal(), Signal()
@@ -129,7 +129,6 @@ class RequestRing(wiring.Component):
             answer_write.data.eq(answer.status),
             answer_write.en.eq(self.complete.valid),
             entry_read.addr.eq(head),
-            next_head.eq(head + 1),
         ]
         with m.If(self.complete.valid):
             m.d.sync += waiting.bit_select(answer.tag, 1).eq(0)
@@ -145,9 +144,12 @@ class RequestRing(wiring.Component):
         m.d.sync += room.eq(leaves | Mux(self.allocate, held != depth - 1, room))
 
         # the oldest entry, worked out a cycle ahead: as the one there will be, and as the next one
-        # will be, whether the one there leaves being known last
-        stays, follows = Signal(_Oldest), Signal(_Oldest)
+        # will be, whether the one there leaves being known last: of the statuses it chooses late
+        stays, follows, front = Signal(_Oldest), Signal(_Oldest), Signal(_Oldest)
+        seen_statuses, left, status = [], Signal(), Signal(Status)
         for at, coming, there in ((head, stays, held != 0), (next_head, follows, held[1:].any())):
+            seen = Signal(Status, name=f"status_{len(seen_statuses)}")
+            seen_statuses.append(seen)
             status_read, answer_read = (
                 statuses.read_port(domain="comb"), answers.read_port(domain="comb"))
             answered, comes = Signal(), Signal()
@@ -161,34 +163,35 @@ class RequestRing(wiring.Component):
                 m.d.comb += [
                     coming.passes.eq(answered & ~lasts.bit_select(at, 1)),
                     coming.ends.eq(answered & lasts.bit_select(at, 1)),
-                    coming.status.eq(Mux(comes, answer.status, Mux(
-                        status_read.data == Status.OK, answer_read.data, status_read.data))),
                 ]
+                m.d.sync += seen.eq(Mux(comes, answer.status, Mux(
+                    status_read.data == Status.OK, answer_read.data, status_read.data)))
             with m.Else():
                 # the entry that is free: a fault takes it and is answered
-                m.d.comb += [
-                    coming.ends.eq(self.offered & self.faulty),
-                    coming.status.eq(self.entry.status),
-                ]
-        front = Signal(_Oldest)
-        m.d.sync += front.eq(Mux(leaves, follows, stays))
+                m.d.comb += coming.ends.eq(self.offered & self.faulty)
+                m.d.sync += seen.eq(self.entry.status)
+        m.d.sync += [front.eq(Mux(leaves, follows, stays)), left.eq(leaves)]
+        m.d.comb += status.eq(Mux(left, seen_statuses[1], seen_statuses[0]))
 
         # it leaves: alone, or as the end of its command
         failed = Signal()
         error_status, error_address = Signal(Status), Signal(oldest.address.shape())
         m.d.comb += [
             leaves.eq(front.passes | (front.ends & self.done.ready)),
-            failed.eq(front.status != Status.OK),
+            failed.eq(status != Status.OK),
             self.bytes.eq(Mux(leaves & ~failed, oldest.length, 0)),
             self.done.valid.eq(front.ends),
             self.done.payload.index.eq(self.ticket.payload.index),
             self.done.payload.signal.eq(self.ticket.payload.signal),
-            self.done.payload.status.eq(Mux(self.failed, error_status, front.status)),
+            self.done.payload.status.eq(Mux(self.failed, error_status, status)),
             self.done.payload.address.eq(Mux(self.failed, error_address, oldest.address)),
             self.ticket.ready.eq(self.done.valid & self.done.ready),
         ]
         with m.If(leaves):
-            m.d.sync += [head.eq(next_head), self.failed.eq(~front.ends & (self.failed | failed))]
+            m.d.sync += [
+                head.eq(next_head), next_head.eq(next_head + 1),
+                self.failed.eq(~front.ends & (self.failed | failed)),
+            ]
         with m.If(front.passes & ~self.failed):
-            m.d.sync += [error_status.eq(front.status), error_address.eq(oldest.address)]
+            m.d.sync += [error_status.eq(status), error_address.eq(oldest.address)]
         return m
