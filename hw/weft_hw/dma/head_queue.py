@@ -23,8 +23,11 @@ class HeadQueue(wiring.Component):
     -------
     i : In(stream.Signature(shape))
     o : Out(stream.Signature(shape))
-    coming : Out(shape)
-        what ``o.payload`` will be in the next cycle, if ``o.valid`` is set then
+    following : Out(shape)
+        what ``o.payload`` will be in the next cycle if ``moves``; counts only if ``o.valid`` is set
+        then
+    moves : Out(1)
+        ``o`` is taken or was not valid
     """
 
     def __init__(self, shape, *, depth):
@@ -33,7 +36,8 @@ class HeadQueue(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(shape)),
             "o": Out(stream.Signature(shape)),
-            "coming": Out(shape),
+            "following": Out(shape),
+            "moves": Out(1),
         })
 
     def elaborate(self, platform):
@@ -43,23 +47,21 @@ class HeadQueue(wiring.Component):
         write, read = memory.write_port(), memory.read_port(domain="comb")
         # ``behind``: items in the memory; one that finds it empty goes to a free front at once
         front, behind = Signal(width), Signal(range(self.depth))
-        push, free, joins, refills = Signal(), Signal(), Signal(), Signal()
+        push, joins, refills = Signal(), Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(behind != self.depth - 1),
             push.eq(self.i.valid & self.i.ready),
-            free.eq(~self.o.valid | self.o.ready),
-            joins.eq(push & ~(free & (behind == 0))),
-            refills.eq(free & (behind != 0)),
+            self.moves.eq(~self.o.valid | self.o.ready),
+            joins.eq(push & ~(self.moves & (behind == 0))),
+            refills.eq(self.moves & (behind != 0)),
             write.data.eq(self.i.payload.as_value()),
             write.en.eq(push),
             self.o.payload.eq(front),
-            self.coming.eq(front),
+            self.following.eq(Mux(behind == 0, self.i.payload.as_value(), read.data)),
         ]
-        with m.If(free):
-            m.d.comb += self.coming.eq(
-                Mux(behind == 0, self.i.payload.as_value(), read.data))
-            m.d.sync += self.o.valid.eq(push | (behind != 0))
-        m.d.sync += front.eq(self.coming.as_value())
+        with m.If(self.moves):
+            m.d.sync += [
+                self.o.valid.eq(push | (behind != 0)), front.eq(self.following.as_value())]
         with m.If(joins):
             m.d.sync += write.addr.eq(write.addr + 1)
         with m.If(refills):

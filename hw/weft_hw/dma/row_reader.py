@@ -44,8 +44,9 @@ class RowReader(wiring.Component):
     job : In(stream.Signature(ReadJob))
     read : Out(ReadPort)
     data : Out(stream.Signature(DataFlit))
-    enough : In
-        flits that are to be there in the next cycle for ``flows``
+    enough, enough_after, after : In
+        flits that are to be there in the next cycle for ``flows``: the first, or with ``after`` the
+        second of the numbers
     flows : Out(1)
         ``data`` can deliver as many from the next cycle on without a pause; or one, and no read was
         refused in the last ``FIFO_FLITS - 1`` cycles
@@ -58,6 +59,8 @@ class RowReader(wiring.Component):
             "read": Out(ReadPort(rows=config.tile.scratchpad_rows, row_bits=8 * config.flit_bytes)),
             "data": Out(stream.Signature(DataFlit(flit_bytes=config.flit_bytes))),
             "enough": In(range(FIFO_FLITS + 1)),
+            "enough_after": In(range(FIFO_FLITS + 1)),
+            "after": In(1),
             "flows": Out(1),
         })
 
@@ -126,8 +129,8 @@ class RowReader(wiring.Component):
             later = Signal(name=f"s{stage}_comes")
             m.d.sync += later.eq(comes)
             comes = later
-        waiting, later_waiting = Signal(range(FIFO_FLITS + 1)), Signal(range(FIFO_FLITS + 1))
-        m.d.comb += later_waiting.eq(waiting + comes - pops)
+        waiting = Signal(range(FIFO_FLITS + 1))
+        m.d.sync += waiting.eq(waiting + comes - pops)
 
         # as many cycles without a refusal as the FIFO could hide
         calm = Signal(range(FIFO_FLITS), init=FIFO_FLITS - 1)
@@ -136,9 +139,12 @@ class RowReader(wiring.Component):
             m.d.sync += calm.eq(0)
         with m.Elif(calm != FIFO_FLITS - 1):
             m.d.sync += calm.eq(calm + 1)
-        m.d.sync += [
-            waiting.eq(later_waiting),
-            self.flows.eq((later_waiting >= self.enough)
-                          | ((later_waiting != 0) & (calm >= FIFO_FLITS - 2) & ~refused)),
-        ]
+        smooth = (calm >= FIFO_FLITS - 2) & ~refused
+
+        def flows(there):
+            all_there = Mux(self.after, there >= self.enough_after, there >= self.enough)
+            return all_there | ((there != 0) & smooth)
+
+        m.d.sync += self.flows.eq(
+            Mux(pops, flows(waiting + comes - 1), flows(waiting + comes)))
         return m

@@ -158,7 +158,9 @@ class StoreEngine(wiring.Component):
         memory_header = header_out.of.memory
         in_data, offered, data_moves = Signal(), Signal(), Signal()
         m.d.comb += [
-            reader.enough.eq(headers.coming.enough),
+            reader.enough.eq(header_out.enough),
+            reader.enough_after.eq(headers.following.enough),
+            reader.after.eq(headers.moves),
             self.request.valid.eq(headers.o.valid & ~in_data & (reader.flows | offered)),
             request.has_data.eq(1),
             request.header.destination.y.eq(memory_header.endpoint),
