@@ -37,7 +37,7 @@ class Collector(wiring.Component):
     active : Out(1), current : Out(CollectParams)
         The command that tokens belong to, from registers: until ``finish`` or ``drop``.
     drop : In(1)
-        The current command ends here.
+        The current command ends here; only with ``quit``.
     token : In(1)
         A row of sums reaches the accumulator ``Accumulator.LOOKAHEAD`` cycles from now.
     valid, row, accumulate : Out
@@ -82,7 +82,7 @@ class Collector(wiring.Component):
             # from a row to the next, or from the last one (or from none) to the next command, so
             # that its tokens may follow at once
             step.eq(self.valid | ~self.active | self.drop),
-            take.eq(last | ~self.active | self.drop),
+            take.eq(last | ~self.active | self.quit),
             self.command.ready.eq(step & take),
             self.valid.eq(self.token & ~out_of_range),
             self.finish.eq(self.valid & last),

@@ -18,7 +18,6 @@ than ``Accumulator.update_distance`` cycles after them, it starts so many after 
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
@@ -27,6 +26,7 @@ from ..formats.table import OPERANDS
 from ..isa import MatmulCommand, Status
 from ..memory.accumulator import Accumulator
 from ..memory.port import READ_LATENCY, ReadPort
+from ..streams.level import count
 from ..streams.link import link
 from ..tile.engine import Done, EnginePort
 from .collector import Collector, CollectParams
@@ -118,18 +118,15 @@ class MatmulEngine(wiring.Component):
             ("streams", streamer, StreamParams(tile), 2),
             ("collects", collector, CollectParams(tile), _COMMANDS),
         ):
-            fifo = SyncFIFO(width=layout.size, depth=depth)
-            m.submodules[name] = pending[name] = fifo
-            m.d.comb += [
-                agent.command.valid.eq(fifo.r_rdy),
-                agent.command.payload.as_value().eq(fifo.r_data),
-            ]
+            m.submodules[name] = pending[name] = queue = Queue(layout, depth=depth)
             # quitting empties the queues; the collector's are answered one by one below
-            if name != "collects":
-                m.d.comb += fifo.r_en.eq(agent.command.ready | quit_)
-        w = WeightParams(tile)(pending["weights"].w_data)
-        a = StreamParams(tile)(pending["streams"].w_data)
-        c = CollectParams(tile)(pending["collects"].w_data)
+            emptied = quit_ if name != "collects" else 0
+            m.d.comb += [
+                agent.command.valid.eq(queue.o.valid),
+                agent.command.payload.eq(queue.o.payload),
+                queue.o.ready.eq(agent.command.ready | emptied),
+            ]
+        w, a, c = (pending[name].i.payload for name in ("weights", "streams", "collects"))
         m.d.comb += [
             w.row.eq(command.w_row), w.stride.eq(command.w_stride),
             w.k.eq(command.k), w.n.eq(command.n),
@@ -162,14 +159,14 @@ class MatmulEngine(wiring.Component):
         m.d.comb += illegal_command.eq(
             (command.m == 0) | (command.k == 0) | (command.n == 0) | ~self._has_format(command))
         inside = Signal(range(_COMMANDS + 1))
+        has_room = Signal(init=1)
         answered = Signal()
         # it waits for those before it to end
         illegal = Signal()
-        m.d.comb += [
-            self.engine.command.ready.eq(accept),
-            self.busy.eq(inside != 0),
-        ]
-        m.d.sync += inside.eq(inside + accept - answered)
+        m.d.comb += self.engine.command.ready.eq(accept)
+        count(m, inside, up=accept, down=answered, flags=[
+            (self.busy, lambda commands: commands != 0),
+            (has_room, lambda commands: commands != _COMMANDS)])
 
         # --- ends of commands
         m.submodules.dones = dones = Queue(
@@ -190,7 +187,6 @@ class MatmulEngine(wiring.Component):
         m.d.comb += [
             done.valid.eq(ended[-1]),
             done.payload.index.eq(ended_index[-1]), done.payload.signal.eq(ended_signal[-1]),
-            pending["collects"].r_en.eq(collector.command.ready),
         ]
 
         # --- faults
@@ -201,12 +197,12 @@ class MatmulEngine(wiring.Component):
         with m.FSM():
             with m.State("RUN"):
                 m.d.comb += [
-                    accept.eq(self.engine.command.valid & (inside != _COMMANDS) & ~illegal_command
+                    accept.eq(self.engine.command.valid & has_room & ~illegal_command
                               & ~self.engine.abort
-                              & Cat(fifo.w_rdy for fifo in pending.values()).all()),
-                    *(fifo.w_en.eq(accept & (command.scaled if "scales" in name else 1))
-                      for name, fifo in pending.items()),
-                    illegal.eq(self.engine.command.valid & illegal_command & (inside == 0)),
+                              & Cat(queue.i.ready for queue in pending.values()).all()),
+                    *(queue.i.valid.eq(accept & (command.scaled if "scales" in name else 1))
+                      for name, queue in pending.items()),
+                    illegal.eq(self.engine.command.valid & illegal_command & ~self.busy),
                 ]
                 m.d.sync += drained.eq(0)
                 with m.If(accept):
@@ -221,7 +217,7 @@ class MatmulEngine(wiring.Component):
                     # all blocks before the faulty one have started
                     m.d.sync += [status.eq(Status.LOCAL_RANGE), address.eq(loader.fault_row)]
                     m.next = "QUIT"
-                with m.Elif(self.engine.abort & (inside != 0)):
+                with m.Elif(self.engine.abort & self.busy):
                     m.d.sync += [status.eq(Status.ABORTED), address.eq(0)]
                     m.next = "QUIT"
                 with m.Elif(illegal):

@@ -1,8 +1,8 @@
 """The readers of block scales behind one scratchpad port: weights first, then by group."""
 
 from amaranth.hdl import Cat, Const
-from amaranth.lib.fifo import SyncFIFO
 
+from ..axi.queue import Queue
 from ..streams.link import link
 from .scale_reader import ScaleParams, ScaleReader, scale_groups
 
@@ -12,7 +12,7 @@ __all__ = ["read_scales"]
 def read_scales(m, tile, command, port, loader, streamer, quit_):
     """Adds the readers of block scales to the matmul engine's module ``m``.
 
-    ``command`` goes to all of them when the queues that are returned (name -> ``SyncFIFO``) are
+    ``command`` goes to all of them when the queues that are returned (name -> ``Queue``) are
     written; they read by ``port`` and serve ``loader`` and ``streamer``.
     """
     pending = {}
@@ -23,16 +23,15 @@ def read_scales(m, tile, command, port, loader, streamer, quit_):
             key = f"{name}_scales_{group}"
             reader = ScaleReader(tile, group=group, weights=name == "weights")
             m.submodules[f"{key}_reader"] = reader
-            fifo = SyncFIFO(width=ScaleParams.as_shape().size, depth=2)
-            m.submodules[key] = pending[key] = fifo
-            params = ScaleParams(fifo.w_data)
+            m.submodules[key] = pending[key] = queue = Queue(ScaleParams, depth=2)
+            params = queue.i.payload
             m.d.comb += [
                 params.row.eq(command[f"{prefix}_scale_row"]),
                 params.stride.eq(command[f"{prefix}_scale_stride"]),
                 params.m.eq(command.m), params.k.eq(command.k), params.n.eq(command.n),
-                reader.command.valid.eq(fifo.r_rdy),
-                reader.command.payload.as_value().eq(fifo.r_data),
-                fifo.r_en.eq(reader.command.ready | quit_),
+                reader.command.valid.eq(queue.o.valid),
+                reader.command.payload.eq(queue.o.payload),
+                queue.o.ready.eq(reader.command.ready | quit_),
                 reader.quit.eq(quit_),
             ]
             link(m, reader.scales, getattr(user, f"scales_{group}"))

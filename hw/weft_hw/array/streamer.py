@@ -144,18 +144,15 @@ class ActivationStreamer(wiring.Component):
         # --- a step: to the next row, or from the last one (or from none) to the next command. What
         # comes after it does not wait for the grant, only whether it comes.
         step, take = Signal(), Signal()
-        active_after, beyond_after, gap_after = Signal(), Signal(), Signal()
-        recent_after = Cat(go, recent)[:len(recent)]
+        before = recent[:-1].any()          # a row not long ago, besides this cycle's
         m.d.comb += [
             step.eq(go | ~active),
             take.eq(~active | (last_m & last_k & last_n)),
             self.command.ready.eq(step & take),
-            active_after.eq(active), beyond_after.eq(out_of_range), gap_after.eq(gap),
         ]
         m.d.sync += [
-            active.eq(active_after), out_of_range.eq(beyond_after), gap.eq(gap_after),
-            due.eq(active_after & ~beyond_after & ~(gap_after & recent_after.any())),
-            recent.eq(recent_after),
+            recent.eq(Cat(go, recent)),
+            due.eq(active & ~out_of_range & ~(gap & before)),
         ]
         params = self.command.payload
         with m.If(take):
@@ -173,13 +170,11 @@ class ActivationStreamer(wiring.Component):
                     m.d.sync += format.eq(params.format)
                 if scales:
                     m.d.sync += scaled.eq(params.scaled)
-                m.d.comb += [
-                    beyond.eq((params.row >> first_shift) >= tile.scratchpad_rows),
-                    active_after.eq(self.command.valid), beyond_after.eq(beyond),
-                    gap_after.eq(params.gap),
-                ]
+                m.d.comb += beyond.eq((params.row >> first_shift) >= tile.scratchpad_rows)
                 m.d.sync += [
-                    beyond_command.eq(beyond),
+                    active.eq(self.command.valid), gap.eq(params.gap),
+                    out_of_range.eq(beyond), beyond_command.eq(beyond),
+                    due.eq(self.command.valid & ~beyond & ~(params.gap & (active | before))),
                     block_row.eq(params.row), row.eq(params.row),
                     m_left.eq(params.m), k_left.eq(params.k), n_left.eq(params.n),
                     last_m.eq(params.m == 1), last_k.eq(params.k <= rows),
@@ -187,14 +182,16 @@ class ActivationStreamer(wiring.Component):
                 ]
             with m.Else():
                 next_block, next_row = Signal(self.row_bits), Signal(self.row_bits)
+                beyond, next_gap = Signal(), Signal()
                 m.d.comb += [
                     next_block.eq(Mux(last_k, command_row, block_row + 1)),
                     next_row.eq(Mux(last_m, next_block, row + stride)),
-                    beyond_after.eq((next_row >> shift) >= tile.scratchpad_rows),
-                    gap_after.eq(last_m & last_k & column_gap),
+                    beyond.eq((next_row >> shift) >= tile.scratchpad_rows),
+                    next_gap.eq(last_m & last_k & column_gap),
                 ]
                 m.d.sync += [
-                    row.eq(next_row),
+                    row.eq(next_row), out_of_range.eq(beyond), gap.eq(next_gap),
+                    due.eq(~beyond & ~next_gap),
                     m_left.eq(Mux(last_m, m_total, m_left - 1)),
                     last_m.eq(Mux(last_m, m_total == 1, m_left == 2)),
                 ]

@@ -9,12 +9,13 @@ weight row a cycle, one block in R cycles.
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..axi.queue import Queue
 from ..formats.table import Format
 from ..memory.port import READ_LATENCY, ReadPort, as_asked
+from ..streams.level import count
 from .decode import OperandDecoder, part_bits, unit_shift
 from .operand import decodes, operand_bits
 from .scale_reader import SCALE_GROUP, scale_groups, scale_ports
@@ -122,9 +123,9 @@ class WeightLoader(wiring.Component):
         # --- requests, limited by the room in the buffer
         # rows in flight in the memory or being decoded, one being written, one being shifted
         buffer_rows = READ_LATENCY + decodes(tile) + 2
-        m.submodules.buffer = buffer = SyncFIFO(width=len(self.weights), depth=buffer_rows)
+        m.submodules.buffer = buffer = Queue(unsigned(len(self.weights)), depth=buffer_rows)
         room = Signal(range(buffer_rows + 1), init=buffer_rows)
-        has_room = Signal(init=1)
+        has_room, unused = Signal(init=1), Signal(init=1)
         issue = Signal()
         m.d.comb += [
             self.read.request.payload.eq(index),
@@ -168,15 +169,23 @@ class WeightLoader(wiring.Component):
                               | ((last_of_block >> first_shift) >= tile.scratchpad_rows)),
                 ]
             with m.Else():
-                next_block, next_row = Signal(self.row_bits), Signal(self.row_bits)
+                next_row, next_kb, next_nb, next_block = (
+                    Signal(self.row_bits, name=f"next_{name}")
+                    for name in ("row", "kb", "nb", "block"))
                 m.d.comb += [
-                    next_block.eq(Mux(last_k, first_row + 1, block_row + (stride << log2_rows))),
-                    next_row.eq(Mux(last_row, next_block, row - stride)),
+                    next_row.eq(row - stride), next_kb.eq(block_row + (stride << log2_rows)),
+                    next_nb.eq(first_row + 1), next_block.eq(Mux(last_k, next_nb, next_kb)),
                 ]
+                # compared before one is chosen, for the sake of time
+                row_beyond, kb_beyond, nb_beyond = (
+                    (value >> shift) >= tile.scratchpad_rows
+                    for value in (next_row, next_kb, next_nb))
                 m.d.sync += [
-                    row.eq(next_row), in_block.eq(in_block - 1), last_row.eq(in_block == 1),
+                    row.eq(Mux(last_row, next_block, next_row)),
+                    in_block.eq(in_block - 1), last_row.eq(in_block == 1),
                     padding.eq(last_k & (in_block > k_left[:log2_rows + 1])),
-                    beyond.eq(beyond_command | ((next_row >> shift) >= tile.scratchpad_rows)),
+                    beyond.eq(beyond_command | Mux(last_row, Mux(last_k, nb_beyond, kb_beyond),
+                                                   row_beyond)),
                 ]
                 with m.If(last_row):
                     m.d.sync += [
@@ -187,7 +196,7 @@ class WeightLoader(wiring.Component):
                     ]
                     with m.If(last_k):
                         m.d.sync += [
-                            first_row.eq(first_row + 1), n_left.eq(n_left - cols),
+                            first_row.eq(next_nb), n_left.eq(n_left - cols),
                             last_n.eq(n_left <= 2 * cols),
                         ]
 
@@ -200,7 +209,7 @@ class WeightLoader(wiring.Component):
         m.d.comb += [
             decoder.row.eq(self.read.response.payload),
             decoder.lanes.eq(as_asked(m, "lanes", Mux(padding, 0, lanes))),
-            buffer.w_en.eq(arriving[-1]),
+            buffer.i.valid.eq(arriving[-1]),
         ]
         if decodes(tile):
             operands = Signal.like(self.weights, reset_less=True)
@@ -208,7 +217,7 @@ class WeightLoader(wiring.Component):
             m.d.comb += [
                 decoder.format.eq(as_asked(m, "format", format)),
                 decoder.part.eq(as_asked(m, "part", row[:max(1, self.part_bits)])),
-                buffer.w_data.eq(operands),
+                buffer.i.payload.eq(operands),
             ]
             if "mxfp8" in tile.formats:
                 chosen = Array(port.payload for port in scales)[in_block // SCALE_GROUP]
@@ -220,9 +229,11 @@ class WeightLoader(wiring.Component):
                       for group, port in enumerate(scales)),
                 ]
         else:
-            m.d.comb += buffer.w_data.eq(decoder.operands)
+            m.d.comb += buffer.i.payload.eq(decoder.operands)
 
         # --- shifting into the shadows
+        buffered = Signal(range(buffer_rows + 1))
+        several = Signal()                  # more than one row is in the buffer
         loaded = Signal(range(rows + 1))
         full = Signal()                     # it is R
         # R, or R - 1 and the last one is in the buffer
@@ -235,9 +246,9 @@ class WeightLoader(wiring.Component):
         m.d.comb += [
             already.eq(Mux(self.swap, 0, loaded)),
             after.eq(already + shift),
-            shift.eq(buffer.r_rdy & (self.swap | ~full)),
-            buffer.r_en.eq(shift),
-            self.weights.eq(buffer.r_data),
+            shift.eq(buffer.o.valid & (self.swap | ~full)),
+            buffer.o.ready.eq(shift),
+            self.weights.eq(buffer.o.payload),
             self.weight_rows.eq(Mux(shift, Mux(already == 0, 1, thermometer), 0)),
             # after this cycle's shift all R are there
             self.ready_soon.eq((~self.swap & complete) | last_but_one),
@@ -245,25 +256,26 @@ class WeightLoader(wiring.Component):
         if decodes(tile):
             # the last row is shifted in the next cycle
             m.d.comb += last_but_one.eq(
-                shift & (already == rows - 2) & ((buffer.r_level > 1) | buffer.w_en))
-        stays = buffer.w_en | (buffer.r_level > 1) | (buffer.r_rdy & ~shift)
+                shift & (already == rows - 2) & (several | buffer.i.valid))
+        stays = buffer.i.valid | several | (buffer.o.valid & ~shift)
         m.d.sync += [
             loaded.eq(after), full.eq(after == rows),
             complete.eq((after == rows) | ((after == rows - 1) & stays)),
         ]
         with m.If(shift):
             m.d.sync += thermometer.eq(Mux(already == 0, 3, (thermometer << 1) | 1))
-        m.d.sync += [
-            room.eq(room - issue + shift), has_room.eq(shift | Mux(issue, room > 1, room != 0)),
-        ]
+        count(m, room, up=shift, down=issue, flags=[
+            (has_room, lambda free: free != 0), (unused, lambda free: free == buffer_rows)])
+        count(m, buffered, up=buffer.i.valid, down=buffer.o.valid & buffer.o.ready,
+              flags=[(several, lambda waiting: waiting > 1)])
         # told when every row before it is in the shadows, so that a block that still waits is the
         # faulty one
-        m.d.comb += self.fault.eq(active & (out_of_range | scale_fault) & (room == buffer_rows))
+        m.d.comb += self.fault.eq(active & (out_of_range | scale_fault) & unused)
 
         with m.If(self.quit):
-            m.d.comb += [self.command.ready.eq(0), buffer.r_en.eq(1)]
+            m.d.comb += [self.command.ready.eq(0), buffer.o.ready.eq(1)]
             m.d.sync += [
                 active.eq(0), arriving.eq(0), loaded.eq(0), full.eq(0), complete.eq(0),
-                room.eq(buffer_rows), has_room.eq(1),
+                room.eq(buffer_rows), has_room.eq(1), unused.eq(1),
             ]
         return m
