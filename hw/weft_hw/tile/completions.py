@@ -6,7 +6,7 @@ status page.
 Latency: end to signal 0 cycles, to the packet's header 1 cycle.
 """
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,6 +20,14 @@ from .engine import Done
 __all__ = ["Completions"]
 
 _QUEUE = 4
+
+
+def _of_picked(picked, values):
+    """That of ``values`` whose bit is set in ``picked``; 0 if none is."""
+    chosen = Const(0)
+    for bit, value in zip(picked, values, strict=True):
+        chosen = chosen | Mux(bit, value, 0)
+    return chosen
 
 
 class Completions(wiring.Component):
@@ -69,13 +77,14 @@ class Completions(wiring.Component):
         first_after(m, chosen, last, ends)
         nobody_before(m, free, last, ends)
         done = Signal(Done(address_bits=self.config.host.address_bits))
+        picked = Cat(ends) & free
         taken, statuses = Signal(), []
         m.d.comb += [
-            done.eq(Array(port.payload for port in dones)[chosen]),
+            done.as_value().eq(_of_picked(picked, [port.payload.as_value() for port in dones])),
             taken.eq(Cat(ends).any() & queue.i.ready),
             self.finish_index.eq(done.index),
         ]
-        # each as if it were chosen, which is known last
+        # each as if it were picked, which is known last
         for n, port in enumerate(dones):
             good = port.payload.status == Status.OK
             statuses.append(
@@ -92,7 +101,7 @@ class Completions(wiring.Component):
         status = Signal(Status)
         packet = queue.i.payload
         m.d.comb += [
-            status.eq(Array(statuses)[chosen]),
+            status.eq(_of_picked(picked, statuses)),
             queue.i.valid.eq(Cat(ends).any()),
             packet.header.destination.x.eq(0), packet.header.destination.y.eq(0),
             packet.header.destination.port.eq(RouterPort.NORTH),

@@ -78,7 +78,8 @@ class FrontEnd(wiring.Component):
         index = Signal(32)
         header = CommandHeader(bits[:CommandHeader.as_shape().size])
         missing = Signal(range(words + 2), init=words + 1)
-        inside, some_inside = Signal(range(config.tile.command_queue_depth + 1)), Signal()
+        inside = Signal(range(config.tile.command_queue_depth + 1))
+        some_inside, none_inside = Signal(), Signal(init=1)     # one chooses the wide payload
         handed, ended = Signal(), Signal()
         m.d.comb += [
             handed.eq(self.engine.command.valid & self.engine.command.ready),
@@ -89,7 +90,8 @@ class FrontEnd(wiring.Component):
             self.index.eq(index), self.start_index.eq(index),
         ]
         count(m, inside, up=handed, down=ended,
-              flags=[(some_inside, lambda commands: commands != 0)])
+              flags=[(some_inside, lambda commands: commands != 0),
+                     (none_inside, lambda commands: commands == 0)])
 
         # the engine's ends go first; our own wait until it has none left
         own = Signal()
@@ -100,9 +102,9 @@ class FrontEnd(wiring.Component):
             own_taken.eq(own & self.done.ready),
             self.done.payload.eq(self.engine.done.payload),
         ]
-        m.d.sync += Assert(ResetSignal() | ~own | ~self.engine.done.valid,
+        m.d.sync += Assert(ResetSignal() | some_inside | ~self.engine.done.valid,
                            "an engine must end only commands that it was handed")
-        with m.If(own):
+        with m.If(none_inside):
             m.d.comb += [
                 self.done.payload.index.eq(index),
                 self.done.payload.signal.eq(header.signal),

@@ -62,8 +62,9 @@ class Semaphores(wiring.Component):
         ]
         gives = Const(0)
         for engine in range(len(Engine)):
-            signal = self.signal[engine] & ~self.overflow[engine]
-            gives = gives | Mux(signal, self.signal_mask[engine], 0)
+            # the masks are known before it is known who signals
+            mask = Mux(self.overflow[engine], 0, self.signal_mask[engine])
+            gives = gives | Mux(self.signal[engine], mask, 0)
         m.d.comb += given.eq(gives)
         if self.has_remote:
             m.d.comb += [
