@@ -63,8 +63,8 @@ def _none(config: ChipConfig, cols: int) -> dict[str, Any]:
     return {}
 
 
-def _cut(name: str, path: str) -> Block:
-    return Block(name, "cycle", _whole(path), _MACRO_BITS)
+def _cut(name: str, path: str, operation: str = "cycle") -> Block:
+    return Block(name, operation, _whole(path), _MACRO_BITS)
 
 
 BLOCKS = {
@@ -91,7 +91,7 @@ BLOCKS = {
         _cut("completions", "tile.completions:Completions"),
         _cut("vector", "vector.engine:VectorEngine"),
         _cut("matmul", "array.matmul:MatmulEngine"),
-        _cut("endpoint", "endpoint.node:MemoryEndpoint"),
-        _cut("control", "control.node:ControlNode"),
+        _cut("endpoint", "endpoint.node:MemoryEndpoint", "payload flit"),
+        _cut("control", "control.node:ControlNode", "command"),
     )
 }  # fmt: skip

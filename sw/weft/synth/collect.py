@@ -19,7 +19,7 @@ from .library import CellLibrary
 from .library_rows import flop_row
 from .nodes import Node
 from .processes import run_pieces
-from .recording import RECORDED
+from .recording import RECORDED, UNITS
 from .timing import DEFAULT_MARGIN
 from .tools import versions
 from .unit_costs import UnitCost
@@ -69,8 +69,8 @@ JOBS = (
 #: Files whose change makes earlier measurements worth nothing.
 _METHOD = (
     "activity", "cells", "delays", "energy", "estimates", "flop_sizing", "float_operands",
-    "gate_verilog", "internal_energy", "mapping", "memory_cut", "operands", "stimuli", "tables",
-    "waveforms",
+    "gate_verilog", "internal_energy", "mapping", "memory_cut", "operands", "power_up", "stimuli",
+    "tables", "waveforms",
 )  # fmt: skip
 _PRE_LAYOUT = "gates, pre-layout; low: without wires and clock tree; high: with high estimates"
 
@@ -230,7 +230,8 @@ def _rows_of(result: BlockResult, node: Node, rtl: str) -> Iterable[UnitCost]:
             f"{point.case.label}, {report.cycles} cycles; {_PRE_LAYOUT}",
         )  # fmt: skip
         if result.block in RECORDED:
+            unit = UNITS[result.block]
             yield row(
-                f"bytes_per_cycle.{point.case.key}", operations, operations, operations, "byte",
-                "moved in the cycles of that case",
+                f"{unit}s_per_cycle.{point.case.key}", operations, operations, operations, unit,
+                "in the cycles of that case",
             )  # fmt: skip

@@ -25,9 +25,11 @@ _DRIVER = r"""
 #include "Vwrap.h"
 #include "verilated.h"
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 int main(int, char** argv) {
   VerilatedContext context;
+  context.randReset(atoi(argv[3]));
   Vwrap top{&context};
   FILE* in = fopen(argv[1], "rb");
   FILE* out = fopen(argv[2], "wb");
@@ -86,8 +88,9 @@ class Simulation:
     in_bits: int
     out_bits: int
 
-    def run(self, stimulus: np.ndarray, folder: Path) -> np.ndarray:
-        """Applies one row of bits a cycle; returns the outputs' bits after each rising edge.
+    def run(self, stimulus: np.ndarray, folder: Path, power_up: int = 0) -> np.ndarray:
+        """Applies one row of bits a cycle; returns the outputs' bits after each rising edge. Every
+        bit of state without an initial value starts as ``power_up``.
 
         Raises
         ------
@@ -99,7 +102,7 @@ class Simulation:
         padded[:, : self.in_bits] = stimulus
         given, taken = folder / "stimulus.bin", folder / "response.bin"
         given.write_bytes(np.packbits(padded, axis=1, bitorder="little").tobytes())
-        result = subprocess.run([self.program, given, taken], check=False)
+        result = subprocess.run([self.program, given, taken, str(power_up)], check=False)
         if result.returncode:
             raise FlowError(f"the simulation {self.program} stopped with {result.returncode}")
         raw = np.fromfile(taken, dtype=np.uint8).reshape(len(stimulus), -1)
@@ -146,7 +149,7 @@ def build(
     """
     text = verilog + _wrapper(top, inputs, outputs, has_clock=True)
     in_bits, out_bits = (sum(port.bits for port in ports) for ports in (inputs, outputs))
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    key = hashlib.sha256((_DRIVER + text).encode()).hexdigest()[:16]
     place = folder / f"sim_{key}"
     program = place / "Vwrap"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
-"""Stimulus of the DMA engines, recorded at their ports while the driver runs a layer of the digits
-network on the chip.
+"""Stimulus of DMA engines, memory endpoint and control node, recorded at their ports while the
+driver runs a layer of the digits network on the chip.
 
 The chip runs in Amaranth's simulator, small and short: 8 images go through a layer. What is
 recorded drives the same block alone, as RTL and as gates.
@@ -8,7 +8,7 @@ recorded drives the same block alone, as RTL and as gates.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
@@ -28,20 +28,23 @@ from .stimuli import Case, Stimulus, bits_of
 if TYPE_CHECKING:
     from weft_sim.target import Target
 
-__all__ = ["RECORDED", "recordings"]
+__all__ = ["RECORDED", "UNITS", "recordings"]
 
 _IMAGES = 8
 _RESET_CYCLES = 8
-#: Whose sources a recording depends on.
+_COMMAND_BYTES = 64
+#: Whose sources a recording depends on; of this package only these.
 _SOURCES = ("weft_hw", "weft_sim", "weft")
+_OWN_SOURCES = ("recording.py", "chip_simulator.py")
 
 Bits = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Of a block: bits (cycles, width) bool of its input ports; bytes moved in each cycle, int64;
-    in which cycles it was at work, and in which it was not and nothing was at its ports, bool."""
+    """Of a block: bits (cycles, width) bool of its input ports; operations done in each cycle,
+    int64; in which cycles it was at work, and in which it was not and nothing was at its ports,
+    bool."""
 
     inputs: Bits
     operations: np.ndarray
@@ -53,20 +56,60 @@ def _integers(bits: np.ndarray) -> np.ndarray:
     return bits @ (1 << np.arange(bits.shape[1], dtype=np.int64))
 
 
-#: Block -> ``module:class`` of the component that is watched.
-_WATCHED = {"load": "dma.load:LoadEngine", "store": "dma.store:StoreEngine"}
+def _moves(bits: Bits, port: str) -> np.ndarray:
+    """Cycles in which a beat of an AXI channel is taken."""
+    return (bits[f"{port}valid"] & bits[f"{port}ready"])[:, 0]
 
 
-def _kind(component: str) -> type:
-    module, name = component.split(":")
-    return cast("type", getattr(import_module(f"weft_hw.{module}"), name))
+def _bytes_of_engine(bits: Bits, config: ChipConfig) -> np.ndarray:
+    return _integers(bits["bytes"])
 
 
-def _recording(bits: Bits, inputs: Bits) -> Recording:
-    """From the ports ``busy`` and ``bytes`` that every engine has, and those of its streams."""
-    offered = [flag[:, 0] for name, flag in bits.items() if name.endswith("valid")]
-    busy = bits["busy"][:, 0]
-    return Recording(inputs, _integers(bits["bytes"]), busy, ~np.any(offered, axis=0) & ~busy)
+def _payload_flits(bits: Bits, config: ChipConfig) -> np.ndarray:
+    """Of memory's reads and writes: a beat at the memory's port is a flit's payload."""
+    return _moves(bits, "memory__r").astype(np.int64) + _moves(bits, "memory__w")
+
+
+def _commands(bits: Bits, config: ChipConfig) -> np.ndarray:
+    """A command counts with the last of its beats."""
+    beats = np.cumsum(_moves(bits, "host__r")) * config.flit_bytes // _COMMAND_BYTES
+    return np.diff(beats, prepend=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """``component`` is ``module:class``; ``unit`` what it does, in the singular."""
+
+    component: str
+    unit: str
+    operations: Callable[[Bits, ChipConfig], np.ndarray]
+
+    @property
+    def kind(self) -> type:
+        module, name = self.component.split(":")
+        return cast("type", getattr(import_module(f"weft_hw.{module}"), name))
+
+
+_WATCHED = {
+    "load": _Watched("dma.load:LoadEngine", "byte", _bytes_of_engine),
+    "store": _Watched("dma.store:StoreEngine", "byte", _bytes_of_engine),
+    "endpoint": _Watched("endpoint.node:MemoryEndpoint", "flit", _payload_flits),
+    "control": _Watched("control.node:ControlNode", "command", _commands),
+}
+#: Block -> what its energy is per.
+UNITS = {block: watched.unit for block, watched in _WATCHED.items()}
+
+
+def _recording(block: str, bits: Bits, inputs: Bits, config: ChipConfig) -> Recording:
+    offered = {name: flag[:, 0] for name, flag in bits.items() if name.endswith("valid")}
+    quiet = ~np.any([*offered.values()], axis=0)
+    if "busy" in bits:
+        busy = bits["busy"][:, 0]
+    else:
+        # the host's registers are set up before any work is there
+        work = [flag for name, flag in offered.items() if not name.startswith("registers")]
+        busy = np.any(work, axis=0)
+    return Recording(inputs, _WATCHED[block].operations(bits, config), busy, quiet & ~busy)
 
 
 def _run_layer(config: ChipConfig) -> dict[str, Recording]:
@@ -75,14 +118,15 @@ def _run_layer(config: ChipConfig) -> dict[str, Recording]:
     from ..device import Device
 
     network = train_digits()
-    kinds = {block: _kind(component) for block, component in _WATCHED.items()}
+    kinds = {block: watched.kind for block, watched in _WATCHED.items()}
     chip = ChipInSimulator(config, tuple(kinds.values()))
     with Device(cast("Target", chip)) as device:
         images = device.array(network.images[:_IMAGES])
         device.matmul(images, device.array(np.asarray(network.layers[0].weight)))
         device.synchronize()
     return {
-        block: _recording(chip.bits(kind), chip.bits(kind, "In")) for block, kind in kinds.items()
+        block: _recording(block, chip.bits(kind), chip.bits(kind, "In"), config)
+        for block, kind in kinds.items()
     }
 
 
@@ -90,7 +134,8 @@ def _key(config: ChipConfig) -> str:
     digest = hashlib.sha256(repr(config).encode())
     for package in _SOURCES:
         for path in sorted(Path(str(files(package))).rglob("*.py")):
-            digest.update(path.read_bytes())
+            if path.parent != Path(__file__).parent or path.name in _OWN_SOURCES:
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -158,5 +203,5 @@ def _stimulus(block: str, config: ChipConfig, cols: int, case: Case, vectors: in
 
 _CASES = (Case("idle"), Case("digits"))
 
-#: As ``stimuli.STIMULI``; operations are bytes moved.
+#: As ``stimuli.STIMULI``; operations are those of ``UNITS``.
 RECORDED = {block: (_CASES, partial(_stimulus, block)) for block in _WATCHED}
