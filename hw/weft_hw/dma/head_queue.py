@@ -66,6 +66,6 @@ class HeadQueue(wiring.Component):
             m.d.sync += write.addr.eq(write.addr + 1)
         with m.If(refills):
             m.d.sync += read.addr.eq(read.addr + 1)
-        with m.If(joins ^ refills):
-            m.d.sync += behind.eq(Mux(joins, behind + 1, behind - 1))
+        m.d.sync += behind.eq(
+            Mux(self.moves, Mux(behind == 0, 0, behind - 1 + push), behind + push))
         return m

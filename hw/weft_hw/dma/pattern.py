@@ -161,7 +161,7 @@ class Pattern(wiring.Component):
         # ``both`` are valid: in a register, so that each stage moves straight from ``ready``
         s0_next, s1_next = Signal(), Signal()
         m.d.comb += [
-            s0_next.eq(~kill & Mux(moves & free, self.walk.valid, s0_valid)),
+            s0_next.eq(~kill & Mux(moves, ~free | self.walk.valid, s0_valid)),
             s1_next.eq(Mux(s1_moves, emit, 1)),
         ]
         m.d.sync += [

@@ -139,8 +139,8 @@ class RequestRing(wiring.Component):
             ]
         with m.If(self.allocate):
             m.d.sync += tail.eq(tail + 1)
-        with m.If(self.allocate ^ leaves):
-            m.d.sync += held.eq(Mux(leaves, held - 1, held + 1))
+        m.d.sync += held.eq(
+            Mux(leaves, held - 1 + self.allocate, held + self.allocate))
         m.d.sync += room.eq(leaves | Mux(self.allocate, held != depth - 1, room))
 
         # the oldest entry, worked out a cycle ahead: as the one there will be, and as the next one
