@@ -139,12 +139,14 @@ class RequestRing(wiring.Component):
             ]
         with m.If(self.allocate):
             m.d.sync += tail.eq(tail + 1)
-        m.d.sync += held.eq(
-            Mux(leaves, held - 1 + self.allocate, held + self.allocate))
-        m.d.sync += room.eq(leaves | Mux(self.allocate, held != depth - 1, room))
+        m.d.sync += [
+            held.eq(Mux(leaves, held - 1 + self.allocate, held + self.allocate)),
+            room.eq(leaves | Mux(self.allocate, held != depth - 1, room)),
+        ]
 
         # the oldest entry, worked out a cycle ahead: as the one there will be, and as the next one
-        # will be, whether the one there leaves being known last: of the statuses it chooses late
+        # will be. Which of them counts is known last, if the one there leaves; of their statuses
+        # it is chosen in the cycle itself
         stays, follows, front = Signal(_Oldest), Signal(_Oldest), Signal(_Oldest)
         seen_statuses, left, status = [], Signal(), Signal(Status)
         for at, coming, there in ((head, stays, held != 0), (next_head, follows, held[1:].any())):
