@@ -1,13 +1,27 @@
-"""Registers between streams: nothing lost, repeated or changed, and the ways that they cut."""
+"""Registers and queues between streams: nothing lost, repeated or changed, and the ways that they
+cut."""
 
 import cocotb
+import pytest
 from amaranth.hdl import unsigned
+from weft_hw.axi.queue import Queue
 from weft_hw.streams.skid import Skid
 from weft_hw.streams.slice import Slice
 from weft_sim.bench import Bench, StreamMonitor, StreamSink, StreamSource, run_bench
 from weft_sim.bench.pauses import pattern, random_pauses
 
 SHAPE = unsigned(16)
+DEPTH = 5
+#: Block -> (latency, items that it holds).
+FACTS = {
+    "skid": (0, 1),
+    "slice": (1, 2),
+    "queue": (1, DEPTH),
+    "queue_front": (1, DEPTH),
+    "queue_register": (2, DEPTH + 1),
+    "queue_block_ram": (1, DEPTH),
+    "queue_block_ram_register": (2, DEPTH + 1),
+}
 
 
 async def drive(dut, slow_in, slow_out, count=200):
@@ -40,7 +54,7 @@ async def items_pass_in_order_under_any_pauses(dut):
 async def an_item_a_cycle(dut):
     """A bubble between items, or a latency other than the documented one."""
     taken, given = await drive(dut, often(0), often(0))
-    latency = int(str(dut._name) == "slice")
+    latency = FACTS[str(dut._name)][0]
     assert given == [cycle + latency for cycle in taken]
     assert given[-1] - given[0] == len(given) - 1
 
@@ -48,7 +62,7 @@ async def an_item_a_cycle(dut):
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def ready_does_not_wait_for_the_other_side(dut):
     """Items that are refused while there is room: a way of ``ready`` through the block."""
-    room = 2 if str(dut._name) == "slice" else 1
+    room = FACTS[str(dut._name)][1]
     # taken for the first time in the twelfth cycle
     taken, given = await drive(dut, often(0), lambda rng: pattern("1" * 11 + "0"), count=20)
     assert sum(cycle < given[0] for cycle in taken) == room
@@ -60,3 +74,11 @@ def test_skid():
 
 def test_slice():
     assert run_bench(Slice(SHAPE), "slice", __name__).tests == 3
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("front",), ("register",), ("block_ram",), ("block_ram", "register")]
+)
+def test_queue(options):
+    block = Queue(SHAPE, depth=DEPTH, **dict.fromkeys(options, True))
+    assert run_bench(block, "_".join(("queue", *options)), __name__).tests == 3

@@ -4,7 +4,6 @@ from amaranth.hdl import Module, Mux, Shape, Signal, unsigned
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..streams.level import count
 from ..verilog import UNINITIALISED
 
 __all__ = ["Queue"]
@@ -15,7 +14,8 @@ class Queue(wiring.Component):
 
     The memory is read asynchronously, or, with ``block_ram``, synchronously and ahead: what comes
     to an empty queue goes past it. With ``register`` the item at the front is in a register of its
-    own, one more than ``depth``.
+    own, one more than ``depth``. With ``front`` it is in a register too, and what comes to an empty
+    queue goes there at once; not with ``block_ram``.
 
     Latency: 1 cycle, 2 with ``register``.  Throughput: one item per cycle.
 
@@ -25,11 +25,12 @@ class Queue(wiring.Component):
     o : Out(stream.Signature(shape))
     """
 
-    def __init__(self, shape, *, depth, block_ram=False, register=False):
+    def __init__(self, shape, *, depth, block_ram=False, register=False, front=False):
         self.shape = shape
         self.depth = depth
         self.block_ram = block_ram
         self.register = register
+        self.front = front
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform):
@@ -44,52 +45,61 @@ class Queue(wiring.Component):
         front_item = Signal(width)
         produce = Signal(range(self.depth))
         consume = Signal(range(self.depth))
-        level = Signal(range(self.depth + 1))
-        some, one, room = Signal(), Signal(), Signal(init=1)
+        after = Signal(range(self.depth), init=1)  # the row behind ``consume``
+        # what the pointers say, in registers of their own: others wait for these
+        full, filled = Signal(), Signal()
         push = Signal()
         pop = Signal()
 
         def following(row):
             return Mux(row == self.depth - 1, 0, row + 1)
 
-        payload = self.i.payload
+        item = self.i.payload
+        item = item.as_value() if hasattr(item, "as_value") else item
         m.d.comb += [
-            self.i.ready.eq(room),
-            push.eq(self.i.valid & self.i.ready),
+            self.i.ready.eq(~full),
+            push.eq(self.i.valid & ~full),
             write.addr.eq(produce),
-            write.data.eq(payload.as_value() if hasattr(payload, "as_value") else payload),
+            write.data.eq(item),
             write.en.eq(push),
-            read.addr.eq(Mux(pop, following(consume), consume) if self.block_ram else consume),
             front_item.eq(read.data),
         ]
+        front = Signal(width, reset_less=True)
+        free = ~self.o.valid | self.o.ready
+        # the item in front of the memory goes on if there is one
+        onward = free if self.register else self.o.ready
+        m.d.comb += pop.eq(filled & onward)
         if self.block_ram:
-            # what comes while its place is read goes past the memory. Not by a transparent port:
-            # Yosys would take ``front`` for that port's register
+            # the row behind the front is read as the front goes; what comes to be the front goes
+            # past the memory. Not by a transparent port: Yosys would take ``front`` for that port's
+            # register
             passes, passed = Signal(), Signal(width, reset_less=True)
-            m.d.sync += [passes.eq(push & (~some | (one & pop))), passed.eq(write.data)]
+            m.d.comb += [read.addr.eq(after), read.en.eq(pop)]
+            with m.If(onward | ~filled):
+                m.d.sync += [passes.eq(~filled | (produce == after)), passed.eq(item)]
             with m.If(passes):
                 m.d.comb += front_item.eq(passed)
+        else:
+            m.d.comb += read.addr.eq(after if self.front else consume)
         if self.register:
-            front = Signal(width, reset_less=True)
-            m.d.comb += [
-                pop.eq(some & (~self.o.valid | self.o.ready)),
-                self.o.payload.eq(front),
-            ]
-            with m.If(pop):
-                m.d.sync += front.eq(front_item)
-            with m.If(pop | self.o.ready):
-                m.d.sync += self.o.valid.eq(pop)
+            m.d.comb += self.o.payload.eq(front)
+            with m.If(free):
+                m.d.sync += [front.eq(front_item), self.o.valid.eq(filled)]
         else:
             m.d.comb += [
-                self.o.valid.eq(some),
-                self.o.payload.eq(front_item),
-                pop.eq(self.o.valid & self.o.ready),
+                self.o.valid.eq(filled),
+                self.o.payload.eq(front if self.front else front_item),
             ]
+        if self.front:
+            # behind the front comes what is in the memory, or what comes
+            with m.If(free):
+                m.d.sync += front.eq(Mux(filled & (produce != after), front_item, item))
         with m.If(push):
             m.d.sync += produce.eq(following(produce))
         with m.If(pop):
-            m.d.sync += consume.eq(following(consume))
-        count(m, level, up=push, down=pop, flags=[
-            (some, lambda items: items != 0), (one, lambda items: items == 1),
-            (room, lambda items: items != self.depth)])
+            m.d.sync += [consume.eq(after), after.eq(following(after))]
+        m.d.sync += [
+            filled.eq(push | filled & ~(onward & (produce == after))),
+            full.eq(Mux(push, ~pop & (following(produce) == consume), full & ~onward)),
+        ]
         return m

@@ -70,11 +70,12 @@ class InputBuffer(wiring.Component):
             shape=self.o.payload.shape(), depth=self.depth, init=[])
         write = memory.write_port()
         read = memory.read_port(domain="comb")
-        level = Signal(range(self.depth + 1))
+        oldest = Signal(range(self.depth))  # the place that becomes free next
+        full = Signal()
         push, pop = Signal(), Signal()
         m.d.comb += [
-            self.i.ready.eq(level != self.depth),
-            push.eq(self.i.valid & self.i.ready),
+            self.i.ready.eq(~full),
+            push.eq(self.i.valid & ~full),
             write.en.eq(push),
             write.data.flit.eq(self.i.payload),
             self.o.payload.eq(read.data),
@@ -93,11 +94,11 @@ class InputBuffer(wiring.Component):
             with m.If(push):
                 m.d.sync += kept.eq(chosen)
 
-        self._show(m, level, push, pop, read.addr)
-        with m.If(push & ~pop):
-            m.d.sync += level.eq(level + 1)
-        with m.Elif(~push & pop):
-            m.d.sync += level.eq(level - 1)
+        self._show(m, push, pop, read.addr, write.addr)
+        with m.If(pop):
+            m.d.sync += [oldest.eq(oldest + 1), full.eq(0)]
+        with m.Elif(push):
+            m.d.sync += full.eq((write.addr + 1)[:len(oldest)] == oldest)
         m.d.sync += self.credit.eq(pop)
         return m
 
@@ -110,8 +111,14 @@ class InputBuffer(wiring.Component):
                 m.d.comb += port.eq(choice)
         return {"wants": Cat(port == target for target in self.targets)}
 
-    def _show(self, m, level, push, pop, address):
-        """Shows the flit at ``address``; ``pop``: a place becomes free."""
-        m.d.comb += [self.o.valid.eq(level != 0), pop.eq(self.o.valid & self.o.ready)]
+    def _show(self, m, push, pop, address, behind):
+        """Shows the flit at ``address`` up to that before ``behind``; ``pop``: a place becomes
+        free."""
+        filled = Signal()
+        m.d.comb += [self.o.valid.eq(filled), pop.eq(filled & self.o.ready)]
+        with m.If(push):
+            m.d.sync += filled.eq(1)
+        with m.Elif(pop):
+            m.d.sync += filled.eq((address + 1)[:len(address)] != behind)
         with m.If(pop):
             m.d.sync += address.eq(address + 1)

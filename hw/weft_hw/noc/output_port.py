@@ -27,6 +27,7 @@ class OutputPort(wiring.Component):
     Members
     -------
     i : In(stream of Flit) x inputs
+        ready only where a flit is taken
     o : Out(stream of Flit)
         from registers
     """
@@ -41,25 +42,31 @@ class OutputPort(wiring.Component):
         owner = Signal(range(max(self.inputs, 2)))
         locked = Signal()
         chosen = Signal.like(owner)
-        take = Signal()
+        granted = Signal(self.inputs)
+        free = Signal()
         valid = Signal(self.inputs)
-        last = Signal()
-        m.d.comb += valid.eq(Cat(i.valid for i in self.i))
+        m.d.comb += [
+            valid.eq(Cat(i.valid for i in self.i)),
+            free.eq(~self.o.valid | self.o.ready),
+        ]
 
         # who is next: the owner while its packet lasts, else the first waiting after it
         m.d.comb += chosen.eq(owner)
         with m.If(~locked):
             first_after(m, chosen, owner, valid)
-        m.d.comb += take.eq(valid.bit_select(chosen, 1) & (~self.o.valid | self.o.ready))
+        for k, i in enumerate(self.i):
+            m.d.comb += [
+                granted[k].eq(valid[k] & (chosen == k)),
+                i.ready.eq(granted[k] & free),
+            ]
 
-        m.d.comb += last.eq(Cat(i.payload.last for i in self.i).bit_select(chosen, 1))
-        m.d.comb += [i.ready.eq(take & (chosen == k)) for k, i in enumerate(self.i)]
-        with m.If(take):
-            m.d.sync += [owner.eq(chosen), locked.eq(~last), self.o.valid.eq(1)]
+        # decided without ``o.ready``, which comes late; a payload without a grant does not matter
+        with m.If(free):
+            m.d.sync += self.o.valid.eq(granted.any())
             with m.Switch(chosen):
                 for k, i in enumerate(self.i):
                     with m.Case(k):
                         m.d.sync += self.o.payload.eq(i.payload)
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+                        with m.If(valid[k]):
+                            m.d.sync += [owner.eq(k), locked.eq(~i.payload.last)]
         return m

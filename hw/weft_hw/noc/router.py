@@ -127,7 +127,7 @@ class Router(wiring.Component):
             for target, wanted in zip(buffer.targets, head.wants, strict=True):
                 i = outputs[target].i[sources[target].index(port)]
                 m.d.comb += [i.valid.eq(buffer.o.valid & wanted), i.payload.eq(head.flit)]
-                taken.append(wanted & i.ready)
+                taken.append(i.ready)
             m.d.comb += [
                 is_astray.eq(buffer.o.valid & (head.wants == 0)),
                 buffer.o.ready.eq(reduce(or_, taken, is_astray)),

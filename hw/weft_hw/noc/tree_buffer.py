@@ -67,8 +67,8 @@ class TreeBuffer(InputBuffer):
                            "a packet to tiles must stay inside the mesh")
         return {"wants": Mux(tree, to_many, to_one), "tree": tree}
 
-    def _show(self, m, level, push, pop, address):
-        unread = Signal.like(level)
+    def _show(self, m, push, pop, address, behind):
+        unread = Signal(range(self.depth + 1))
         kept = Signal(range(self.depth))    # flits of the packet shown, taken in this pass
         taken, again = Signal(), Signal()
         m.d.comb += [
