@@ -36,12 +36,15 @@ class WriteBeat(data.StructLayout):
 
 
 class Span(data.StructLayout):
-    """Consecutive beats: the number of the first (its byte address over ``data_bytes``) and how
-    many, 1 to 256."""
+    """Consecutive beats, 1 to 256: the number of the first (its byte address over ``data_bytes``),
+    how many come behind it, the number of the last within its page, and whether that is another
+    page than the first's."""
 
     def __init__(self, *, address_bits, data_bytes):
-        super().__init__({"first": unsigned(address_bits - exact_log2(data_bytes)),
-                          "beats": unsigned(9)})
+        lane_bits = exact_log2(data_bytes)
+        super().__init__({"first": unsigned(address_bits - lane_bits), "more": unsigned(8),
+                          "end": unsigned(exact_log2(PAGE_BYTES) - lane_bits),
+                          "crosses": unsigned(1)})
 
 
 class BurstSplitter(wiring.Component):
@@ -67,38 +70,44 @@ class BurstSplitter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         lane_bits = exact_log2(self.data_bytes)
-        page_beats = PAGE_BYTES // self.data_bytes
-        page_bits = exact_log2(page_beats)
+        page_bits = exact_log2(PAGE_BYTES // self.data_bytes)
 
         span = self.i.payload
-        to_boundary = Signal(range(page_beats + 1))
-        crosses = Signal()
-        rest_valid = Signal()
         rest_page = Signal(self.address_bits - lane_bits - page_bits, reset_less=True)
         rest_length = Signal(8, reset_less=True)
-        free = ~self.o.valid | self.o.ready
+        free = Signal()
+        valid, rest = Signal(), Signal()  # a burst is offered, one more follows it: next
+        rest_valid = Signal()
+        # how ready this is: at once, or with ``o``; beside the registers that say so too, since
+        # others wait for it
+        is_open, ends = Signal(init=1), Signal()
         m.d.comb += [
-            to_boundary.eq(page_beats - span.first[:page_bits]),
-            crosses.eq(span.beats > to_boundary),
-            self.i.ready.eq(free & ~rest_valid),
+            free.eq(~self.o.valid | self.o.ready),
+            valid.eq(Mux(free, rest_valid | self.i.valid, self.o.valid)),
+            rest.eq(Mux(free, ~rest_valid & self.i.valid & span.crosses, rest_valid)),
+            self.i.ready.eq(is_open | ends & self.o.ready),
         ]
-
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(free & rest_valid):
+        m.d.sync += [
+            self.o.valid.eq(valid),
+            rest_valid.eq(rest),
+            is_open.eq(~valid),
+            ends.eq(valid & ~rest),
+        ]
+        with m.If(free):
             m.d.sync += [
-                self.o.valid.eq(1),
-                self.o.payload.address.eq(rest_page << (page_bits + lane_bits)),
-                self.o.payload.length.eq(rest_length),
-                rest_valid.eq(0),
-            ]
-        with m.Elif(free & self.i.valid):
-            m.d.sync += [
-                self.o.valid.eq(1),
-                self.o.payload.address.eq(span.first << lane_bits),
-                self.o.payload.length.eq((Mux(crosses, to_boundary, span.beats) - 1)[:8]),
-                rest_valid.eq(crosses),
                 rest_page.eq(span.first[page_bits:] + 1),
-                rest_length.eq((span.beats - to_boundary - 1)[:8]),
+                rest_length.eq(span.end[:8]),
             ]
+            with m.If(rest_valid):
+                m.d.sync += [
+                    self.o.payload.address.eq(rest_page << (page_bits + lane_bits)),
+                    self.o.payload.length.eq(rest_length),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    self.o.payload.address.eq(span.first << lane_bits),
+                    # to the page's end
+                    self.o.payload.length.eq(
+                        Mux(span.crosses, ~span.first[:page_bits], span.more)[:8]),
+                ]
         return m

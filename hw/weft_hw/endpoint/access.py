@@ -1,10 +1,12 @@
-"""What travels inside an endpoint: checked requests and answers."""
+"""What travels inside an endpoint: checked and planned requests, and answers."""
 
 from amaranth.hdl import unsigned
 from amaranth.lib import data
 
+from ..axi.bursts import Span
 from ..isa import Status
-from ..noc.packet import NodeAddress, RequestKind
+from ..noc.packet import NodeAddress
+from .realign import Realignment
 
 __all__ = ["Access", "Answer", "Requester"]
 
@@ -17,16 +19,17 @@ class Requester(data.Struct):
 
 
 class Access(data.StructLayout):
-    """A request after the window check. ``status`` is OK if it may be carried out."""
+    """A request after the window check, ready to be carried out: its beats, and how its bytes move.
+    ``status`` is OK if it may be; else it is dropped. It ``reads`` or writes."""
 
-    def __init__(self, *, address_bits):
+    def __init__(self, *, address_bits, data_bytes):
         super().__init__({
             "requester": Requester,
-            "kind": RequestKind,
+            "reads": unsigned(1),
             "status": Status,
             "has_data": unsigned(1),
-            "length": unsigned(13),
-            "address": unsigned(address_bits),
+            "span": Span(address_bits=address_bits, data_bytes=data_bytes),
+            "how": Realignment(data_bytes=data_bytes),
         })
 
 

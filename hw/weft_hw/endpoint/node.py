@@ -15,11 +15,11 @@ from amaranth.lib.wiring import In, Out
 
 from ..axi.manager import drive_manager
 from ..axi.signature import Axi4
+from ..isa import Engine
 from ..noc.packet import (
     Headed,
     MeshPort,
     RequestHeader,
-    RequestKind,
     ResponseHeader,
     ResponseKind,
     RouterPort,
@@ -91,14 +91,14 @@ class MemoryEndpoint(wiring.Component):
         link(m, wiring.flipped(self.mesh.request_i), receiver.i)
         link(m, receiver.o_header, check.i)
         link(m, receiver.o_data, write.data)
-        is_read = check.o.payload.kind == RequestKind.READ
+        reads = check.o.payload.reads
         m.d.comb += [
             check.windows.eq(self.windows),
             read.i.payload.eq(check.o.payload),
-            read.i.valid.eq(check.o.valid & is_read),
+            read.i.valid.eq(check.o.valid & reads),
             write.i.payload.eq(check.o.payload),
-            write.i.valid.eq(check.o.valid & ~is_read),
-            check.o.ready.eq(Mux(is_read, read.i.ready, write.i.ready)),
+            write.i.valid.eq(check.o.valid & ~reads),
+            check.o.ready.eq(Mux(reads, read.i.ready, write.i.ready)),
             self.mesh.response_i.ready.eq(1),
         ]
 
@@ -122,20 +122,21 @@ class MemoryEndpoint(wiring.Component):
             sender.i_header.valid.eq(header_valid),
         ]
         with m.If(header_free):
-            m.d.sync += header_valid.eq(read.header.valid | write.header.valid)
+            m.d.sync += [
+                header_valid.eq(read.header.valid | write.header.valid),
+                header.has_data.eq(answer.has_data),
+                header.header.destination.eq(answer.requester.node),
+                header.header.source.x.eq(0),
+                header.header.source.y.eq(self.y),
+                header.header.source.port.eq(RouterPort.WEST),
+                header.header.kind.eq(
+                    Mux(choose_read, ResponseKind.READ_DATA, ResponseKind.WRITE_ACK)),
+                header.header.status.eq(answer.status),
+                header.header.engine.eq(Engine.LOAD),  # counts for COMPLETION only
+                header.header.tag.eq(answer.requester.tag),
+            ]
             with m.If(read.header.valid | write.header.valid):
-                m.d.sync += [
-                    read_turn.eq(~choose_read),
-                    header.has_data.eq(answer.has_data),
-                    header.header.destination.eq(answer.requester.node),
-                    header.header.source.x.eq(0),
-                    header.header.source.y.eq(self.y),
-                    header.header.source.port.eq(RouterPort.WEST),
-                    header.header.kind.eq(
-                        Mux(choose_read, ResponseKind.READ_DATA, ResponseKind.WRITE_ACK)),
-                    header.header.status.eq(answer.status),
-                    header.header.tag.eq(answer.requester.tag),
-                ]
+                m.d.sync += read_turn.eq(~choose_read)
         link(m, read.data, sender.i_data)
         link(m, sender.o, wiring.flipped(self.mesh.response_o))
         return m

@@ -1,98 +1,60 @@
 """From a byte range to beats and lanes: the arithmetic that reads and writes share."""
 
-from amaranth.hdl import Module, Signal, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ..axi.bursts import PAGE_BYTES, Span
-from ..isa import Status
-from ..noc.packet import RequestKind
-from .access import Access, Requester
 from .realign import Realignment
 
-__all__ = ["Plan", "Planner"]
-
-
-class Plan(data.StructLayout):
-    """A request ready to be carried out: its beats, whether they cross a page, and how its bytes
-    move."""
-
-    def __init__(self, *, address_bits, data_bytes):
-        super().__init__({
-            "requester": Requester,
-            "status": Status,
-            "has_data": unsigned(1),
-            "span": Span(address_bits=address_bits, data_bytes=data_bytes),
-            "crosses": unsigned(1),
-            "how": Realignment(data_bytes=data_bytes),
-        })
+__all__ = ["Planner"]
 
 
 class Planner(wiring.Component):
-    """Computes the plan of each access of one ``kind``.
-
-    Latency: 0 cycles.  Throughput: one access per cycle.
+    """Computes how an access of 1 byte to 4 KiB is carried out. Combinational; of another length it
+    gives anything.
 
     Members
     -------
-    i : In(stream of Access)
-    o : Out(stream of Plan)
+    first, last : In(address_bits + 1)
+        addresses of its first and its last byte
+    reads : In(1)
+        else it writes
+    span : Out(Span)
+    how : Out(Realignment)
+        without ``drop``
     """
 
-    def __init__(self, *, kind, address_bits, data_bytes):
-        self.kind = kind
+    def __init__(self, *, address_bits, data_bytes):
+        self.address_bits = address_bits
         self.data_bytes = data_bytes
         super().__init__({
-            "i": In(stream.Signature(Access(address_bits=address_bits))),
-            "o": Out(stream.Signature(Plan(address_bits=address_bits, data_bytes=data_bytes))),
+            "first": In(address_bits + 1),
+            "last": In(address_bits + 1),
+            "reads": In(1),
+            "span": Out(Span(address_bits=address_bits, data_bytes=data_bytes)),
+            "how": Out(Realignment(data_bytes=data_bytes)),
         })
 
     def elaborate(self, platform):
         m = Module()
         lane_bits = exact_log2(self.data_bytes)
-        page_beats = PAGE_BYTES // self.data_bytes
-
-        access = self.i.payload
-        plan = self.o.payload
-        ok = access.status == Status.OK
-        offset = access.address[:lane_bits]
-        # lane of the last byte counted from lane 0 of the data, and counted from the first byte's
-        # lane
-        last_lane = (access.length - 1)[:lane_bits]
-        reach = Signal(lane_bits + 1)
-        spills = reach[lane_bits]
-        beats = Signal(9)
+        page_bits = exact_log2(PAGE_BYTES)
+        first, last, reads = self.first, self.last, self.reads
+        offset, last_lane = first[:lane_bits], last[:lane_bits]
+        # the last byte's lane is below the first's: a beat more than the data need by themselves
+        spills = Signal()
         m.d.comb += [
-            reach.eq(offset + last_lane),
-            beats.eq(((access.length - 1)[lane_bits:13] + spills + 1)[:9]),
-            self.o.valid.eq(self.i.valid),
-            self.i.ready.eq(self.o.ready),
+            spills.eq(last_lane < offset),
+            self.span.first.eq(first[lane_bits:self.address_bits]),
+            self.span.more.eq((last[lane_bits:] - first[lane_bits:])[:8]),
+            self.span.end.eq(last[lane_bits:page_bits]),
+            self.span.crosses.eq(last[page_bits] ^ first[page_bits]),
+            self.how.shift.eq(Mux(reads, -offset, offset)[:lane_bits]),
+            self.how.head.eq(Mux(reads, 0, offset)),
+            self.how.tail.eq(Mux(reads, last_lane - offset, last_lane)[:lane_bits]),
+            self.how.skip.eq(reads & offset.any()),
+            self.how.flush.eq(Mux(reads, offset.any() & ~spills, spills)),
         ]
-        in_page = access.address[lane_bits:PAGE_BYTES.bit_length() - 1]
-        m.d.comb += [
-            plan.requester.eq(access.requester),
-            plan.status.eq(access.status),
-            plan.has_data.eq(access.has_data),
-            plan.span.first.eq(access.address[lane_bits:]),
-            plan.span.beats.eq(beats),
-            plan.crosses.eq(in_page + beats > page_beats),
-            plan.how.drop.eq(~ok),
-        ]
-        if self.kind is RequestKind.READ:
-            m.d.comb += [
-                plan.how.shift.eq((-offset)[:lane_bits]),
-                plan.how.head.eq(0),
-                plan.how.tail.eq(last_lane),
-                plan.how.skip.eq(offset.any()),
-                plan.how.flush.eq(offset.any() & ~spills),
-            ]
-        else:
-            m.d.comb += [
-                plan.how.shift.eq(offset),
-                plan.how.head.eq(offset),
-                plan.how.tail.eq(reach[:lane_bits]),
-                plan.how.skip.eq(0),
-                plan.how.flush.eq(spills),
-            ]
         return m

@@ -2,11 +2,11 @@
 
 ::
 
-    i → Planner ─┬→ spans ─┬→ BurstSplitter → burst  (when the buffer has room for every beat)
-                 │         └→ expected ──┐
-                 │   beat → buffer ──────┴───────→ Realigner → data
-                 │             └→ arrived ─┐          ↑ how
-                 └→ pending ───────────────┴→ header ─┘
+    i ─┬→ spans ─┬→ BurstSplitter → burst  (when the buffer has room for every beat)
+       │         └→ expected ──┐
+       │   beat → buffer ──────┴───────→ Realigner → data
+       │             └→ arrived ─┐          ↑ how
+       └→ pending ───────────────┴→ header ─┘
 
 A read that waits for room waits in ``spans``, out of the way of the writes behind it.
 
@@ -24,10 +24,9 @@ from amaranth.utils import ceil_log2
 from ..axi.bursts import Burst, BurstSplitter, ReadBeat, Span
 from ..axi.queue import Queue
 from ..isa import Status
-from ..noc.packet import DataFlit, RequestKind
+from ..noc.packet import DataFlit
 from ..streams.link import link
 from .access import Access, Answer, Requester
-from .plan import Planner
 from .realign import Realigner, Realignment
 
 __all__ = ["READS", "ReadPath", "read_buffer_beats"]
@@ -74,7 +73,7 @@ class ReadPath(wiring.Component):
         flit_bytes = config.flit_bytes
         address_bits = config.host.address_bits
         super().__init__({
-            "i": In(stream.Signature(Access(address_bits=address_bits))),
+            "i": In(stream.Signature(Access(address_bits=address_bits, data_bytes=flit_bytes))),
             "burst": Out(stream.Signature(Burst(address_bits=address_bits))),
             "beat": In(stream.Signature(ReadBeat(data_bytes=flit_bytes), always_ready=True)),
             "header": Out(stream.Signature(Answer)),
@@ -87,35 +86,35 @@ class ReadPath(wiring.Component):
         sizes = {"address_bits": self.config.host.address_bits, "data_bytes": flit_bytes}
         buffer_beats = read_buffer_beats(self.config)
 
-        m.submodules.planner = planner = Planner(kind=RequestKind.READ, **sizes)
         m.submodules.splitter = splitter = BurstSplitter(**sizes)
-        m.submodules.spans = spans = Queue(Span(**sizes), depth=READS)
-        m.submodules.expected = expected = Queue(unsigned(9), depth=READS)
-        m.submodules.pending = pending = Queue(_Pending(data_bytes=flit_bytes), depth=READS)
-        m.submodules.arrived = arrived = Queue(unsigned(1), depth=READS)
+        m.submodules.spans = spans = Queue(Span(**sizes), depth=READS, front=True)
+        m.submodules.expected = expected = Queue(unsigned(8), depth=READS, front=True)
+        m.submodules.pending = pending = Queue(_Pending(data_bytes=flit_bytes), depth=READS,
+                                               front=True)
+        m.submodules.arrived = arrived = Queue(unsigned(1), depth=READS, front=True)
         m.submodules.buffer = buffer = Queue(DataFlit(flit_bytes=flit_bytes), depth=buffer_beats,
                                              block_ram=True, register=True)
-        m.submodules.how = how = Queue(Realignment(data_bytes=flit_bytes), depth=2)
+        m.submodules.how = how = Queue(Realignment(data_bytes=flit_bytes), depth=2,
+                                       front=True)
         m.submodules.answers = answers = Queue(Answer, depth=2)
         m.submodules.realigner = realigner = Realigner(data_bytes=flit_bytes)
-        link(m, wiring.flipped(self.i), planner.i)
         link(m, splitter.o, wiring.flipped(self.burst))
         link(m, buffer.o, realigner.i)
         link(m, how.o, realigner.how)
         link(m, answers.o, wiring.flipped(self.header))
 
         # note what is owed
-        plan = planner.o.payload
+        access = self.i.payload
         noted = Signal()
         m.d.comb += [
-            noted.eq(planner.o.valid & planner.o.ready),
-            planner.o.ready.eq(pending.i.ready & spans.i.ready),
-            spans.i.valid.eq(noted & ~plan.how.drop),
-            spans.i.payload.eq(plan.span),
+            noted.eq(self.i.valid & self.i.ready),
+            self.i.ready.eq(pending.i.ready & spans.i.ready),
+            spans.i.valid.eq(noted & ~access.how.drop),
+            spans.i.payload.eq(access.span),
             pending.i.valid.eq(noted),
-            pending.i.payload.requester.eq(plan.requester),
-            pending.i.payload.status.eq(plan.status),
-            pending.i.payload.how.eq(plan.how),
+            pending.i.payload.requester.eq(access.requester),
+            pending.i.payload.status.eq(access.status),
+            pending.i.payload.how.eq(access.how),
         ]
 
         # ask: reserve room for every beat
@@ -124,25 +123,25 @@ class ReadPath(wiring.Component):
         fetch = Signal()
         freed = Signal()
         m.d.comb += [
-            fetch.eq(spans.o.valid & splitter.i.ready & expected.i.ready & (room >= span.beats)),
+            fetch.eq(spans.o.valid & splitter.i.ready & expected.i.ready & (room > span.more)),
             spans.o.ready.eq(fetch),
             splitter.i.valid.eq(fetch),
             splitter.i.payload.eq(span),
             expected.i.valid.eq(fetch),
-            expected.i.payload.eq(span.beats),
+            expected.i.payload.eq(span.more),
             freed.eq(buffer.o.valid & buffer.o.ready),
         ]
         with m.If(fetch):
-            m.d.sync += room.eq(room + freed - span.beats)
+            m.d.sync += room.eq(room + freed - span.more - 1)
         with m.Elif(freed):
             m.d.sync += room.eq(room + 1)
 
         # collect: beats in order, the error of any of them
-        received = Signal(9)
+        received = Signal(8)
         failed = Signal()
         complete = Signal()
         m.d.comb += [
-            complete.eq(self.beat.valid & (received + 1 == expected.o.payload)),
+            complete.eq(self.beat.valid & (received == expected.o.payload)),
             buffer.i.valid.eq(self.beat.valid),
             buffer.i.payload.data.eq(self.beat.payload.data),
             buffer.i.payload.last.eq(complete),

@@ -88,19 +88,20 @@ class Realigner(wiring.Component):
 
         first = Signal(init=1)
         flushing = Signal()
-        space = ~self.o.valid | self.o.ready
+        space = Signal()
         silent = Signal()
         take = Signal()
-        emit = Signal()
-        ends = Signal()
+        final = Signal()
         m.d.comb += [
+            space.eq(~self.o.valid | self.o.ready),
             # this word gives no output
             silent.eq(Mux(how.drop, ~word.last, first & how.skip)),
-            take.eq(self.how.valid & self.i.valid & ~flushing & (silent | space)),
-            emit.eq(take & ~silent | flushing & space),
-            ends.eq(take & word.last & (~how.flush | how.drop) | flushing & space),
             self.i.ready.eq(self.how.valid & ~flushing & (silent | space)),
-            self.how.ready.eq(ends),
+            take.eq(self.i.valid & self.i.ready),
+            # this output is the run's last, where there is space for one
+            final.eq(flushing | self.how.valid & self.i.valid & word.last
+                     & (~how.flush | how.drop)),
+            self.how.ready.eq(final & (~flushing & silent | space)),
         ]
         with m.If(take):
             m.d.sync += [
@@ -108,19 +109,18 @@ class Realigner(wiring.Component):
                 first.eq(0),
                 flushing.eq(word.last & how.flush & ~how.drop),
             ]
-        with m.If(ends):
+        with m.If(self.how.ready):
             m.d.sync += [first.eq(1), flushing.eq(0)]
 
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(emit):
+        # ``space`` comes late; an output that is not valid does not matter
+        with m.If(space):
             m.d.sync += [
-                self.o.valid.eq(1),
+                self.o.valid.eq(flushing | self.how.valid & self.i.valid & ~silent),
                 self.o.payload.data.eq(merged),
                 self.o.payload.lanes.eq(
                     Mux(first, ((1 << count) - 1) << how.head, (1 << count) - 1)[:count]
-                    & Mux(ends, (2 << how.tail) - 1, (1 << count) - 1)[:count]),
-                self.o.payload.last.eq(ends),
+                    & Mux(final, (2 << how.tail) - 1, (1 << count) - 1)[:count]),
+                self.o.payload.last.eq(final),
                 self.o.payload.dropped.eq(how.drop),
             ]
         return m

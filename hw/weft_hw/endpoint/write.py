@@ -3,11 +3,11 @@ acknowledgements.
 
 ::
 
-    i → Planner ─┬→ BurstSplitter → burst
-                 ├→ how ────────────┐
-    data → buffer ──────────→ Realigner → beat
-                 └→ moving ─────────────────┴→ unconfirmed ─┐
-                                     response ──────────────┴→ header
+    i ─┬→ BurstSplitter → burst
+       ├→ how ────────────┐
+    data → buffer → Realigner → beat
+       └→ moving ─────────────────┴→ unconfirmed ─┐
+                           response ──────────────┴→ header
 
 Data of a denied write passes through the buffer like any other and is dropped behind it, so nothing
 behind waits for the verdict.
@@ -21,10 +21,9 @@ from amaranth.utils import exact_log2
 from ..axi.bursts import PAGE_BYTES, Burst, BurstSplitter, WriteBeat
 from ..axi.queue import Queue
 from ..isa import Status
-from ..noc.packet import DataFlit, RequestKind
+from ..noc.packet import DataFlit
 from ..streams.link import link
 from .access import Access, Answer, Requester
-from .plan import Planner
 from .realign import Realigner, Realignment
 
 __all__ = ["WRITES", "WritePath", "write_buffer_flits"]
@@ -80,7 +79,7 @@ class WritePath(wiring.Component):
         flit_bytes = config.flit_bytes
         address_bits = config.host.address_bits
         super().__init__({
-            "i": In(stream.Signature(Access(address_bits=address_bits))),
+            "i": In(stream.Signature(Access(address_bits=address_bits, data_bytes=flit_bytes))),
             "data": In(stream.Signature(DataFlit(flit_bytes=flit_bytes))),
             "burst": Out(stream.Signature(Burst(address_bits=address_bits))),
             "beat": Out(stream.Signature(WriteBeat(data_bytes=flit_bytes))),
@@ -94,17 +93,17 @@ class WritePath(wiring.Component):
         sizes = {"address_bits": self.config.host.address_bits, "data_bytes": flit_bytes}
         page_beats = PAGE_BYTES // flit_bytes
 
-        m.submodules.planner = planner = Planner(kind=RequestKind.WRITE, **sizes)
         m.submodules.splitter = splitter = BurstSplitter(**sizes)
         m.submodules.buffer = buffer = Queue(DataFlit(flit_bytes=flit_bytes),
                                              depth=write_buffer_flits(self.config),
                                              block_ram=True, register=True)
-        m.submodules.how = how = Queue(Realignment(data_bytes=flit_bytes), depth=4)
-        m.submodules.moving = moving = Queue(_Moving(page_beats=page_beats), depth=4)
-        m.submodules.unconfirmed = unconfirmed = Queue(_Unconfirmed, depth=WRITES)
+        m.submodules.how = how = Queue(Realignment(data_bytes=flit_bytes), depth=4,
+                                       front=True)
+        m.submodules.moving = moving = Queue(_Moving(page_beats=page_beats), depth=4,
+                                             front=True)
+        m.submodules.unconfirmed = unconfirmed = Queue(_Unconfirmed, depth=WRITES, front=True)
         m.submodules.answers = answers = Queue(Answer, depth=2)
         m.submodules.realigner = realigner = Realigner(data_bytes=flit_bytes)
-        link(m, wiring.flipped(self.i), planner.i)
         link(m, wiring.flipped(self.data), buffer.i)
         link(m, splitter.o, wiring.flipped(self.burst))
         link(m, buffer.o, realigner.i)
@@ -112,24 +111,24 @@ class WritePath(wiring.Component):
         link(m, answers.o, wiring.flipped(self.header))
 
         # begin: ask for the bursts and let the data flow
-        plan = planner.o.payload
+        access = self.i.payload
         allowed = Signal()
         begin = Signal()
         m.d.comb += [
-            allowed.eq(moving.i.ready & (how.i.ready | ~plan.has_data)
-                       & (splitter.i.ready | plan.how.drop)),
-            begin.eq(planner.o.valid & allowed),
-            planner.o.ready.eq(allowed),
-            splitter.i.valid.eq(begin & ~plan.how.drop),
-            splitter.i.payload.eq(plan.span),
-            how.i.valid.eq(begin & plan.has_data),
-            how.i.payload.eq(plan.how),
+            allowed.eq(moving.i.ready & (how.i.ready | ~access.has_data)
+                       & (splitter.i.ready | access.how.drop)),
+            begin.eq(self.i.valid & allowed),
+            self.i.ready.eq(allowed),
+            splitter.i.valid.eq(begin & ~access.how.drop),
+            splitter.i.payload.eq(access.span),
+            how.i.valid.eq(begin & access.has_data),
+            how.i.payload.eq(access.how),
             moving.i.valid.eq(begin),
-            moving.i.payload.requester.eq(plan.requester),
-            moving.i.payload.status.eq(plan.status),
-            moving.i.payload.in_page.eq(plan.span.first),
-            moving.i.payload.crosses.eq(plan.crosses),
-            moving.i.payload.has_data.eq(plan.has_data),
+            moving.i.payload.requester.eq(access.requester),
+            moving.i.payload.status.eq(access.status),
+            moving.i.payload.in_page.eq(access.span.first),
+            moving.i.payload.crosses.eq(access.span.crosses),
+            moving.i.payload.has_data.eq(access.has_data),
         ]
 
         # move: beats to memory, ``last`` at the end of the page and of the data
