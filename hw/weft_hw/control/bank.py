@@ -4,7 +4,7 @@ Reads and writes answer OKAY, or SLVERR where the map has no register. A write t
 register does nothing. Byte strobes count.
 """
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -92,7 +92,10 @@ class RegisterBank(wiring.Component):
             bus.awready.eq(accept),
             bus.wready.eq(accept),
         ]
-        m.d.sync += self.written.as_value().eq(0)
+        for register in register_map(self.config):
+            if register.access is not Access.READ_ONLY:
+                m.d.sync += self.written[register.name].eq(
+                    accept & (bus.awaddr[2:] == register.offset // 4))
         with m.If(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
         with m.If(self.clear):
@@ -108,8 +111,6 @@ class RegisterBank(wiring.Component):
             with m.Switch(bus.awaddr[2:]):
                 for register in register_map(self.config):
                     with m.Case(register.offset // 4):
-                        if register.access is not Access.READ_ONLY:
-                            m.d.sync += self.written[register.name].eq(1)
                         if register.access is Access.READ_WRITE:
                             stored = self.stored[register.name]
                             m.d.sync += stored.eq(bus.wdata & lanes | stored & ~lanes)
@@ -127,28 +128,47 @@ class RegisterBank(wiring.Component):
             m.d.sync += bus.rvalid.eq(0)
         fixed = constants(self.config)
         latches = {name: Signal(32, name=f"{name.lower()}_latched") for name in self._pairs()}
+        words = {}
+        for register in register_map(self.config):
+            name = register.name
+            if name in fixed:
+                word = C(fixed[name], 32)
+            elif name in latches:
+                word = latches[name]
+            elif register.access is Access.READ_WRITE:
+                word = self.stored[name]
+            elif register.access is Access.COMMAND:
+                word = C(0, 32)
+            else:
+                word = self.values[name]
+            words[register.offset // 4] = word
+            high = name.removesuffix("_LO") + "_HI"
+            if name.endswith("_LO") and high in latches:
+                with m.If(accept & (bus.araddr[2:] == register.offset // 4)):
+                    m.d.sync += latches[high].eq(self.values[high])
+        known = {number: C(1, 1) for number in words}
         with m.If(accept):
-            m.d.sync += [bus.rvalid.eq(1), bus.rresp.eq(RESPONSE_OKAY), bus.rdata.eq(0)]
-            with m.Switch(bus.araddr[2:]):
-                for register in register_map(self.config):
-                    name = register.name
-                    with m.Case(register.offset // 4):
-                        if name in fixed:
-                            m.d.sync += bus.rdata.eq(fixed[name])
-                        elif name in latches:
-                            m.d.sync += bus.rdata.eq(latches[name])
-                        elif register.access is Access.READ_WRITE:
-                            m.d.sync += bus.rdata.eq(self.stored[name])
-                        elif register.access is not Access.COMMAND:
-                            m.d.sync += bus.rdata.eq(self.values[name])
-                        high = name.removesuffix("_LO") + "_HI"
-                        if name.endswith("_LO") and high in latches:
-                            m.d.sync += latches[high].eq(self.values[high])
-                with m.Default():
-                    m.d.sync += bus.rresp.eq(RESPONSE_SLVERR)
+            m.d.sync += [
+                bus.rvalid.eq(1),
+                bus.rdata.eq(_pick(words, bus.araddr[2:])),
+                bus.rresp.eq(Mux(_pick(known, bus.araddr[2:]), RESPONSE_OKAY, RESPONSE_SLVERR)),
+            ]
 
     def _pairs(self):
         """``_HI`` registers that reading their ``_LO`` latches."""
         shown = Values(self.config).members
         return [name for name in shown
                 if name.endswith("_HI") and name.removesuffix("_HI") + "_LO" in shown]
+
+
+def _pick(words, index):
+    """``words[index]``, zero where there is none: a tree by the bits of ``index``, the first bit at
+    its leaves."""
+    if not words:
+        return C(0, 1)
+    if len(index) == 0:
+        return words[0]
+    half = 1 << len(index) - 1
+    lower = {number: word for number, word in words.items() if number < half}
+    upper = {number - half: word for number, word in words.items() if number >= half}
+    return Mux(index[-1], _pick(upper, index[:-1]), _pick(lower, index[:-1]))

@@ -69,7 +69,7 @@ class Credits(wiring.Component):
 
         sweep = Signal(range(rows + 1))
         m.d.comb += [
-            self.ready.eq(sweep == rows),
+            self.ready.eq(sweep[-1]),  # at ``rows``, a power of two
             given_read.addr.eq(row(self.query)),
             done_read.addr.eq(row(self.query)),
             done_update.addr.eq(row(self.ended.payload)),

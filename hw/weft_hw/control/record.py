@@ -141,6 +141,8 @@ class RecordWriter(wiring.Component):
                 record.status.eq(Status.OK),
                 record.index.eq(fence.index),
                 record.cycle.eq(fence.cycle),
+                record.reserved.eq(0),
+                record.reserved_high.eq(0),
                 address.eq(self.base + slot * RECORD_BYTES),
                 busy.eq(self.i.valid & owed.i.ready),
             ]

@@ -60,7 +60,7 @@ class QueueLife(wiring.Component):
             "last_index": In(32),
             "state": Out(QueueState),
             "run": Out(1),
-            "healthy": Out(1),
+            "healthy": Out(1, init=1),
             "abort": Out(1),
             "clear": Out(1),
             "error": Out(Failure),
@@ -70,7 +70,8 @@ class QueueLife(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         failure = Signal(Failure)
-        # ``abort`` has a register of its own, because it goes to all engines
+        # ``abort`` has a register of its own, because it goes to all engines, and ``healthy``,
+        # because all sending waits for it
         with m.If(self.expired):
             m.d.comb += [
                 failure.valid.eq(1),
@@ -86,12 +87,11 @@ class QueueLife(wiring.Component):
             # waits for a failure or the host
             with m.State("GO"):
                 m.d.comb += [
-                    self.healthy.eq(1),
                     self.run.eq(self.enable),
                     self.state.eq(Mux(self.enable, QueueState.RUNNING, QueueState.DISABLED)),
                 ]
                 with m.If(self.reset):
-                    m.d.sync += self.abort.eq(1)
+                    m.d.sync += [self.abort.eq(1), self.healthy.eq(0)]
                     m.next = "RESET"
                 with m.Elif(failure.valid):
                     # a hang stays as it is, so that the host can probe who waits for whom, until
@@ -99,6 +99,7 @@ class QueueLife(wiring.Component):
                     m.d.sync += [
                         self.error.eq(failure),
                         self.abort.eq(failure.status != Status.WATCHDOG),
+                        self.healthy.eq(0),
                     ]
                     m.d.comb += self.interrupt.eq(self.expired)
                     m.next = "FAIL"
@@ -128,6 +129,6 @@ class QueueLife(wiring.Component):
                     self.clear.eq(self.quiet),
                 ]
                 with m.If(self.quiet):
-                    m.d.sync += [self.error.eq(0), self.abort.eq(0)]
+                    m.d.sync += [self.error.eq(0), self.abort.eq(0), self.healthy.eq(1)]
                     m.next = "GO"
         return m
