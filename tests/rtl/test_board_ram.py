@@ -132,7 +132,7 @@ async def a_lone_manager_gets_a_beat_a_cycle(dut):
     assert at["r"][0] - at["ar"][0] == FIRST_BEAT_CYCLES
     assert at["r"][-1] - at["r"][0] == count - 1
     assert at["w"][-1] - at["w"][0] == count - 1
-    assert at["b"][0] - at["w"][-1] == 2
+    assert at["b"][0] - at["w"][-1] == 3
 
 
 def test_board_ram():

@@ -38,6 +38,8 @@ class Prototype(wiring.Component):
         Of the clock it gets.
     baud : int
         Of the serial line; at most a quarter of the clock. The cycles of a bit are rounded.
+    spread : function (m, signal) -> signal
+        How the board brings a signal to thousands of registers; like any other if not given.
 
     Members
     -------
@@ -53,7 +55,7 @@ class Prototype(wiring.Component):
         for a memory that is no multiple of 4 KiB or a line that is too fast or more than 2 % off.
     """
 
-    def __init__(self, config, *, memory_kib, clock_hz, baud):
+    def __init__(self, config, *, memory_kib, clock_hz, baud, spread=None):
         if memory_kib < 4 or memory_kib * 1024 % _PAGE_BYTES:
             raise ValueError(f"memory_kib must be a positive multiple of 4, not {memory_kib}")
         if not 0 < baud <= clock_hz // 4:
@@ -69,6 +71,7 @@ class Prototype(wiring.Component):
         self.config = config
         self.memory_bytes = memory_kib * 1024
         self.clock_hz = clock_hz
+        self.spread = spread or (lambda m, signal: signal)
         super().__init__({"rx": In(1), "tx": Out(1), "leds": Out(LEDS)})
 
     def elaborate(self, platform):
@@ -84,7 +87,10 @@ class Prototype(wiring.Component):
         m.domains.chip = ClockDomain("chip")
         chip_reset = Signal(init=1)
         m.d.sync += chip_reset.eq(bridge.chip_reset)
-        m.d.comb += [ClockSignal("chip").eq(ClockSignal()), ResetSignal("chip").eq(chip_reset)]
+        m.d.comb += [
+            ClockSignal("chip").eq(ClockSignal()),
+            ResetSignal("chip").eq(self.spread(m, chip_reset)),
+        ]
         chip = Chip(config)
         m.submodules.chip = DomainRenamer("chip")(chip)
         managers = [chip.host, *chip.memory]

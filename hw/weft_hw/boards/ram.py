@@ -1,16 +1,20 @@
 """One memory for several users: one read and one write a cycle, shared round robin."""
 
-from amaranth.hdl import Array, Module, Signal, unsigned
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..noc.turns import first_after
 from ..verilog import UNINITIALISED
 
 __all__ = ["READ_LATENCY", "RamPort", "SharedRam", "WriteRow"]
 
 #: Cycles from a read taken to its data.
-READ_LATENCY = 3
+READ_LATENCY = 4
 
 
 class WriteRow(data.StructLayout):
@@ -67,55 +71,56 @@ class SharedRam(wiring.Component):
         write, read = rows.write_port(granularity=8), rows.read_port()
         ports = list(self.port)
 
-        # s0: the request taken; s1: the memory's output; s2: its register
-        reads = [port.read for port in ports]
-        chosen = _round_robin(m, reads, "read")
-        s0_user, s1_user, s2_user = (Signal(len(ports), name=f"s{n}_user") for n in range(3))
-        s0_row = Signal.like(read.addr, reset_less=True)
-        s2_data = Signal(8 * self.data_bytes, reset_less=True)
+        # s0: whose request was taken, and what each of them has; s1: what was taken; s2: the
+        # memory's output; s3: its register
+        s0_reader, s1_reader, s2_reader, s3_reader, s0_writer = (
+            Signal(len(ports), name=name)
+            for name in ("s0_reader", "s1_reader", "s2_reader", "s3_reader", "s0_writer")
+        )
+        s3_data = Signal(8 * self.data_bytes, reset_less=True)
+        row = _taken(m, [port.read.payload for port in ports], s0_reader, "read")
         m.d.sync += [
-            s0_user.eq(sum((reads[n].valid & (chosen == n)) << n for n in range(len(ports)))),
-            s0_row.eq(Array(user.payload for user in reads)[chosen]),
-            s1_user.eq(s0_user),
-            s2_user.eq(s1_user),
-            s2_data.eq(read.data),
+            s0_reader.eq(_round_robin(m, [port.read for port in ports], "read")),
+            s1_reader.eq(s0_reader),
+            s2_reader.eq(s1_reader),
+            s3_reader.eq(s2_reader),
+            s3_data.eq(read.data),
         ]
-        m.d.comb += read.addr.eq(s0_row)
+        m.d.comb += read.addr.eq(row)
         for number, port in enumerate(ports):
-            m.d.comb += [port.data.payload.eq(s2_data), port.data.valid.eq(s2_user[number])]
+            m.d.comb += [port.data.payload.eq(s3_data), port.data.valid.eq(s3_reader[number])]
 
-        writes = [port.write for port in ports]
-        chosen = _round_robin(m, writes, "write")
-        row = Signal.like(write.addr, reset_less=True)
-        word = Signal(8 * self.data_bytes, reset_less=True)
-        strobe = Signal(self.data_bytes)
-        selected = Array(user.payload for user in writes)[chosen]
-        m.d.sync += [
-            row.eq(selected.row),
-            word.eq(selected.data),
-            strobe.eq(0),
+        layout = ports[0].write.payload.shape()
+        m.d.sync += s0_writer.eq(_round_robin(m, [port.write for port in ports], "write"))
+        taken = _taken(m, [port.write.payload.as_value() for port in ports], s0_writer, "write")
+        taken = data.View(layout, taken)
+        m.d.comb += [
+            write.addr.eq(taken.row),
+            write.data.eq(taken.data),
+            write.en.eq(taken.strobe),
         ]
-        for number, user in enumerate(writes):
-            with m.If(user.valid & (chosen == number)):
-                m.d.sync += strobe.eq(user.payload.strobe)
-        m.d.comb += [write.addr.eq(row), write.data.eq(word), write.en.eq(strobe)]
         return m
 
 
 def _round_robin(m, users, name):
     """Takes one of the streams each cycle, the one served last only if no other wants; returns
-    whose turn it is."""
+    which, one bit for each, none if none wants."""
     chosen = Signal(range(max(2, len(users))), name=f"{name}_chosen")
     last = Signal(range(max(2, len(users))), name=f"{name}_last")
     m.d.comb += chosen.eq(last)
-    with m.Switch(last):
-        for n in range(len(users)):
-            with m.Case(n):
-                for distance in reversed(range(1, len(users))):
-                    other = (n + distance) % len(users)
-                    with m.If(users[other].valid):
-                        m.d.comb += chosen.eq(other)
+    first_after(m, chosen, last, Cat(user.valid for user in users))
     m.d.sync += last.eq(chosen)
     for n, user in enumerate(users):
         m.d.comb += user.ready.eq(chosen == n)
+    return Cat(user.valid & user.ready for user in users)
+
+
+def _taken(m, requests, taken, name):
+    """Register of that of ``requests`` that was taken in the cycle before, zero if none was."""
+    held = [Signal.like(each, name=f"s0_{name}_{n}", reset_less=True)
+            for n, each in enumerate(requests)]
+    m.d.sync += [register.eq(each) for register, each in zip(held, requests, strict=True)]
+    chosen = Signal.like(requests[0], name=f"s1_{name}")
+    m.d.sync += chosen.eq(reduce(or_, (register & bit.replicate(len(register))
+                                       for register, bit in zip(held, taken, strict=True))))
     return chosen

@@ -60,7 +60,9 @@ class BoardTop(wiring.Component):
         self.board = board
         self.clock_hz = clock_hz
         self.divisors = pll_divisors(board.clock_hz, clock_hz)
-        self.prototype = Prototype(config, memory_kib=memory_kib, clock_hz=clock_hz, baud=baud)
+        self.prototype = Prototype(
+            config, memory_kib=memory_kib, clock_hz=clock_hz, baud=baud, spread=_over_global_net
+        )
         super().__init__({"clk": In(1), "rst": In(1), "rx": In(1), "tx": Out(1), "leds": Out(LEDS)})
 
     def elaborate(self, platform):
@@ -114,3 +116,10 @@ class BoardTop(wiring.Component):
             self.leds.eq(prototype.leds),
         ]
         return m
+
+
+def _over_global_net(m, signal):
+    """``signal`` over one of the nets that reach all of the FPGA, which is not only for clocks."""
+    spread = Signal()
+    m.submodules.spread = Instance("DCCA", i_CLKI=signal, i_CE=Const(1, 1), o_CLKO=spread)
+    return spread

@@ -85,18 +85,22 @@ class Bridge(wiring.Component):
         link(m, replies.o, framer.i)
         link(m, framer.o, line.i)
         link(m, line.o, wiring.flipped(self.o))
+        # and none from the memory's other users
+        m.submodules.reads = reads = Queue(self.ram.read.payload.shape(), depth=2)
+        m.submodules.writes = writes = Queue(self.ram.write.payload.shape(), depth=2)
+        link(m, reads.o, wiring.flipped(self.ram.read))
+        link(m, writes.o, wiring.flipped(self.ram.write))
         request, reply = deframer.o, replies.i
-        header = Signal(
-            Header, reset_less=True
-        )  # of the request carried out; address and count run
+        header = Signal(Header, reset_less=True)  # of the request; address and count run
         status = Signal(ReplyStatus)
         buffer = Signal(32, reset_less=True)  # a register's bytes on their way out
         buffered = Signal(range(4))  # of them, those after the next
-        address_gone, value_gone = Signal(), Signal()
         index = Signal(11)
         lane_bits = exact_log2(self.data_bytes)
         lane = header.address[:lane_bits]
         row = header.address[lane_bits:][: len(self.ram.read.payload)]
+        final = Signal()  # ``header.count`` is 1
+        counted = Signal()  # it was 0 in the cycle before
         final_lane = Signal()
         word = Signal(8 * self.data_bytes, reset_less=True)
         strobe = Signal(self.data_bytes)
@@ -107,18 +111,22 @@ class Bridge(wiring.Component):
             check.i.data_bytes.eq(request.payload.data_bytes),
             check.i.whole.eq(request.payload.whole),
             deframer.data_index.eq(index),
-            final_lane.eq((lane == self.data_bytes - 1) | (header.count == 1)),
-            self.ram.read.payload.eq(row),
-            self.ram.write.payload.row.eq(row),
-            self.ram.write.payload.data.eq(word),
-            self.ram.write.payload.strobe.eq(strobe),
+            final_lane.eq((lane == self.data_bytes - 1) | final),
+            reads.i.payload.eq(row),
+            writes.i.payload.row.eq(row),
+            writes.i.payload.data.eq(word),
+            writes.i.payload.strobe.eq(strobe),
+            self.registers.wstrb.eq(0xF),
+            self.registers.rready.eq(1),
+            self.registers.bready.eq(1),
+            self.busy.eq(request.valid),
+        ]
+        m.d.sync += [
+            counted.eq(header.count == 0),
             self.registers.awaddr.eq(header.address),
             self.registers.araddr.eq(header.address),
             self.registers.wdata.eq(header.count),
-            self.registers.wstrb.eq(0xF),
-            self.busy.eq(request.valid),
         ]
-        step = [header.address.eq(header.address + 1), header.count.eq(header.count - 1)]
 
         with m.FSM():
             with m.State("IDLE"):
@@ -132,7 +140,7 @@ class Bridge(wiring.Component):
                     m.next = "CHECK"
             with m.State("CHECK"):
                 # what must not be carried out is refused
-                m.d.sync += status.eq(check.o)
+                m.d.sync += [status.eq(check.o), final.eq(header.count == 1)]
                 m.next = "TAG"
             with m.State("TAG"):
                 # waits for the reply's first byte to go
@@ -142,14 +150,15 @@ class Bridge(wiring.Component):
                     with m.If(status == ReplyStatus.OKAY):
                         self._dispatch(m, header.operation)
             with m.State("STATUS"):
-                # waits for the reply's last byte to go; the request is done
+                # waits for the memory to be written and the reply's last byte to go; the request is
+                # done
                 m.d.comb += [
-                    reply.valid.eq(1),
+                    reply.valid.eq(~writes.o.valid),
                     reply.payload.byte.eq(status),
                     reply.payload.last.eq(1),
-                    request.ready.eq(reply.ready),
+                    request.ready.eq(reply.ready & ~writes.o.valid),
                 ]
-                with m.If(reply.ready):
+                with m.If(request.ready):
                     m.next = "IDLE"
 
             with m.State("INFO"):
@@ -162,12 +171,12 @@ class Bridge(wiring.Component):
 
             with m.State("READ_REGISTER"):
                 # waits for the address to be taken
-                m.d.comb += self.registers.arvalid.eq(1)
-                with m.If(self.registers.arready):
+                m.d.sync += self.registers.arvalid.eq(1)
+                with m.If(self.registers.arvalid & self.registers.arready):
+                    m.d.sync += self.registers.arvalid.eq(0)
                     m.next = "REGISTER_DATA"
             with m.State("REGISTER_DATA"):
                 # waits for the register's value
-                m.d.comb += self.registers.rready.eq(1)
                 m.d.sync += [buffer.eq(self.registers.rdata), buffered.eq(3)]
                 with m.If(self.registers.rvalid):
                     m.next = "BYTES"
@@ -181,31 +190,24 @@ class Bridge(wiring.Component):
                     with m.If(buffered == 0):
                         m.next = "STATUS"
             with m.State("WRITE_REGISTER"):
-                # waits for address and value to be taken, in any order
-                address_taken = ~self.registers.awvalid | self.registers.awready
-                value_taken = ~self.registers.wvalid | self.registers.wready
-                m.d.comb += [
-                    self.registers.awvalid.eq(~address_gone),
-                    self.registers.wvalid.eq(~value_gone),
-                ]
-                m.d.sync += [
-                    address_gone.eq(address_taken & ~value_taken),
-                    value_gone.eq(value_taken & ~address_taken),
-                ]
-                with m.If(address_taken & value_taken):
-                    m.next = "REGISTER_ANSWER"
+                # offers address and value
+                m.d.sync += [self.registers.awvalid.eq(1), self.registers.wvalid.eq(1)]
+                m.next = "REGISTER_ANSWER"
             with m.State("REGISTER_ANSWER"):
-                # waits for the answer
-                m.d.comb += self.registers.bready.eq(1)
+                # waits for both to be taken, in any order, and for the answer
+                with m.If(self.registers.awready):
+                    m.d.sync += self.registers.awvalid.eq(0)
+                with m.If(self.registers.wready):
+                    m.d.sync += self.registers.wvalid.eq(0)
                 with m.If(self.registers.bvalid):
                     m.next = "STATUS"
                     with m.If(self.registers.bresp != RESPONSE_OKAY):
                         m.d.sync += status.eq(ReplyStatus.BUS)
 
             with m.State("READ_MEMORY"):
-                # waits for its turn at the memory
-                m.d.comb += self.ram.read.valid.eq(1)
-                with m.If(self.ram.read.ready):
+                # waits for room on the way to the memory
+                m.d.comb += reads.i.valid.eq(1)
+                with m.If(reads.i.ready):
                     m.next = "MEMORY_DATA"
             with m.State("MEMORY_DATA"):
                 # waits for the row
@@ -216,43 +218,50 @@ class Bridge(wiring.Component):
                 # waits for each byte of the row that is wanted to go
                 m.d.comb += [reply.valid.eq(1), reply.payload.byte.eq(word.word_select(lane, 8))]
                 with m.If(reply.ready):
-                    m.d.sync += step
-                    with m.If(final_lane):
-                        m.next = "READ_MEMORY"
-                        with m.If(header.count == 1):
-                            m.next = "STATUS"
+                    m.next = "STEP"
 
             with m.State("FETCH"):
                 # the byte at ``index`` of the request's data is on its way
                 m.d.sync += strobe.eq(0)
-                m.d.comb += deframer.data_index.eq(index)
                 m.next = "GATHER"
             with m.State("GATHER"):
-                # bytes come up to the row's end, the next one is asked for meanwhile
+                # bytes come up to the row's end
                 clear = header.operation == Operation.CLEAR_MEMORY.value
-                m.d.comb += deframer.data_index.eq(index + 1)
                 m.d.sync += [
                     word.word_select(lane, 8).eq(Mux(clear, 0, deframer.data)),
                     strobe.bit_select(lane, 1).eq(1),
                     index.eq(index + 1),
                 ]
+                m.next = "STEP"
                 with m.If(final_lane):
                     m.next = "WRITE_ROW"
-                with m.Else():
-                    m.d.sync += step
             with m.State("WRITE_ROW"):
-                # waits for its turn at the memory
-                m.d.comb += self.ram.write.valid.eq(1)
-                with m.If(self.ram.write.ready):
-                    m.d.sync += step
-                    m.next = "FETCH"
-                    with m.If(header.count == 1):
-                        m.next = "STATUS"
+                # waits for room on the way to the memory
+                m.d.comb += writes.i.valid.eq(1)
+                with m.If(writes.i.ready):
+                    m.next = "STEP"
+            with m.State("STEP"):
+                # on to the next byte; meanwhile it is on its way from the request's data
+                m.d.sync += [
+                    header.address.eq(header.address + 1),
+                    header.count.eq(header.count - 1),
+                    final.eq(header.count == 2),
+                ]
+                with m.If(final):
+                    m.next = "STATUS"
+                with m.Elif(header.operation == Operation.READ_MEMORY.value):
+                    m.next = "MEMORY_BYTES"
+                    with m.If(final_lane):
+                        m.next = "READ_MEMORY"
+                with m.Else():
+                    m.next = "GATHER"
+                    with m.If(final_lane):
+                        m.next = "FETCH"
 
             with m.State("WAIT"):
-                # waits for the interrupt, or for the cycles to pass
+                # waits for the interrupt, or for the cycles to pass (and one)
                 m.d.sync += header.count.eq(header.count - 1)
-                with m.If(self.interrupt | (header.count == 0)):
+                with m.If(self.interrupt | counted):
                     m.d.sync += [buffer.eq(self.interrupt), buffered.eq(0)]
                     m.next = "BYTES"
 
@@ -267,16 +276,14 @@ class Bridge(wiring.Component):
     def _info(self):
         layout = Info.as_shape()
         bits = (
-            layout.const(
-                {
-                    "magic": MAGIC,
-                    "version": PROTOCOL_VERSION,
-                    "word_bytes": self.data_bytes,
-                    "memory_bytes": self.memory_bytes,
-                    "clock_hz": self.clock_hz,
-                    "max_data": MAX_DATA,
-                }
-            )
+            layout.const({
+                "magic": MAGIC,
+                "version": PROTOCOL_VERSION,
+                "word_bytes": self.data_bytes,
+                "memory_bytes": self.memory_bytes,
+                "clock_hz": self.clock_hz,
+                "max_data": MAX_DATA,
+            })
             .as_value()
             .value
         )

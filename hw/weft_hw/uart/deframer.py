@@ -37,7 +37,7 @@ class Deframer(wiring.Component):
     """Holds a request until it is taken; bytes that come meanwhile are dropped with the rest of
     their frame.
 
-    Latency: 1 cycle after the END.
+    Latency: 2 cycles after the END.
 
     Members
     -------
@@ -63,6 +63,18 @@ class Deframer(wiring.Component):
             shape=unsigned(8), depth=_ROWS, init=[], attrs=UNINITIALISED
         )
         write, read = rows.write_port(), rows.read_port()
+        # s0: a byte and what it is
+        s0_valid, s0_broken = Signal(), Signal()
+        s0_byte = Signal(8, reset_less=True)
+        s0_is = {code: Signal(name=f"s0_is_{code:02x}", reset_less=True)
+                 for code in (END, ESCAPE, ESCAPED_END, ESCAPED_ESCAPE)}
+        m.d.sync += [
+            s0_valid.eq(self.i.valid),
+            s0_broken.eq(self.broken),
+            s0_byte.eq(self.i.payload),
+            *(is_code.eq(self.i.payload == code) for code, is_code in s0_is.items()),
+        ]
+
         hunting = Signal(init=1)  # nothing counts before the next END
         escape = Signal()  # the byte before was ESC
         length = Signal(range(_MAX_FRAME + 2))  # stops one above the longest frame
@@ -71,7 +83,7 @@ class Deframer(wiring.Component):
         byte = Signal(8)
         accept = Signal()
         m.d.comb += [
-            byte.eq(Mux(~escape, self.i.payload, Mux(self.i.payload == ESCAPED_END, END, ESCAPE))),
+            byte.eq(Mux(~escape, s0_byte, Mux(s0_is[ESCAPED_END], END, ESCAPE))),
             write.addr.eq((length - HEADER_BYTES)[: len(write.addr)]),
             write.data.eq(byte),
             write.en.eq(accept & (length >= HEADER_BYTES)),
@@ -80,17 +92,17 @@ class Deframer(wiring.Component):
         ]
         with m.If(self.o.valid):
             # the request and its data are in use
-            with m.If(self.broken | self.i.valid):
+            with m.If(s0_broken | s0_valid):
                 m.d.sync += [
-                    hunting.eq(self.broken | (self.i.payload != END)),
+                    hunting.eq(s0_broken | ~s0_is[END]),
                     escape.eq(0),
                     crc.eq(CRC_START),
                 ]
             with m.If(self.o.ready):
                 m.d.sync += self.o.valid.eq(0)
-        with m.Elif(self.broken):
+        with m.Elif(s0_broken):
             m.d.sync += hunting.eq(1)
-        with m.Elif(self.i.valid & (self.i.payload == END)):
+        with m.Elif(s0_valid & s0_is[END]):
             m.d.sync += [hunting.eq(0), escape.eq(0), length.eq(0), crc.eq(CRC_START)]
             with m.If(~hunting & (length >= HEADER_BYTES + _CRC_BYTES)):
                 m.d.sync += [
@@ -99,14 +111,12 @@ class Deframer(wiring.Component):
                     self.o.payload.data_bytes.eq((length - HEADER_BYTES - _CRC_BYTES)[:11]),
                     self.o.payload.whole.eq((crc == 0) & ~escape & (length <= _MAX_FRAME)),
                 ]
-        with m.Elif(self.i.valid & (self.i.payload == ESCAPE)):
+        with m.Elif(s0_valid & s0_is[ESCAPE]):
             m.d.sync += escape.eq(1)
-        with m.Elif(self.i.valid & ~hunting):
+        with m.Elif(s0_valid & ~hunting):
             m.d.comb += accept.eq(length <= _MAX_FRAME)
             m.d.sync += [escape.eq(0), crc.eq(crc_step(crc, byte))]
-            with m.If(
-                escape & (self.i.payload != ESCAPED_END) & (self.i.payload != ESCAPED_ESCAPE)
-            ):
+            with m.If(escape & ~s0_is[ESCAPED_END] & ~s0_is[ESCAPED_ESCAPE]):
                 m.d.sync += hunting.eq(1)
             with m.If(accept):
                 m.d.sync += length.eq(length + 1)

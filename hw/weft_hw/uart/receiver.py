@@ -15,8 +15,8 @@ MIN_DIVISOR = 4
 class UartReceiver(wiring.Component):
     """Bytes from the pin ``rx``. A byte cannot wait: it is offered for one cycle.
 
-    Latency: 2 cycles of synchroniser, then the middle of the stop bit.  Throughput: a byte every
-    ``10 * divisor`` cycles.
+    Latency: 3 cycles, of synchroniser and output register, from the middle of the stop bit.
+    Throughput: a byte every ``10 * divisor`` cycles.
 
     Parameters
     ----------
@@ -49,14 +49,10 @@ class UartReceiver(wiring.Component):
         m.submodules.synchroniser = cdc.FFSynchronizer(self.rx, line, init=1)
         wait = Signal(range(self.divisor))
         bits = Signal(range(8))
-        byte = Signal(8, reset_less=True)  # valid with ``done`` only
+        byte = Signal(8, reset_less=True)  # whole after ``done`` only
         done = Signal()
-        m.d.comb += [
-            done.eq(0),
-            self.o.payload.eq(byte),
-            self.o.valid.eq(done & line),
-            self.broken.eq(done & ~line),
-        ]
+        m.d.comb += self.o.payload.eq(byte)
+        m.d.sync += [self.o.valid.eq(done & line), self.broken.eq(done & ~line)]
         with m.If(wait != 0):
             m.d.sync += wait.eq(wait - 1)
         with m.FSM():
