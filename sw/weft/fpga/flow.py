@@ -183,8 +183,8 @@ def _place(
         *("--package", board.package, "--speed", board.speed),
         *("--json", netlist.name, "--lpf", pins.name, "--textcfg", placed.name),
         *("--report", report.name, "--seed", str(seed), "--freq", f"{clock_hz / 1e6:g}"),
-        # router1, the default, takes hours
-        *("--router", "router2", "--timing-allow-fail"),
+        # the defaults, heap and router1, take a third more wire, and hours
+        *("--placer", "static", "--router", "router2", "--timing-allow-fail"),
     ]
     steps.run("nextpnr", route, [netlist, pins], [placed, report])
     return placed
