@@ -43,7 +43,7 @@ class RowDrain(wiring.Component):
     tag_valid : Out(1), tag : Out(WriteTag)
         To the writer, in order; it always has room.
     begin : Out(1)
-        A task was taken: the writer notes ``task.payload``.
+        A task was taken: the writer notes it.
     parameters_ready, residual_ahead : In(1)
     written : In(1)
         An output row was written.

@@ -34,8 +34,9 @@ class VectorIntake(wiring.Component):
     hold : In(1)
         No command is taken.
     drain, parameters, residual : Out(stream.Signature(VectorTask))
-        The same task to each agent. The second is offered only if the command needs bias or scale,
-        the third only if it needs residuals, and both only if the checks held.
+        The same task to each agent; the payload stays for a cycle after it was taken. The second
+        is offered only if the command needs bias or scale, the third only if it needs residuals,
+        and both only if the checks held.
     free : Out(1)
         Nothing is inside.
     """

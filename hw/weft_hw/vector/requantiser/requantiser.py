@@ -128,7 +128,10 @@ class Requantiser(wiring.Component):
             residuals.response.eq(self.read.response.payload),
         ]
 
-        # --- rows
+        # --- rows; a cycle after it was taken the intake still shows a task, and its first tag has
+        # not reached the end of the writer's queue
+        begun = Signal()
+        m.d.sync += begun.eq(drain.begin)
         link(m, drain.request, wiring.flipped(self.accumulator).request)
         m.d.comb += [
             drain.stop.eq(stop), drain.quiet.eq(quiet),
@@ -145,7 +148,7 @@ class Requantiser(wiring.Component):
             lanes.accumulators.eq(self.accumulator.response.payload),
             lanes.bias.eq(parameters.bias), lanes.scale.eq(parameters.scale),
             lanes.residual.eq(residuals.data),
-            writer.begin.eq(drain.begin), writer.task.eq(intake.drain.payload),
+            writer.begin.eq(begun), writer.task.eq(intake.drain.payload),
             writer.tag_valid.eq(drain.tag_valid), writer.tag.eq(drain.tag),
             writer.i_valid.eq(lanes.o_valid), writer.i.eq(lanes.o),
         ]

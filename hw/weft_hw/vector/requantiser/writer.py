@@ -33,7 +33,7 @@ class RowWriter(wiring.Component):
     Members
     -------
     begin : In(1), task : In(VectorTask)
-        A command begins; its tags follow, the last of them marked.
+        A command began in the cycle before; its tags come from then on, the last of them marked.
     tag_valid : In(1), tag : In(WriteTag)
     i_valid : In(1), i : In(row data)
     written : Out(1)
