@@ -1,6 +1,7 @@
 """The memory model, the unit-cost table and how it is collected."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from weft.synth import collect as collecting
@@ -9,7 +10,13 @@ from weft.synth.errors import FlowError, LibertyError
 from weft.synth.memory_model import Macro, fit_memories
 from weft.synth.nodes import NODES
 from weft.synth.unit_costs import UnitCost, default_table, read_table, write_table
-from weft.synth.unit_rows import UNIT_NODES, published_rows, unit_rows
+from weft.synth.unit_rows import (
+    UNIT_NODES,
+    merged_rows,
+    published_rows,
+    unit_rows,
+    whole_table,
+)
 
 TABLE = default_table()
 
@@ -68,6 +75,26 @@ def test_the_unit_costs_follow_from_the_table():
         assert row.value == pytest.approx(made[key].value, rel=2e-3), key
     for row in published_rows():
         assert TABLE[row.key] == row
+
+
+def test_a_block_measured_again_takes_its_old_place():
+    """Rows of other blocks lost or moved, unit costs of other blocks made from rounded rows."""
+    kept = merged_rows(TABLE, [])
+    assert [row.key for row in kept] == [
+        key for key, row in TABLE.items() if key.startswith("synth.") and row.kind == "measured"
+    ]
+    (old,) = [row for row in kept if row.key == "synth.asap7.load.energy_fj.digits"]
+    again = [replace(row, value=row.value * 1.5, high=row.high * 1.5)
+             for row in kept if row.key.startswith("synth.asap7.load.")]  # fmt: skip
+    added = replace(old, key="synth.asap7.new.area_um2")
+    rows = merged_rows(TABLE, [*again, added])
+    assert [row.key for row in rows] == [*(row.key for row in kept), added.key]
+    table = {row.key: row for row in whole_table(rows, None, TABLE)}
+    changed = {key for key, row in table.items() if key in TABLE and row != TABLE[key]}
+    assert {row.key for row in again} <= changed
+    derived = {key.split(".")[2] for key in changed if key.startswith("unit.")}
+    # LOAD is the slowest of the clocked blocks there
+    assert derived == {"load_pj_per_byte", "command_pj", "clock_ghz"}
 
 
 def test_the_table_round_trips_and_damage_is_named(tmp_path):

@@ -54,8 +54,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument(
         "--blocks",
-        help="only these blocks of --all, on every library (default: all; the PEs alone "
-        "on libraries that only the ladder of nodes needs)",
+        help="only these blocks of --all, on every library; the table's other rows stay (default: "
+        "all; the PEs alone on libraries that only the ladder of nodes needs)",
     )
     parser.add_argument(
         "--jobs", type=int, metavar="N",
@@ -190,7 +190,7 @@ def _all(options: argparse.Namespace) -> int:
     from weft.synth.nodes import find_nodes
     from weft.synth.text import ladder_text
     from weft.synth.unit_costs import UnitCost, read_table, write_table
-    from weft.synth.unit_rows import whole_table
+    from weft.synth.unit_rows import merged_rows, whole_table
 
     known = [job.block for job in JOBS]
     blocks = options.blocks.split(",") if options.blocks else None
@@ -205,8 +205,11 @@ def _all(options: argparse.Namespace) -> int:
     if not nodes:
         raise ValueError("no library found: give --pdk DIR, or apt-get install qflow-tech-osu018")
 
+    before = read_table(options.table) if blocks and options.table.is_file() else {}
+
     def keep(rows: list[UnitCost]) -> None:
-        write_table(whole_table(rows, options.pdk), options.table)
+        rows = merged_rows(before, rows)
+        write_table(whole_table(rows, options.pdk, before), options.table)
 
     problems = collect(
         nodes, options.pdk, options.build, blocks=blocks, vectors=options.vectors,

@@ -12,14 +12,14 @@ from .library_rows import memory_rows
 from .node_costs import Cost, NodeCosts, add_costs
 from .unit_costs import UnitCost, read_table
 
-__all__ = ["UNIT_NODES", "published_rows", "unit_rows", "whole_table"]
+__all__ = ["UNIT_NODES", "merged_rows", "published_rows", "unit_rows", "whole_table"]
 
 #: Nodes that get unit costs.
 UNIT_NODES = ("nangate45", "asap7", "n5", "n4", "n3e", "n2")
 #: A command's size, and the operations of a lane of the processor that were measured.
 _COMMAND_BYTES = 64
 _ALU_OPERATIONS = ("maximum", "add", "multiply", "to_int", "to_float")
-#: Flit of the router that was measured, bytes; flits a cycle through it.
+#: Flit of the router and the endpoint that were measured, bytes; flits a cycle through it.
 _FLIT_BYTES, _PORTS = 16, 4
 #: Blocks that the clock of every chip with floating point depends on.
 _CLOCKED = ("pe_float", "lane", "alu", "adder", "router", "load", "store")
@@ -54,10 +54,40 @@ def unit_rows(table: Mapping[str, UnitCost]) -> list[UnitCost]:
     return rows
 
 
-def whole_table(measured: Iterable[UnitCost], pdk: Path | None) -> list[UnitCost]:
-    """Measured rows with those of memories, publications and unit costs."""
+def whole_table(
+    measured: Iterable[UnitCost], pdk: Path | None, before: Mapping[str, UnitCost] | None = None
+) -> list[UnitCost]:
+    """Measured rows with those of memories, publications and unit costs. Unit costs whose rows are
+    those of the table ``before`` stay as they are there: its rows are rounded."""
     rows = [*measured, *(memory_rows(pdk) if pdk else ()), *published_rows()]
-    return [*rows, *unit_rows({row.key: row for row in rows})]
+    made = unit_rows({row.key: row for row in rows})
+    before = before or {}
+    same = {row.key for row in set(made) & set(unit_rows(before))}
+    return [*rows, *(before.get(row.key, row) if row.key in same else row for row in made)]
+
+
+def merged_rows(table: Mapping[str, UnitCost], measured: Iterable[UnitCost]) -> list[UnitCost]:
+    """Measured rows of a table, with blocks that were measured again in the place of their old
+    rows; blocks that it does not have come last. For ``whole_table``."""
+    again: dict[str, list[UnitCost]] = {}
+    for row in measured:
+        again.setdefault(_block(row.key), []).append(row)
+    rows: list[UnitCost] = []
+    for key, row in table.items():
+        if not key.startswith("synth.") or row.kind != "measured":
+            continue
+        block = _block(key)
+        if block not in again:
+            rows.append(row)
+        elif again[block]:
+            rows += again[block]
+            again[block] = []
+    return [*rows, *(row for left in again.values() for row in left)]
+
+
+def _block(key: str) -> str:
+    """``synth.<node>.<block>`` of a row."""
+    return ".".join(key.split(".")[:3])
 
 
 def _unit_costs(costs: NodeCosts) -> list[tuple[str, str, str, Callable[[], Cost]]]:
@@ -76,11 +106,14 @@ def _unit_costs(costs: NodeCosts) -> list[tuple[str, str, str, Callable[[], Cost
     def link() -> Cost:
         return costs.wire_fj_per_bit_mm().times(8 * fj)
 
-    def moved(block: str) -> Callable[[], Cost]:
+    def moved(block: str, unit: str = "byte", count: int = 1) -> Callable[[], Cost]:
+        """A ``count``-th part of what the block does, beyond its idle clock."""
+
         def cost() -> Cost:
             clock = costs.cost(block, "energy_fj.idle").value
-            rate = costs.cost(block, "bytes_per_cycle.digits").value
-            return _beyond(costs.cost(block, "energy_fj.digits"), clock / rate).times(fj)
+            rate = costs.cost(block, f"{unit}s_per_cycle.digits").value
+            each = costs.cost(block, "energy_fj.digits").times(1 / count)
+            return _beyond(each, clock / rate / count).times(fj)
 
         return cost
 
@@ -129,6 +162,10 @@ def _unit_costs(costs: NodeCosts) -> list[tuple[str, str, str, Callable[[], Cost
          lambda: add_costs([router(), link()])),
         ("load_pj_per_byte", "pJ/byte", "load engine, beyond its idle clock", moved("load")),
         ("store_pj_per_byte", "pJ/byte", "store engine, beyond its idle clock", moved("store")),
+        ("endpoint_pj_per_byte", "pJ/byte", "memory endpoint, reads and writes, beyond its idle "
+         "clock, without its memories", moved("endpoint", "flit", _FLIT_BYTES)),
+        ("control_command_pj", "pJ", "control node, a command from ring to completion, beyond its "
+         "idle clock, without its memories", moved("control", "command")),
         ("command_pj", "pJ", "64 bytes as the load engine and a hop move them", command),
         ("idle_leakage_w_per_mm2", "W/mm2", "at 25 C; high: hot die", leakage),
         ("idle_clock_w_per_mm2_ghz", "W/mm2/GHz", "clock pins and tree, nothing gated",
