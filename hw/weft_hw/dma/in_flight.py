@@ -16,13 +16,14 @@ offered in t + 1. Throughput: an access a cycle.
 """
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..isa import CommandHeader, CommandWord
 from ..streams.link import link
 from ..tile.engine import EnginePort
+from .head_queue import HeadQueue
 from .ring import Completed, Entry, RequestRing, Ticket
 
 __all__ = ["InFlight"]
@@ -95,24 +96,21 @@ class InFlight(wiring.Component):
         m = Module()
         address_bits, depth = self.config.host.address_bits, self.config.tile.command_queue_depth
         m.submodules.ring = ring = RequestRing(requests=self.requests, address_bits=address_bits)
-        m.submodules.tickets = tickets = fifo.SyncFIFO(width=Ticket.as_shape().size, depth=depth)
+        m.submodules.tickets = tickets = HeadQueue(Ticket, depth=depth)
         link(m, wiring.flipped(self.complete), ring.complete)
         link(m, ring.done, wiring.flipped(self.engine.done))
+        link(m, tickets.o, ring.ticket)
 
         # a command enters the walk and leaves its ticket
-        command, ticket = self.engine.command, Signal(Ticket)
+        command, ticket = self.engine.command, tickets.i.payload
         m.d.comb += [
             self.command.payload.eq(command.payload),
-            self.command.valid.eq(command.valid & tickets.w_rdy),
-            command.ready.eq(self.command.ready & tickets.w_rdy),
+            self.command.valid.eq(command.valid & tickets.i.ready),
+            command.ready.eq(self.command.ready & tickets.i.ready),
             ticket.index.eq(command.payload.index),
             ticket.signal.eq(data.View(CommandHeader, command.payload.bits[:64]).signal),
-            tickets.w_data.eq(ticket),
-            tickets.w_en.eq(command.valid & command.ready),
-            ring.ticket.payload.eq(tickets.r_data),
-            ring.ticket.valid.eq(tickets.r_rdy),
-            tickets.r_en.eq(ring.ticket.ready),
-            self.busy.eq(tickets.r_rdy),
+            tickets.i.valid.eq(command.valid & self.command.ready),
+            self.busy.eq(tickets.o.valid),
             self.bytes.eq(ring.bytes),
         ]
 
