@@ -170,7 +170,7 @@ class MatmulEngine(wiring.Component):
 
         # --- ends of commands
         m.submodules.dones = dones = Queue(
-            Done(address_bits=config.host.address_bits), depth=_COMMANDS)
+            Done(address_bits=config.host.address_bits), depth=_COMMANDS, front=True)
         done = dones.i
         link(m, dones.o, wiring.flipped(self.engine.done))
         m.d.comb += answered.eq(self.engine.done.valid & self.engine.done.ready)
