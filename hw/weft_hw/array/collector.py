@@ -35,9 +35,7 @@ class Collector(wiring.Component):
     command : In(stream of CollectParams)
         At least two cycles before its first token.
     active : Out(1), current : Out(CollectParams)
-        The command that tokens belong to, from registers: until ``finish`` or ``drop``.
-    drop : In(1)
-        The current command ends here; only with ``quit``.
+        The command that tokens belong to, from registers: until ``finish`` or ``quit``.
     token : In(1)
         A row of sums reaches the accumulator ``Accumulator.LOOKAHEAD`` cycles from now.
     valid, row, accumulate : Out
@@ -47,6 +45,7 @@ class Collector(wiring.Component):
     fault : Out(1), fault_row : Out
         A row beyond the accumulator was due (nothing is written); stays until ``quit``.
     quit : In(1)
+        The current command ends here, in each cycle one.
     """
 
     def __init__(self, config):
@@ -55,7 +54,7 @@ class Collector(wiring.Component):
         self.row_bits = max(ceil_log2(tile.accumulator_rows), 16) + 2
         super().__init__({
             "command": In(stream.Signature(CollectParams(tile))),
-            "active": Out(1), "current": Out(CollectParams(tile)), "drop": In(1),
+            "active": Out(1), "current": Out(CollectParams(tile)),
             "token": In(1),
             "valid": Out(1), "row": Out(ceil_log2(tile.accumulator_rows)), "accumulate": Out(1),
             "finish": Out(1),
@@ -81,7 +80,7 @@ class Collector(wiring.Component):
             last.eq(last_m & last_k & last_n),
             # from a row to the next, or from the last one (or from none) to the next command, so
             # that its tokens may follow at once
-            step.eq(self.valid | ~self.active | self.drop),
+            step.eq(self.valid | ~self.active | self.quit),
             take.eq(last | ~self.active | self.quit),
             self.command.ready.eq(step & take),
             self.valid.eq(self.token & ~out_of_range),

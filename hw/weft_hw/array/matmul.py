@@ -232,13 +232,13 @@ class MatmulEngine(wiring.Component):
                 # the oldest command left is the one at fault
                 m.d.comb += [quit_.eq(1), collector.quit.eq(1)]
                 with m.If(collector.active):
+                    # there is room for the ends of all that is inside
                     m.d.comb += [
-                        collector.drop.eq(done.ready), done.valid.eq(1),
+                        done.valid.eq(1),
                         done.payload.index.eq(oldest.index), done.payload.status.eq(status),
                         done.payload.address.eq(address),
                     ]
-                    with m.If(done.ready):
-                        m.d.sync += [status.eq(Status.ABORTED), address.eq(0)]
+                    m.d.sync += [status.eq(Status.ABORTED), address.eq(0)]
                 with m.Else():
                     m.next = "RUN"
             with m.State("REFUSE"):
