@@ -14,8 +14,8 @@ class Queue(wiring.Component):
 
     The memory is read asynchronously, or, with ``block_ram``, synchronously and ahead: what comes
     to an empty queue goes past it. With ``register`` the item at the front is in a register of its
-    own, one more than ``depth``. With ``front`` it is in a register too, and what comes to an empty
-    queue goes there at once; not with ``block_ram``.
+    own, one more than ``depth``. With ``front`` it is in a register too, what comes to an empty
+    queue goes there at once, and what it will be is known a cycle ahead; not with ``block_ram``.
 
     Latency: 1 cycle, 2 with ``register``.  Throughput: one item per cycle.
 
@@ -23,6 +23,9 @@ class Queue(wiring.Component):
     -------
     i : In(stream.Signature(shape))
     o : Out(stream.Signature(shape))
+    following : Out(shape), moves : Out(1)
+        with ``front``: what ``o.payload`` will be in the next cycle if ``moves``, which is when
+        ``o`` is taken or was not valid; counts only if ``o.valid`` is set then
     """
 
     def __init__(self, shape, *, depth, block_ram=False, register=False, front=False):
@@ -31,7 +34,11 @@ class Queue(wiring.Component):
         self.block_ram = block_ram
         self.register = register
         self.front = front
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+        super().__init__({
+            "i": In(stream.Signature(shape)),
+            "o": Out(stream.Signature(shape)),
+            **({"following": Out(shape), "moves": Out(1)} if front else {}),
+        })
 
     def elaborate(self, platform):
         m = Module()
@@ -92,8 +99,12 @@ class Queue(wiring.Component):
             ]
         if self.front:
             # behind the front comes what is in the memory, or what comes
+            m.d.comb += [
+                self.moves.eq(free),
+                self.following.eq(Mux(filled & (produce != after), front_item, item)),
+            ]
             with m.If(free):
-                m.d.sync += front.eq(Mux(filled & (produce != after), front_item, item))
+                m.d.sync += front.eq(self.following)
         with m.If(push):
             m.d.sync += produce.eq(following(produce))
         with m.If(pop):

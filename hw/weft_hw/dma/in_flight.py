@@ -20,10 +20,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from ..axi.queue import Queue
 from ..isa import CommandHeader, CommandWord
 from ..streams.link import link
 from ..tile.engine import EnginePort
-from .head_queue import HeadQueue
 from .ring import Completed, Entry, RequestRing, Ticket
 
 __all__ = ["InFlight"]
@@ -96,7 +96,7 @@ class InFlight(wiring.Component):
         m = Module()
         address_bits, depth = self.config.host.address_bits, self.config.tile.command_queue_depth
         m.submodules.ring = ring = RequestRing(requests=self.requests, address_bits=address_bits)
-        m.submodules.tickets = tickets = HeadQueue(Ticket, depth=depth)
+        m.submodules.tickets = tickets = Queue(Ticket, depth=depth, front=True)
         link(m, wiring.flipped(self.complete), ring.complete)
         link(m, ring.done, wiring.flipped(self.engine.done))
         link(m, tickets.o, ring.ticket)

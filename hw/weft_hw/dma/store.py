@@ -31,6 +31,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from ..axi.queue import Queue
 from ..isa import StoreCommand
 from ..memory.port import ReadPort
 from ..noc.packet import (
@@ -45,7 +46,6 @@ from ..noc.packet import (
 from ..noc.tile_packet import Rectangle, TileWriteHeader, tile_packet_rows
 from ..streams.link import link
 from ..tile.engine import EnginePort
-from .head_queue import HeadQueue
 from .row_reader import FIFO_FLITS, RowReader
 from .store_paths import StorePaths
 from .tile_transfer import TileTransfer
@@ -134,7 +134,7 @@ class StoreEngine(wiring.Component):
         else:
             header_shape = data.StructLayout(
                 {**enough, "of": data.StructLayout({"memory": memory_shape})})
-        m.submodules.headers = headers = HeadQueue(header_shape, depth=_HEADERS)
+        m.submodules.headers = headers = Queue(header_shape, depth=_HEADERS, front=True)
 
         # an access goes to the reader and, as a header, to the FIFO
         access, tag = transfer.access.payload.access, transfer.access.payload.tag
