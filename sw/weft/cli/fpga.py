@@ -31,7 +31,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--memory-kib", type=int, default=128, help="on-chip device memory (default: 128)"
     )
     parser.add_argument(
-        "--clock-mhz", type=float, default=100.0, help="the chip's clock, by the PLL (default: 100)"
+        "--clock-mhz",
+        type=float,
+        # what preset ecp5 meets on a ULX3S
+        default=56.25,
+        help="the chip's clock, by the PLL (default: 56.25)",
     )
     parser.add_argument(
         "--baud", type=int, default=1_000_000, help="serial line (default: 1000000)"
