@@ -97,6 +97,16 @@ def test_a_block_measured_again_takes_its_old_place():
     assert derived == {"load_pj_per_byte", "command_pj", "clock_ghz"}
 
 
+def test_a_table_from_nothing_begins_with_its_first_rows():
+    """``weft synth --all``, which has no table before it: its first rows, and all of them."""
+    assert whole_table(merged_rows({}, []), None, {})
+    measured = merged_rows(TABLE, [])
+    made = {row.key: row for row in whole_table(measured, None)}
+    assert all(made[row.key] == row for row in [*measured, *published_rows()])
+    # what needs no macros, which are read from the libraries
+    assert "unit.asap7.mac_int8_pj" in made
+
+
 def test_the_table_round_trips_and_damage_is_named(tmp_path):
     path = tmp_path / "table.csv"
     rows = list(TABLE.values())

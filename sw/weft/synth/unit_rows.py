@@ -61,7 +61,8 @@ def whole_table(
     those of the table ``before`` stay as they are there: its rows are rounded."""
     rows = [*measured, *(memory_rows(pdk) if pdk else ()), *published_rows()]
     made = unit_rows({row.key: row for row in rows})
-    before = before or {}
+    if not before:
+        return [*rows, *made]
     same = {row.key for row in set(made) & set(unit_rows(before))}
     return [*rows, *(before.get(row.key, row) if row.key in same else row for row in made)]
 
