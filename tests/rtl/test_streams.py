@@ -72,6 +72,7 @@ async def what_follows_is_told_a_cycle_ahead(dut):
     """``following`` or ``moves`` that disagree with the front of the next cycle, where a queue has
     them."""
     if str(dut._name) != "queue_front":
+        assert not hasattr(dut, "following")
         return
     bench = Bench(dut)
     source = StreamSource(bench, "i", SHAPE, pause=often(0.4)(bench.rng))
